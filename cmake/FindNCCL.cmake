@@ -1,0 +1,25 @@
+# Finds NCCL: beside LibTorch first, so that one process holds one NCCL, then on the system.
+#
+# Target: NCCL::nccl      Hint: NCCL_DIR (CMake or environment variable), a folder with include/ and lib/
+
+if(LibTorch_ROOT)
+  get_filename_component(_site "${LibTorch_ROOT}/.." ABSOLUTE)
+endif()
+find_path(NCCL_INCLUDE_DIR nccl.h
+          HINTS "${NCCL_DIR}/include" "$ENV{NCCL_DIR}/include" "${_site}/nvidia/nccl/include" /usr/local/cuda/include)
+find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2
+             HINTS "${NCCL_DIR}/lib" "$ENV{NCCL_DIR}/lib" "${_site}/nvidia/nccl/lib" /usr/local/cuda/lib64)
+mark_as_advanced(NCCL_INCLUDE_DIR NCCL_LIBRARY)
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(
+  NCCL REQUIRED_VARS NCCL_LIBRARY NCCL_INCLUDE_DIR
+  REASON_FAILURE_MESSAGE "NCCL was not found. Give -DNCCL_DIR=<folder with include/nccl.h and lib/>, or install the Python package nvidia-nccl-cu13 beside torch, or switch it off with -DTESSERA_NCCL=OFF.")
+
+if(NCCL_FOUND AND NOT TARGET NCCL::nccl)
+  add_library(NCCL::nccl INTERFACE IMPORTED)
+  target_include_directories(NCCL::nccl SYSTEM INTERFACE "${NCCL_INCLUDE_DIR}")
+  target_link_libraries(NCCL::nccl INTERFACE "${NCCL_LIBRARY}")
+  get_filename_component(_nccl_dir "${NCCL_LIBRARY}" DIRECTORY)
+  target_link_options(NCCL::nccl INTERFACE "LINKER:-rpath,${_nccl_dir}")
+endif()

@@ -1,0 +1,52 @@
+# What the components need; AUTO components are switched off, with a message, when a need is missing.
+
+find_package(Threads REQUIRED)
+find_package(LibTorch 2.11 REQUIRED OPTIONAL_COMPONENTS CUDA)
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
+find_package(fmt 9 REQUIRED)
+
+# Decides a component: sets TESSERA_WITH_<name>. Further arguments: the variables that must all be true.
+function(tessera_decide name)
+  set(_missing "")
+  foreach(_need IN LISTS ARGN)
+    if(NOT ${_need})
+      list(APPEND _missing "${_need}")
+    endif()
+  endforeach()
+  string(REPLACE "_FOUND" "" _missing "${_missing}")
+  if(TESSERA_${name} STREQUAL "AUTO")
+    if(_missing)
+      message(STATUS "tessera: component ${name} off (not found: ${_missing})")
+    endif()
+  elseif(TESSERA_${name} AND _missing)
+    message(FATAL_ERROR "tessera: TESSERA_${name}=ON, but these were not found: ${_missing}. "
+                        "Install them, or give -DTESSERA_${name}=OFF.")
+  endif()
+  if(TESSERA_${name} AND NOT _missing)
+    set(TESSERA_WITH_${name} TRUE PARENT_SCOPE)
+  else()
+    set(TESSERA_WITH_${name} FALSE PARENT_SCOPE)
+  endif()
+endfunction()
+
+if(TESSERA_MPI)
+  find_package(MPI COMPONENTS CXX)
+endif()
+tessera_decide(MPI MPI_CXX_FOUND)
+
+if(TESSERA_NCCL)
+  find_package(NCCL)
+endif()
+tessera_decide(NCCL NCCL_FOUND LibTorch_CUDA_FOUND)
+
+if(TESSERA_IO)
+  find_package(PNG)
+  find_package(JPEG)
+  find_package(TIFF)
+  find_package(nlohmann_json 3.7 QUIET)
+endif()
+tessera_decide(IO PNG_FOUND JPEG_FOUND TIFF_FOUND nlohmann_json_FOUND)
+
+if(TESSERA_CUDA AND NOT LibTorch_CUDA_FOUND)
+  message(FATAL_ERROR "tessera: TESSERA_CUDA=ON, but ${LibTorch_ROOT} has no libtorch_cuda, or the CUDA runtime was not found.")
+endif()

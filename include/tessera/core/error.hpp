@@ -1,0 +1,51 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+/// The exceptions tessera throws. Every message says who (class.function), what was expected, what was
+/// given and, when several ranks run, on which rank.
+namespace tessera::error {
+
+/// Base of all of them.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// An argument that cannot work: a negative count, a patch larger than the image, an unknown name.
+class InvalidArgument : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A tensor of the wrong shape, dtype or device.
+class ShapeMismatch : public InvalidArgument {
+ public:
+  using InvalidArgument::InvalidArgument;
+};
+
+/// A file that cannot be read or written; the message names the file and the cause.
+class Io : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A failure reported by MPI, NCCL or CUDA.
+class Communication : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A failure that started on one rank and is thrown on every rank (see comm/agreement.hpp).
+class RankFailure : public Error {
+ public:
+  RankFailure(int rank, const std::string& message) : Error(message), rank_(rank) {}
+  /// The lowest rank that failed.
+  int rank() const { return rank_; }
+
+ private:
+  int rank_;
+};
+
+}  // namespace tessera::error

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tessera/core/tensor.hpp"
+
+namespace tessera {
+
+/// What images look like before any measurement: a regulariser g, known through its proximal operator, its
+/// gradient, or both.
+class Prior {
+ public:
+  virtual ~Prior() = default;
+
+  virtual std::string name() const = 0;
+
+  /// argmin_u step * g(u) + 0.5 ||u - z||^2, step > 0. Shape of z.
+  /// Throws error::InvalidArgument where the prior has none.
+  Tensor prox(const Tensor& z, double step) const;
+
+  /// The gradient of g at x. Throws error::InvalidArgument where the prior has none.
+  Tensor gradient(const Tensor& x) const;
+
+  /// g(x), where g exists as a function.
+  virtual std::optional<double> value(const Tensor& /*x*/) const { return std::nullopt; }
+
+ private:
+  virtual Tensor do_prox(const Tensor& z, double step) const;
+  virtual Tensor do_gradient(const Tensor& x) const;
+};
+
+using PriorPtr = std::shared_ptr<const Prior>;
+
+}  // namespace tessera

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <ATen/ops/clamp.h>
+
+#include "tessera/core/error.hpp"
+#include "tessera/solver/solver.hpp"
+#include "tessera/solver/stopwatch.hpp"
+
+namespace tessera {
+
+/// Per-iteration parameters of half-quadratic splitting.
+struct HqsSchedule {
+  std::vector<double> denoiser_sigma;  ///< noise level of the prior step, intensities 0 to 1
+  std::vector<double> gamma;           ///< step of the fidelity's proximal operator
+
+  /// The schedule of DPIR (Zhang et al., "Plug-and-Play image restoration with deep denoiser prior", TPAMI
+  /// 44, 2022): denoiser levels log-spaced from 49/255 down to `noise_sigma`, and
+  /// gamma_k = (1 / 0.23) (sigma_k / max(0.01, noise_sigma))^2 for a fidelity 0.5 ||A x - y||^2.
+  static HqsSchedule dpir(double noise_sigma, std::int64_t iterations);
+};
+
+struct HqsOptions {
+  HqsSchedule schedule;
+  /// Every iterate is clamped to this range, if there is one.
+  std::optional<std::pair<double, double>> clamp_range;
+  /// max_iterations is replaced by the length of the schedule.
+  StoppingRules stopping = {};
+};
+
+/// Half-quadratic splitting: x <- prox_prior(prox_f(x, gamma_k), sigma_k^2), with a prior that denoises at
+/// level sqrt(step), such as PlugAndPlay::matched.
+template <FidelityLike Fidelity, PriorLike P>
+class HQS : public Solver {
+ public:
+  /// `fidelity` and `prior` must outlive the solver.
+  HQS(const Fidelity& fidelity, const P& prior, HqsOptions options)
+      : Solver(rules(options)), fidelity_(&fidelity), prior_(&prior), options_(std::move(options)) {}
+
+  std::string name() const override { return "hqs"; }
+  const HqsOptions& options() const { return options_; }
+
+ private:
+  static StoppingRules rules(const HqsOptions& options) {
+    const HqsSchedule& schedule = options.schedule;
+    if (schedule.gamma.size() != schedule.denoiser_sigma.size() || schedule.gamma.empty()) {
+      throw error::InvalidArgument("hqs: the schedule needs as many denoiser levels as gammas, got " +
+                                   std::to_string(schedule.denoiser_sigma.size()) + " and " +
+                                   std::to_string(schedule.gamma.size()));
+    }
+    StoppingRules rules = options.stopping;
+    rules.max_iterations = static_cast<std::int64_t>(schedule.gamma.size());
+    return rules;
+  }
+
+  Tensor do_step(const Tensor& x, std::int64_t index, StepTimes& times) const override {
+    const auto k = static_cast<std::size_t>(index);
+    const double gamma = options_.schedule.gamma.at(k);
+    const double sigma = options_.schedule.denoiser_sigma.at(k);
+    Tensor z = timed(times.gradient_s, [&] { return fidelity_->prox(x, gamma); });
+    return timed(times.prior_s, [&] {
+      Tensor next = prior_->prox(z, sigma * sigma);
+      if (options_.clamp_range) {
+        next = at::clamp(next, options_.clamp_range->first, options_.clamp_range->second);
+      }
+      return next;
+    });
+  }
+
+  Communicator& do_communicator() const override { return fidelity_->physics().communicator(); }
+
+  const Fidelity* fidelity_;
+  const P* prior_;
+  HqsOptions options_;
+};
+
+}  // namespace tessera

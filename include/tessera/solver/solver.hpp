@@ -1,0 +1,83 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "tessera/comm/communicator.hpp"
+#include "tessera/core/tensor.hpp"
+#include "tessera/solver/observer.hpp"
+
+namespace tessera {
+
+/// When a solver stops, whichever comes first. Decisions are taken from values reduced over all ranks.
+struct StoppingRules {
+  std::int64_t max_iterations = 10;
+  /// Stop once ||x_new - x_old|| <= relative_change * ||x_new||; 0: never.
+  double relative_change = 0;
+  /// Stop after the iteration during which this much time has passed, observers excluded.
+  double time_limit_s = std::numeric_limits<double>::infinity();
+};
+
+enum class StopReason { max_iterations, relative_change, time_limit, observer, not_finite };
+
+/// "reached 10 iterations", "relative change fell below the threshold", ...
+std::string to_string(StopReason reason);
+
+struct SolveResult {
+  Tensor x;                     ///< the last iterate; the last finite one if reason is not_finite
+  std::int64_t iterations = 0;  ///< iterations done
+  StopReason reason = StopReason::max_iterations;
+  double elapsed_s = 0;         ///< observers excluded
+};
+
+/// An iterative method x <- step(x). The base class runs the loop, the clock, the observers and the stopping
+/// rules; a method supplies one step.
+class Solver {
+ public:
+  virtual ~Solver() = default;
+
+  virtual std::string name() const = 0;
+
+  /// Iterates from x0. Collective if the physics or the denoiser is distributed.
+  /// Throws error::InvalidArgument for rules that cannot work, error::RankFailure if a rank failed.
+  SolveResult solve(const Tensor& x0) const;
+  SolveResult solve(const Tensor& x0, Observer& observer) const;
+
+  /// The iterate after x; `index` counts from 0. What solve() repeats.
+  Tensor step(const Tensor& x, std::int64_t index = 0) const;
+
+ protected:
+  explicit Solver(StoppingRules rules);
+
+  /// Seconds spent in the two halves of a step.
+  struct StepTimes {
+    double gradient_s = 0;
+    double prior_s = 0;
+  };
+
+ private:
+  virtual Tensor do_step(const Tensor& x, std::int64_t index, StepTimes& times) const = 0;
+  /// The ranks that iterate together.
+  virtual Communicator& do_communicator() const = 0;
+
+  StoppingRules rules_;
+};
+
+/// What a solver asks of a data fidelity.
+template <typename F>
+concept FidelityLike = requires(const F& fidelity, const Tensor& x, double step) {
+  { fidelity.value(x) } -> std::convertible_to<double>;
+  { fidelity.gradient(x) } -> std::convertible_to<Tensor>;
+  { fidelity.prox(x, step) } -> std::convertible_to<Tensor>;
+  { fidelity.physics().communicator() } -> std::convertible_to<Communicator&>;
+};
+
+/// What a solver asks of a prior.
+template <typename P>
+concept PriorLike = requires(const P& prior, const Tensor& x, double step) {
+  { prior.prox(x, step) } -> std::convertible_to<Tensor>;
+};
+
+}  // namespace tessera

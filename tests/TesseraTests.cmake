@@ -1,0 +1,24 @@
+# tessera_unit_test(name SOURCES a.cpp ... LIBRARIES x ...): one Catch2 program, one ctest entry.
+function(tessera_unit_test name)
+  cmake_parse_arguments(_arg "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})
+  if(NOT _arg_TIMEOUT)
+    set(_arg_TIMEOUT 300)
+  endif()
+  tessera_executable(test_${name} SOURCES ${_arg_SOURCES} LIBRARIES tessera_test_support ${_arg_LIBRARIES})
+  add_test(NAME unit.${name} COMMAND test_${name})
+  set_tests_properties(unit.${name} PROPERTIES TIMEOUT ${_arg_TIMEOUT} LABELS "unit;${_arg_LABELS}")
+endfunction()
+
+# tessera_mpi_test(name RANKS 1 2 5 SOURCES ...): one program, one ctest entry per rank count.
+# A failure on any rank fails the entry: Catch2 returns the number of failed assertions from every rank.
+function(tessera_mpi_test name)
+  cmake_parse_arguments(_arg "" "TIMEOUT" "SOURCES;LIBRARIES;RANKS;LABELS" ${ARGN})
+  if(NOT _arg_TIMEOUT)
+    set(_arg_TIMEOUT 300)
+  endif()
+  tessera_executable(mpi_${name} SOURCES ${_arg_SOURCES} LIBRARIES tessera_mpi_test_support ${_arg_LIBRARIES})
+  foreach(_ranks IN LISTS _arg_RANKS)
+    add_test(NAME mpi.${name}.${_ranks} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${_ranks} $<TARGET_FILE:mpi_${name}>)
+    set_tests_properties(mpi.${name}.${_ranks} PROPERTIES TIMEOUT ${_arg_TIMEOUT} PROCESSORS 2 LABELS "mpi;${_arg_LABELS}")
+  endforeach()
+endfunction()
