@@ -33,11 +33,12 @@ class DataFidelity {
   const TensorList& measurements() const { return measurements_; }
   void drop_measurements() { measurements_.clear(); }
 
- private:
   /// Default: the sum of do_distance over the held operators, summed over ranks.
   virtual double do_value(const Tensor& x) const;
   /// Default: the vector-Jacobian product of do_distance_gradient.
   virtual Tensor do_gradient(const Tensor& x) const;
+
+ private:
   /// Default: throws, no closed form.
   virtual Tensor do_prox(const Tensor& z, double step) const;
 

@@ -1,0 +1,158 @@
+#include "tessera/physics/linear_physics.hpp"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/dot.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/fft_irfftn.h>
+#include <ATen/ops/fft_rfftn.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+
+#include <Eigen/Eigenvalues>
+#include <cmath>
+#include <numeric>
+
+#include "tessera/core/error.hpp"
+
+namespace tessera {
+
+namespace {
+
+double inner(const Tensor& a, const Tensor& b) {
+  return at::dot(a.reshape(-1), b.reshape(-1)).item<double>();
+}
+
+std::vector<std::int64_t> spatial_axes(const Tensor& x) {
+  std::vector<std::int64_t> axes(static_cast<std::size_t>(spatial_dimensions(x)));
+  std::iota(axes.begin(), axes.end(), 2);
+  return axes;
+}
+
+Tensor to_fourier(const Tensor& x) { return at::fft_rfftn(x, std::nullopt, spatial_axes(x)); }
+
+Tensor from_fourier(const Tensor& spectrum, const Tensor& like) {
+  return at::fft_irfftn(spectrum, like.sizes().slice(2), spatial_axes(like));
+}
+
+/// Conjugate gradients for the symmetric positive (semi-)definite `apply`, from zero.
+template <typename Apply>
+Tensor conjugate_gradient(const Apply& apply, const Tensor& b, const ConjugateGradientOptions& options) {
+  Tensor x = at::zeros_like(b);
+  Tensor residual = b.clone();
+  Tensor direction = b.clone();
+  double residual_norm = inner(residual, residual);
+  const double target = options.tolerance * options.tolerance * residual_norm;
+  for (std::int64_t k = 0; k < options.max_iterations && residual_norm > target; ++k) {
+    const Tensor image = apply(direction);
+    const double curvature = inner(direction, image);
+    if (!(curvature > 0)) break;  // the direction lies in the null space: nothing left to gain
+    const double length = residual_norm / curvature;
+    x.add_(direction, length);
+    residual.sub_(image, length);
+    const double next_norm = inner(residual, residual);
+    direction.mul_(next_norm / residual_norm).add_(residual);
+    residual_norm = next_norm;
+  }
+  return x;
+}
+
+void check_options(const ConjugateGradientOptions& options, const std::string& who) {
+  if (!(options.tolerance >= 0) || options.max_iterations < 1) {
+    throw error::InvalidArgument(
+        fmt::format("{}: conjugate gradients need tolerance >= 0 and max_iterations >= 1, got {} and {}", who,
+                    options.tolerance, options.max_iterations));
+  }
+}
+
+/// Largest Ritz value of the symmetric `apply` after `steps` Lanczos steps from `start`.
+template <typename Apply>
+double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t steps) {
+  Tensor current = start / std::sqrt(inner(start, start));
+  Tensor previous = at::zeros_like(current);
+  std::vector<double> diagonal;
+  std::vector<double> off_diagonal;
+  double beta = 0;
+  for (std::int64_t k = 0; k < steps; ++k) {
+    Tensor next = apply(current).to(at::kDouble);
+    const double alpha = inner(current, next);
+    diagonal.push_back(alpha);
+    next.sub_(current, alpha).sub_(previous, beta);
+    beta = std::sqrt(inner(next, next));
+    if (beta <= 1e-12 * std::abs(diagonal.front())) break;  // the Krylov space is exhausted
+    off_diagonal.push_back(beta);
+    previous = current;
+    current = next / beta;
+  }
+  off_diagonal.resize(diagonal.size() - 1);
+  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
+  solver.computeFromTridiagonal(
+      Eigen::Map<const Eigen::VectorXd>(diagonal.data(), static_cast<Eigen::Index>(diagonal.size())),
+      Eigen::Map<const Eigen::VectorXd>(off_diagonal.data(), static_cast<Eigen::Index>(off_diagonal.size())),
+      Eigen::EigenvaluesOnly);
+  return solver.eigenvalues().maxCoeff();
+}
+
+}  // namespace
+
+Tensor LinearPhysics::adjoint(const TensorList& v) const {
+  check_measurements(v, "adjoint");
+  return do_adjoint(v);
+}
+
+Tensor LinearPhysics::normal(const Tensor& x) const {
+  check_image(x, name() + ".normal: x");
+  const Tensor& spectrum = normal_spectrum(x);
+  if (!spectrum.defined()) return do_normal(x);
+  return from_fourier(to_fourier(x).mul_(spectrum), x);
+}
+
+bool LinearPhysics::has_normal_spectrum(const Tensor& x) const { return normal_spectrum(x).defined(); }
+
+const Tensor& LinearPhysics::normal_spectrum(const Tensor& x) const {
+  // The spectrum depends on the channels and the spatial shape, not on the batch.
+  const std::string key = describe(x.select(0, 0));
+  const auto found = spectra_.find(key);
+  if (found != spectra_.end()) return found->second;
+  return spectra_.emplace(key, do_normal_spectrum(x)).first->second;
+}
+
+double LinearPhysics::norm_squared(const Tensor& x) const {
+  check_image(x, name() + ".norm_squared: x");
+  const Tensor& spectrum = normal_spectrum(x);
+  if (spectrum.defined()) return spectrum.max().item<double>();
+
+  constexpr double slack = 0.02;
+  constexpr double failure_probability = 1e-6;
+  const auto n = static_cast<double>(x.numel());
+  // P(theta < (1 - slack) lambda) <= 1.648 sqrt(n) exp(-sqrt(slack) (2 k - 1)).
+  const double exponent = std::log(1.648 * std::sqrt(n) / failure_probability);
+  const auto steps = static_cast<std::int64_t>(std::ceil(0.5 * (exponent / std::sqrt(slack) + 1)));
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(std::uint64_t{0x7e55e7a});
+  const Tensor start = at::randn(x.sizes(), generator, at::TensorOptions().dtype(at::kDouble)).to(x.device());
+  const auto apply = [&](const Tensor& v) { return do_normal(v.to(x.scalar_type())); };
+  return largest_ritz_value(apply, start, steps) / (1 - slack);
+}
+
+Tensor LinearPhysics::solve_normal(const Tensor& b, double shift, const ConjugateGradientOptions& options) const {
+  check_image(b, name() + ".solve_normal: b");
+  check_options(options, name() + ".solve_normal");
+  if (!(shift >= 0)) {
+    throw error::InvalidArgument(fmt::format("{}.solve_normal: shift is {}, expected >= 0", name(), shift));
+  }
+  const Tensor& spectrum = normal_spectrum(b);
+  if (spectrum.defined() && shift > 0) return from_fourier(to_fourier(b).div_(spectrum + shift), b);
+  return conjugate_gradient([&](const Tensor& v) { return normal(v).add_(v, shift); }, b, options);
+}
+
+Tensor LinearPhysics::pseudo_inverse(const TensorList& y, const ConjugateGradientOptions& options) const {
+  return solve_normal(adjoint(y), 0.0, options);
+}
+
+Tensor LinearPhysics::do_normal(const Tensor& x) const { return adjoint(forward(x)); }
+
+Tensor LinearPhysics::do_normal_spectrum(const Tensor& /*x*/) const { return {}; }
+
+Tensor LinearPhysics::do_vjp(const Tensor& /*x*/, const TensorList& v) const { return do_adjoint(v); }
+
+}  // namespace tessera

@@ -1,0 +1,30 @@
+#include "tessera/prior/prior.hpp"
+
+#include <fmt/format.h>
+
+#include "tessera/core/error.hpp"
+
+namespace tessera {
+
+Tensor Prior::prox(const Tensor& z, double step) const {
+  check_image(z, name() + ".prox: z");
+  if (!(step > 0)) {
+    throw error::InvalidArgument(fmt::format("{}.prox: step is {}, expected > 0", name(), step));
+  }
+  return do_prox(z, step);
+}
+
+Tensor Prior::gradient(const Tensor& x) const {
+  check_image(x, name() + ".gradient: x");
+  return do_gradient(x);
+}
+
+Tensor Prior::do_prox(const Tensor& /*z*/, double /*step*/) const {
+  throw error::InvalidArgument(name() + ".prox: this prior has no proximal operator");
+}
+
+Tensor Prior::do_gradient(const Tensor& /*x*/) const {
+  throw error::InvalidArgument(name() + ".gradient: this prior has no gradient");
+}
+
+}  // namespace tessera
