@@ -2,14 +2,14 @@
 #
 # Target: NCCL::nccl      Hint: NCCL_DIR (CMake or environment variable), a folder with include/ and lib/
 
+set(_hints "${NCCL_DIR}" "$ENV{NCCL_DIR}")
 if(LibTorch_ROOT)
   get_filename_component(_site "${LibTorch_ROOT}/.." ABSOLUTE)
+  list(APPEND _hints "${_site}/nvidia/nccl")
 endif()
-find_path(NCCL_INCLUDE_DIR nccl.h
-          HINTS "${NCCL_DIR}/include" "$ENV{NCCL_DIR}/include" "${_site}/nvidia/nccl/include" /usr/local/cuda/include)
-find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2
-             HINTS "${NCCL_DIR}/lib" "$ENV{NCCL_DIR}/lib" "${_site}/nvidia/nccl/lib" /usr/local/cuda/lib64)
-mark_as_advanced(NCCL_INCLUDE_DIR NCCL_LIBRARY)
+find_path(NCCL_INCLUDE_DIR nccl.h NO_CACHE HINTS ${_hints} PATHS /usr/local/cuda PATH_SUFFIXES include)
+find_library(NCCL_LIBRARY NAMES libnccl.so.2 nccl NO_CACHE HINTS ${_hints} PATHS /usr/local/cuda
+             PATH_SUFFIXES lib lib64)
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(

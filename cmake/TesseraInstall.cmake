@@ -1,0 +1,28 @@
+# Installs each component with an export set of its own, so that a user of the core needs nothing that mpi or io need.
+
+include(CMakePackageConfigHelpers)
+set(_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tessera")
+get_property(TESSERA_COMPONENTS GLOBAL PROPERTY TESSERA_COMPONENTS)
+
+foreach(_component IN LISTS TESSERA_COMPONENTS)
+  install(TARGETS tessera_${_component} EXPORT tessera-${_component}
+          ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+          FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+  install(EXPORT tessera-${_component} NAMESPACE tessera:: DESTINATION "${_package_dir}")
+endforeach()
+
+if(EXISTS "${PROJECT_SOURCE_DIR}/share/weights")
+  install(DIRECTORY "${PROJECT_SOURCE_DIR}/share/weights" DESTINATION "${CMAKE_INSTALL_DATADIR}/tessera")
+endif()
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+
+get_target_property(_type tessera_core TYPE)
+string(COMPARE EQUAL "${_type}" STATIC_LIBRARY TESSERA_STATIC)
+configure_package_config_file(
+  "${PROJECT_SOURCE_DIR}/cmake/tesseraConfig.cmake.in" "${PROJECT_BINARY_DIR}/tesseraConfig.cmake"
+  INSTALL_DESTINATION "${_package_dir}" NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+# Before 1.0 a minor version may change interfaces.
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/tesseraConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/tesseraConfig.cmake" "${PROJECT_BINARY_DIR}/tesseraConfigVersion.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/FindLibTorch.cmake" "${PROJECT_SOURCE_DIR}/cmake/FindNCCL.cmake"
+        DESTINATION "${_package_dir}")

@@ -10,11 +10,26 @@ function(tessera_compile_options target)
   if(TESSERA_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${TESSERA_SANITIZE} -fno-omit-frame-pointer
                                              -fno-sanitize-recover=undefined)
-    target_link_options(${target} PUBLIC -fsanitize=${TESSERA_SANITIZE})
+    target_link_options(${target} PUBLIC "$<BUILD_INTERFACE:-fsanitize=${TESSERA_SANITIZE}>")
   endif()
 endfunction()
 
-# A component library: tessera_library(mpi) makes tessera_mpi, alias tessera::mpi.
+# The public headers of a component. The core has every room but those that need MPI, NCCL or files.
+function(tessera_component_headers name result)
+  set(_root "${PROJECT_SOURCE_DIR}/include/tessera")
+  if(name MATCHES "^(mpi|nccl)$")
+    file(GLOB _headers CONFIGURE_DEPENDS "${_root}/comm/${name}*.hpp")
+  elseif(name STREQUAL "core")
+    file(GLOB_RECURSE _headers CONFIGURE_DEPENDS "${_root}/*.hpp")
+    list(FILTER _headers EXCLUDE REGEX "/(io|report)/|/comm/(mpi|nccl)")
+    list(APPEND _headers "${PROJECT_BINARY_DIR}/include/tessera/core/version.hpp")
+  else()
+    file(GLOB _headers CONFIGURE_DEPENDS "${_root}/${name}/*.hpp")
+  endif()
+  set(${result} "${_headers}" PARENT_SCOPE)
+endfunction()
+
+# A component library: tessera_library(mpi) makes tessera_mpi, alias tessera::mpi; the core is tessera::tessera.
 function(tessera_library name)
   set(_target tessera_${name})
   add_library(${_target})
@@ -25,11 +40,13 @@ function(tessera_library name)
   endif()
   add_library(tessera::${_export} ALIAS ${_target})
   set_target_properties(${_target} PROPERTIES EXPORT_NAME ${_export} POSITION_INDEPENDENT_CODE ON
-                                              VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-  target_include_directories(${_target} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
-                                               "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>"
-                                               "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+                                              VERSION ${PROJECT_VERSION}
+                                              SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  tessera_component_headers(${name} _headers)
+  target_sources(${_target} PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include"
+                                   FILES ${_headers})
   tessera_compile_options(${_target})
+  set_property(GLOBAL APPEND PROPERTY TESSERA_COMPONENTS ${name})
 endfunction()
 
 # A program of this project; links libtorch_cuda too where TESSERA_CUDA is on.

@@ -1,0 +1,144 @@
+# Set-up shared by examples/run.sh and tests/run.sh: compilers and libraries from the system's packages, LibTorch and
+# the CUDA and NCCL headers from Python wheels in .deps/venv, a photograph in .deps/photos. Sourced, not run; asks for
+# nothing that is there already, and changes no Python environment but its own.
+#
+# LibTorch of your own: set TORCH_DIR to its folder (a libtorch or a site-packages/torch), and no wheel is fetched.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+deps=$root/.deps
+
+# Debian 12, Ubuntu 24.04 and later.
+build_packages=(
+  g++ cmake ninja-build ccache
+  mpich libmpich-dev
+  libeigen3-dev libfmt-dev catch2 libcli11-dev libyaml-cpp-dev nlohmann-json3-dev
+  libpng-dev libjpeg-dev libtiff-dev libhwy-dev
+)
+clang_packages=(clang libomp-dev clang-format-14)
+
+# LibTorch 2.15.0 with the CUDA runtime of its release; libtorch_cpu needs no other wheel to load.
+wheels=(
+  torch==2.15.0
+  nvidia-cuda-runtime==13.2.86
+  nvidia-cuda-cupti==13.2.86
+  nvidia-nccl-cu13==2.30.7
+)
+
+say() { printf '==> %s\n' "$*"; }
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+is_installed() {
+  [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == "install ok installed" ]]
+}
+
+# Runs a command as root.
+as_root() {
+  if [[ $(id -u) == 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "packages are missing, and this is neither root nor a machine with sudo. Have an administrator run: $*"
+  fi
+}
+
+# Installs those of the given system packages that are missing; the package lists are refreshed only if they do not do.
+install_packages() {
+  local package missing=()
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    say "no apt-get here: install these yourself, or their equals, if the build misses them: $*"
+    return 0
+  fi
+  for package in "$@"; do
+    is_installed "$package" || missing+=("$package")
+  done
+  if ((${#missing[@]} == 0)); then return 0; fi
+  say "installing system packages: ${missing[*]}"
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}")
+  if ! apt-get install -s -q --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
+    as_root apt-get update -q || return 1
+  fi
+  if ! as_root "${install[@]}"; then
+    as_root apt-get update -q && as_root "${install[@]}"
+  fi
+}
+
+# LibTorch: TORCH_DIR if given, else the wheels in .deps/venv.
+install_libtorch() {
+  if [[ -n ${TORCH_DIR:-} ]]; then
+    say "LibTorch: $TORCH_DIR (TORCH_DIR)"
+    return 0
+  fi
+  local wheel name version missing=() site
+  site=$(echo "$deps"/venv/lib/python3*/site-packages)
+  for wheel in "${wheels[@]}"; do
+    name=${wheel%%==*}
+    version=${wheel##*==}
+    compgen -G "$site/${name//-/_}-$version*.dist-info" >/dev/null || missing+=("$wheel")
+  done
+  if ((${#missing[@]} == 0)); then return 0; fi
+
+  # The system's own Python, whose package for virtual environments is at hand; the wheels serve as archives only.
+  local python=/usr/bin/python3
+  if command -v apt-get >/dev/null; then install_packages python3 python3-venv; fi
+  if [[ ! -x $python ]]; then python=$(command -v python3) || fail "python3 was not found"; fi
+  if [[ ! -x $deps/venv/bin/python ]] || ! "$deps/venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    say "making a Python environment of our own: .deps/venv"
+    "$python" -m venv --clear "$deps/venv" || fail "$python -m venv failed; on Debian and Ubuntu it needs python3-venv"
+  fi
+  if [[ $(uname -m) != x86_64 ]]; then
+    say "note: these wheels were tried on x86_64 only, this machine is $(uname -m)"
+  fi
+  say "fetching LibTorch into .deps/venv, 0.8 GB to load and 1.5 GB on disk: ${missing[*]}"
+  "$deps/venv/bin/python" -m pip install --quiet --no-cache-dir --no-compile --disable-pip-version-check --no-deps "${missing[@]}" ||
+    fail "the wheels could not be installed. With a LibTorch of your own, 2.11 or newer, set TORCH_DIR to its folder."
+}
+
+# A photograph for the example, 2560x1600, from Debian's mate-backgrounds (GPL-2+): unpacked, not installed.
+# Sets `photo`, empty if there is none to be had.
+fetch_photo() {
+  local inside=usr/share/backgrounds/mate/nature/Garden.jpg unpacked
+  photo=$deps/photos/Garden.jpg
+  if [[ -r $photo ]]; then return 0; fi
+  if [[ -r /$inside ]]; then
+    photo=/$inside
+    return 0
+  fi
+  photo=
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then return 0; fi
+  say "fetching a photograph from the package mate-backgrounds into .deps/photos"
+  unpacked=$(mktemp -d)
+  if (cd "$unpacked" && { apt-get download -q mate-backgrounds ||
+      { as_root apt-get update -q && apt-get download -q mate-backgrounds; }; } &&
+      dpkg-deb -x mate-backgrounds_*.deb .) >"$unpacked/log" 2>&1 && [[ -r $unpacked/$inside ]]; then
+    mkdir -p "$deps/photos"
+    cp "$unpacked/usr/share/doc/mate-backgrounds/copyright" "$deps/photos/Garden.copyright"
+    cp "$unpacked/$inside" "$deps/photos/Garden.jpg"
+    photo=$deps/photos/Garden.jpg
+  else
+    say "no photograph to be had, going on without: $(tail -n 1 "$unpacked/log" 2>/dev/null)"
+  fi
+  rm -rf "$unpacked"
+}
+
+# configure PRESET [CMake arguments]; build PRESET [targets]
+configure() {
+  local preset=$1
+  shift
+  say "configuring build/$preset"
+  (cd "$root" && cmake --preset "$preset" "$@") >"$root/build/$preset.configure.log" 2>&1 || {
+    cat "$root/build/$preset.configure.log"
+    fail "configuring build/$preset failed"
+  }
+}
+build() {
+  local preset=$1
+  shift
+  local targets=()
+  if (($# > 0)); then targets=(--target "$@"); fi
+  say "building build/$preset${*:+: $*}"
+  cmake --build "$root/build/$preset" "${targets[@]}"
+}

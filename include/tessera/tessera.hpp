@@ -1,0 +1,53 @@
+#pragma once
+
+/// Everything of tessera's core. Compile times matter more than brevity in a large program: include the headers
+/// you use instead.
+///
+/// The rooms, in the order in which data flow through them; a room knows only the rooms above it:
+///
+///   core         Tensor and TensorList (LibTorch's), errors
+///   comm         Communicator: how ranks talk, agree on failures and share out work; tensors sent through it
+///   physics      y_i = A_i(x): forward models, from one image to one measurement per operator; noise
+///   fidelity     f(x): how badly an image explains the measurements, and its gradient and proximal operator
+///   denoiser     removes noise of a given level from an image
+///   prior        what images look like: a regulariser, or a denoiser in its place
+///   solver       iterations that bring fidelity and prior together; observers, stopping rules
+///
+/// One iteration: x -> fidelity.gradient(x), where physics goes forward and back and ranks add up
+///                  -> x - step * gradient -> prior.prox, where the denoiser works -> x.
+///
+/// Not here, because they are components of their own: comm/mpi.hpp (tessera::mpi), comm/nccl.hpp (tessera::nccl),
+/// io/ (tessera::io: images, arrays, weights) and report/ (tessera::report).
+
+// clang-format off: the order of the rooms
+#include "tessera/core/error.hpp"
+#include "tessera/core/tensor.hpp"
+#include "tessera/core/version.hpp"
+
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/communicator.hpp"
+#include "tessera/comm/partition.hpp"
+#include "tessera/comm/self.hpp"
+#include "tessera/comm/tensor_view.hpp"
+
+#include "tessera/physics/linear_operator.hpp"
+#include "tessera/physics/linear_physics.hpp"
+#include "tessera/physics/noise.hpp"
+#include "tessera/physics/physics.hpp"
+
+#include "tessera/fidelity/data_fidelity.hpp"
+#include "tessera/fidelity/l2.hpp"
+
+#include "tessera/denoiser/denoiser.hpp"
+#include "tessera/denoiser/noise_level.hpp"
+#include "tessera/denoiser/weights.hpp"
+
+#include "tessera/prior/plug_and_play.hpp"
+#include "tessera/prior/prior.hpp"
+
+#include "tessera/solver/hqs.hpp"
+#include "tessera/solver/observer.hpp"
+#include "tessera/solver/pnp.hpp"
+#include "tessera/solver/solver.hpp"
+#include "tessera/solver/stopwatch.hpp"
+// clang-format on

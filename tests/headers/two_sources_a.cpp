@@ -1,0 +1,5 @@
+#include "tessera/tessera.hpp"
+
+std::string describe_elsewhere(const tessera::Tensor& tensor);
+
+int main() { return describe_elsewhere({}) == tessera::describe({}) ? 0 : 1; }

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, runs every test. Exit status 0 only if all passed.
+#   bash tests/run.sh                  all stages below, in this order
+#   bash tests/run.sh release asan     only those
+# Stages:
+#   release   optimised build; unit, MPI and installation tests; every public header compiles alone
+#   minimal   without MPI, NCCL and files: unit tests
+#   asan      AddressSanitizer and UndefinedBehaviorSanitizer: unit tests
+#   clang     the library compiled by clang; formatting
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
+
+run_ctest() {
+  local preset=$1
+  shift
+  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel 2 "$@"
+}
+
+stage_release() {
+  configure release -DTESSERA_BUILD_TESTS=ON
+  build release all headers_compile_alone
+  run_ctest release
+}
+
+stage_minimal() {
+  configure minimal
+  build minimal
+  run_ctest minimal
+}
+
+stage_asan() {
+  configure asan
+  build asan unit_tests
+  run_ctest asan -L unit
+}
+
+stage_clang() {
+  if ! install_packages "${clang_packages[@]}" || ! command -v clang++ >/dev/null; then
+    say "stage clang SKIPPED: clang could not be installed"
+    return 0
+  fi
+  if git -C "$root" rev-parse >/dev/null 2>&1; then
+    say "checking the format of the sources"
+    (cd "$root" && git ls-files -z '*.hpp' '*.cpp' | xargs -0 clang-format-14 --dry-run --Werror)
+  else
+    say "format check SKIPPED: not a git checkout"
+  fi
+  configure clang
+  build clang
+}
+
+stages=("$@")
+if ((${#stages[@]} == 0)); then stages=(release minimal asan clang); fi
+for stage in "${stages[@]}"; do
+  declare -F "stage_$stage" >/dev/null || fail "no stage '$stage'; there are release, minimal, asan and clang"
+done
+
+install_packages "${build_packages[@]}" || fail "the system packages could not be installed"
+install_libtorch
+mkdir -p "$root/build"
+
+report=()
+status=0
+for stage in "${stages[@]}"; do
+  say "stage $stage"
+  started=$SECONDS
+  # In a shell of its own with errexit, which a condition would switch off.
+  set +e
+  (set -e; "stage_$stage")
+  result=$?
+  set -e
+  if ((result == 0)); then verdict=passed; else verdict=FAILED status=1; fi
+  report+=("$(printf '%-8s %s in %d s' "$stage" "$verdict" $((SECONDS - started)))")
+done
+printf '\n'
+printf '%s\n' "${report[@]}"
+exit $status
