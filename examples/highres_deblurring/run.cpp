@@ -1,0 +1,167 @@
+#include "run.hpp"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <memory>
+
+#include "problem.hpp"
+#include "ranks.hpp"
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/self.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/denoiser/dncnn.hpp"
+#include "tessera/denoiser/drunet.hpp"
+#include "tessera/denoiser/total_variation.hpp"
+#include "tessera/distributed/distributed_physics.hpp"
+#include "tessera/distributed/tiled_denoiser.hpp"
+#include "tessera/fidelity/l2.hpp"
+#include "tessera/io/default_weights.hpp"
+#include "tessera/io/state_dict.hpp"
+#include "tessera/physics/stacked.hpp"
+#include "tessera/prior/plug_and_play.hpp"
+#include "tessera/report/progress.hpp"
+#include "tessera/report/recorder.hpp"
+#include "tessera/solver/hqs.hpp"
+#include "tessera/solver/pnp.hpp"
+
+using namespace tessera;
+
+namespace {
+
+/// The N blurs: all on this rank, or shared among the ranks of `world`.
+LinearPhysicsPtr make_physics(const Options& options, const CommunicatorPtr& world) {
+  const auto make = [&](std::int64_t index) { return make_blur(options, index); };
+  if (*options.distribute_physics) {
+    return std::make_shared<DistributedPhysics>(options.num_operators, make, world);
+  }
+  return std::make_shared<StackedPhysics>(options.num_operators, make);
+}
+
+DenoiserPtr make_network(Options& options) {
+  if (options.denoiser == "tv") return std::make_shared<TotalVariation>();
+  if (options.weights.empty()) {
+    if (options.denoiser == "dncnn") {
+      throw error::InvalidArgument("--denoiser dncnn: no weights are installed for it, give --weights FILE");
+    }
+    options.weights = default_weights();
+  }
+  const StateDict weights = read_state_dict(options.weights);
+  if (options.denoiser == "dncnn") return std::make_shared<DnCNN>(weights);
+  return std::make_shared<DRUNet>(weights);
+}
+
+TilingOptions tiling_options(const Options& options) {
+  TilingOptions tiling;
+  tiling.context = options.overlap;
+  tiling.patch = {options.patch_size};
+  tiling.overlap = options.overlap;
+  tiling.max_batch_size = options.max_batch_size;
+  if (options.max_batch_size == 0 && options.device == "cpu") tiling.max_batch_size = 1;
+  if (options.tiling == "auto") tiling.tiling = Tiling::even;
+  if (options.tiling == "exact") tiling.tiling = Tiling::exact;
+  if (options.tiling == "fixed") tiling.tiling = Tiling::fixed;
+  if (options.tiling == "peer") tiling.tiling = Tiling::peer;
+  return tiling;
+}
+
+/// Throws on every rank, with the same message, if some rank has neither an operator nor a tile.
+void check_every_rank_works(const Options& options, const LinearPhysics& physics, const TiledDenoiser* tiled,
+                            const Tensor& truth, int ranks) {
+  if (ranks == 1) return;
+  const auto* shared = dynamic_cast<const DistributedPhysics*>(&physics);
+  if (shared == nullptr || tiled == nullptr) return;  // what is not shared is done by every rank
+  const TilePlan plan = tiled->plan(truth.sizes());
+  const Partition tiles = plan.assign(ranks);
+  for (int rank = 0; rank < ranks; ++rank) {
+    if (shared->partition().of(rank).empty() && tiles.of(rank).empty()) {
+      throw error::InvalidArgument(
+          fmt::format("rank {} of {} would have no work: there are {} operators and {} tiles. Start fewer ranks, or give "
+                      "--tiling auto, which makes a tile for every rank",
+                      rank, ranks, options.num_operators, plan.tiles().size()));
+    }
+  }
+}
+
+Tensor starting_point(const Options& options, const LinearPhysics& physics, const L2& fidelity, const TensorList& y) {
+  const Tensor& back_projection = fidelity.adjoint_of_data();
+  if (options.init_method == "zeros") return at::zeros_like(back_projection);
+  if (options.init_method == "adjoint") return back_projection / static_cast<double>(options.num_operators);
+  return physics.pseudo_inverse(y, {.tolerance = 1e-4, .max_iterations = 50});
+}
+
+std::unique_ptr<Solver> make_solver(const Options& options, const L2& fidelity, const PlugAndPlay& prior, double step) {
+  if (options.solver == "dpir") {
+    HqsOptions hqs;
+    hqs.schedule = HqsSchedule::dpir(options.noise_level, options.iterations);
+    hqs.clamp_range = std::pair{0.0, 1.0};
+    return std::make_unique<HQS<L2, PlugAndPlay>>(fidelity, prior, hqs);
+  }
+  PnPOptions pnp{.step = step};
+  pnp.stopping.max_iterations = options.iterations;
+  return std::make_unique<PnP<L2, PlugAndPlay>>(fidelity, prior, pnp);
+}
+
+/// Progress on the first rank only, and only if wanted.
+SolveResult solve(const Options& options, const Solver& solver, const Tensor& x0, Recorder& recorder, bool is_root) {
+  if (!is_root || options.quiet) return solver.solve(x0, recorder);
+  Progress progress(options.iterations, &recorder);
+  ObserverList both({recorder, progress});
+  return solver.solve(x0, both);
+}
+
+}  // namespace
+
+Outcome run(Options& options, const CommunicatorPtr& world) {
+  const c10::InferenceMode no_gradients;
+  const auto start = std::chrono::steady_clock::now();
+  const bool several = world->size() > 1;
+  options.distribute_physics = options.distribute_physics.value_or(several);
+  options.distribute_denoiser = options.distribute_denoiser.value_or(several);
+
+  Outcome outcome;
+  outcome.hosts = gather_hosts(*world);
+  outcome.threads = threads_per_rank(options.threads, outcome.hosts, world->rank());
+  at::set_num_threads(outcome.threads);
+
+  outcome.truth = guarded(*world, "highres_deblurring", [&] {
+    if (world->is_root()) prepare_folder(options.out);
+    return make_truth(options);
+  });
+  const LinearPhysicsPtr physics = make_physics(options, world);
+  DenoiserPtr denoiser;
+  guarded(*world, "highres_deblurring", [&] {
+    denoiser = make_network(options);
+    outcome.measurements = options.measurements.empty() ? physics->measure(outcome.truth)
+                                                        : read_measurements(options, physics->held(), outcome.truth);
+    if (*options.distribute_denoiser) {
+      const auto tiled = std::make_shared<TiledDenoiser>(denoiser, world, tiling_options(options));
+      outcome.tiling = tiled->summary(outcome.truth.sizes(), outcome.truth.element_size());
+      check_every_rank_works(options, *physics, tiled.get(), outcome.truth, world->size());
+      denoiser = tiled;
+    }
+  });
+
+  const L2 fidelity(physics, outcome.measurements, outcome.truth);
+  const PlugAndPlay prior = options.solver == "dpir" ? PlugAndPlay::matched(denoiser)
+                                                     : PlugAndPlay::fixed(denoiser, options.denoiser_sigma);
+  outcome.norm_squared = physics->norm_squared(outcome.truth);
+  outcome.step_size = options.step_size.value_or(1.0 / outcome.norm_squared);
+  const std::unique_ptr<Solver> solver = make_solver(options, fidelity, prior, outcome.step_size);
+  const Tensor x0 = starting_point(options, *physics, fidelity, outcome.measurements);
+  outcome.setup_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  Recorder recorder({.truth = outcome.truth,
+                     .objective = [&](const Tensor& x) { return fidelity.value(x); },
+                     .compare = world->is_root()});
+  outcome.result = solve(options, *solver, x0, recorder, world->is_root());
+  outcome.rows = recorder.rows();
+  if (const auto* shared = dynamic_cast<const DistributedPhysics*>(physics.get()); shared && options.save_npy) {
+    outcome.measurements = shared->gather(outcome.measurements);
+  }
+  return outcome;
+}

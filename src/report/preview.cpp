@@ -1,0 +1,97 @@
+#include "tessera/report/preview.hpp"
+
+#include <ATen/ops/_upsample_bicubic2d_aa.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/ones.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "glyphs.hpp"
+#include "tessera/core/error.hpp"
+
+namespace tessera {
+
+namespace {
+
+constexpr std::int64_t gap = 8;  // white pixels around and between panels
+
+Tensor white(std::int64_t height, std::int64_t width) { return at::ones({1, 3, height, width}); }
+
+/// On the host, float32, three channels, intensities clamped to 0..1.
+Tensor presentable(const Tensor& image) {
+  return image.detach().to(at::kCPU, at::kFloat).clamp(0, 1).expand({1, 3, image.size(2), image.size(3)});
+}
+
+Tensor scaled_down(const Tensor& image, std::int64_t width) {
+  if (image.size(3) <= width) return image;
+  const std::int64_t height = std::max<std::int64_t>(1, image.size(2) * width / image.size(3));
+  return at::_upsample_bicubic2d_aa(image, {height, width}, false).clamp(0, 1);
+}
+
+Tensor middle(const Tensor& image, std::int64_t height, std::int64_t width) {
+  const std::int64_t h = std::min(height, image.size(2));
+  const std::int64_t w = std::min(width, image.size(3));
+  return image.narrow(2, (image.size(2) - h) / 2, h).narrow(3, (image.size(3) - w) / 2, w);
+}
+
+/// Black text on white, as large as fits into `width`, up to three pixels per dot.
+Tensor caption(const std::string& text, std::int64_t width) {
+  const auto advance = report::glyph_width + 1;
+  const auto length = static_cast<std::int64_t>(text.size()) * advance;
+  const std::int64_t dot = std::clamp<std::int64_t>(width / std::max<std::int64_t>(length, 1), 1, 3);
+  const std::int64_t height = 3 * (report::glyph_height + 4);
+  Tensor strip = white(height, width);
+  const std::int64_t top = (height - dot * report::glyph_height) / 2;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto rows = report::glyph(text[i]);
+    for (int r = 0; r < report::glyph_height; ++r) {
+      for (int c = 0; c < report::glyph_width; ++c) {
+        const std::int64_t x = (static_cast<std::int64_t>(i) * advance + c) * dot;
+        const bool ink = (rows[static_cast<std::size_t>(r)] >> (report::glyph_width - 1 - c) & 1) != 0;
+        if (ink && x + dot <= width) strip.narrow(2, top + r * dot, dot).narrow(3, x, dot).zero_();
+      }
+    }
+  }
+  return strip;
+}
+
+/// One panel: caption, picture, detail below each other.
+Tensor column(const Panel& panel, const PreviewOptions& options) {
+  const Tensor image = presentable(panel.image);
+  const Tensor picture = scaled_down(image, options.panel_width);
+  std::vector<Tensor> parts = {caption(panel.label, picture.size(3)), picture};
+  if (options.detail && picture.size(3) < image.size(3)) {
+    parts.push_back(white(gap, picture.size(3)));
+    parts.push_back(middle(image, picture.size(2), picture.size(3)));
+  }
+  return at::cat(parts, 2);
+}
+
+}  // namespace
+
+Tensor side_by_side(const std::vector<Panel>& panels, const PreviewOptions& options) {
+  if (panels.empty()) throw error::InvalidArgument("side_by_side: no panels, expected at least one");
+  if (options.panel_width < 1) {
+    throw error::InvalidArgument(fmt::format("side_by_side: panel_width is {}, expected >= 1", options.panel_width));
+  }
+  std::vector<Tensor> columns;
+  for (const Panel& panel : panels) {
+    const Tensor& image = panel.image;
+    const bool ok = image.defined() && image.dim() == 4 && image.size(0) == 1 &&
+                    (image.size(1) == 3 || image.size(1) == 1) &&
+                    image.sizes().slice(2) == panels.front().image.sizes().slice(2);
+    if (!ok) {
+      throw error::ShapeMismatch(fmt::format("side_by_side: '{}' is {}, expected [1, 1 or 3, H, W] like the first, {}",
+                                             panel.label, describe(image), describe(panels.front().image)));
+    }
+    const Tensor drawn = column(panel, options);
+    if (columns.empty()) columns.push_back(white(drawn.size(2), gap));
+    columns.push_back(drawn);
+    columns.push_back(white(drawn.size(2), gap));
+  }
+  const Tensor row = at::cat(columns, 3);
+  return at::cat({row, white(gap, row.size(3))}, 2);
+}
+
+}  // namespace tessera

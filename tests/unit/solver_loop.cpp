@@ -1,0 +1,167 @@
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+#include <limits>
+#include <thread>
+
+#include "catch.hpp"
+#include "tensors.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/solver/hqs.hpp"
+#include "tessera/solver/pnp.hpp"
+#include "toys.hpp"
+
+using namespace tessera;
+using test::Halfway;
+using test::Shrink;
+
+namespace {
+
+const Tensor target = test::indexed({1, 2, 3, 4}).abs() * 0.8 + 0.1;
+const Tensor zero = at::zeros({1, 2, 3, 4}, at::kDouble);
+
+StoppingRules iterations(std::int64_t count) {
+  StoppingRules rules;
+  rules.max_iterations = count;
+  return rules;
+}
+
+}  // namespace
+
+TEST_CASE("PnP repeats x <- clamp(prox(x - step grad f(x)))") {
+  const Halfway fidelity(target);  // f(x) = 0.5 ||x - target||^2
+  const Shrink prior(0.9);         // prox(z) = 0.9 z
+  const PnP solver(fidelity, prior, PnPOptions{.step = 0.25, .stopping = iterations(3)});
+  // By hand: x_k = a x + b target, with a = 0.75 * 0.9 and b = 0.25 * 0.9.
+  const double a = 0.75 * 0.9;
+  const double expected = 0.25 * 0.9 * (1 + a + a * a);
+  const SolveResult result = solver.solve(zero);
+  CHECK(result.iterations == 3);
+  CHECK(result.reason == StopReason::max_iterations);
+  CHECK(test::relative_error(result.x, expected * target) < 1e-14);
+  CHECK(test::relative_error(solver.step(zero), 0.225 * target) < 1e-14);
+}
+
+TEST_CASE("PnP clamps every iterate, unless told not to") {
+  const Halfway fidelity(3 * target);
+  const Shrink prior(1.0);
+  const PnP clamped(fidelity, prior, PnPOptions{.step = 1.0, .stopping = iterations(1)});
+  CHECK(test::relative_error(clamped.solve(zero).x, (3 * target).clamp(0, 1)) < 1e-14);
+  const PnP free(fidelity, prior,
+                 PnPOptions{.step = 1.0, .clamp_range = std::nullopt, .stopping = iterations(1)});
+  CHECK(test::relative_error(free.solve(zero).x, 3 * target) < 1e-14);
+}
+
+TEST_CASE("Relaxation mixes the old iterate with the new one") {
+  const Halfway fidelity(target);
+  const Shrink prior(1.0);
+  const PnP solver(fidelity, prior, PnPOptions{.step = 1.0, .relaxation = 0.5, .stopping = iterations(1)});
+  CHECK(test::relative_error(solver.solve(zero).x, 0.5 * target) < 1e-14);
+}
+
+TEST_CASE("A solver says why it stopped") {
+  const Halfway fidelity(target);
+  const Shrink prior(1.0);
+  PnPOptions options{.step = 0.5, .stopping = iterations(1000)};
+
+  SECTION("relative change") {
+    options.stopping.relative_change = 1e-3;
+    const SolveResult result = PnP(fidelity, prior, options).solve(zero);
+    CHECK(result.reason == StopReason::relative_change);
+    // After k steps x = (1 - 2^-k) target, the relative change is 1 / (2^k - 1): below 1e-3 at k = 10.
+    CHECK(result.iterations == 10);
+  }
+  SECTION("time limit") {
+    options.stopping.time_limit_s = 1e-9;
+    const SolveResult result = PnP(fidelity, prior, options).solve(zero);
+    CHECK(result.reason == StopReason::time_limit);
+    CHECK(result.iterations == 1);
+  }
+  SECTION("observer") {
+    struct StopAtThird : Observer {
+      std::int64_t seen = 0;
+      Verdict on_iteration(const Iteration& iteration) override {
+        CHECK(iteration.index == seen++);
+        return seen == 3 ? Verdict::stop : Verdict::proceed;
+      }
+    } observer;
+    const SolveResult result = PnP(fidelity, prior, options).solve(zero, observer);
+    CHECK(result.reason == StopReason::observer);
+    CHECK(result.iterations == 3);
+  }
+  SECTION("no longer finite: the last finite iterate is kept") {
+    const Shrink poison(std::numeric_limits<double>::quiet_NaN());
+    const SolveResult result = PnP(fidelity, poison, options).solve(target);
+    CHECK(result.reason == StopReason::not_finite);
+    CHECK(result.iterations == 0);
+    CHECK(test::relative_error(result.x, target) == 0);
+  }
+  SECTION("no iteration asked for") {
+    options.stopping.max_iterations = 0;
+    const SolveResult result = PnP(fidelity, prior, options).solve(target);
+    CHECK(result.iterations == 0);
+    CHECK(test::relative_error(result.x, target) == 0);
+  }
+}
+
+TEST_CASE("Observers see every iterate, and what they throw ends the run") {
+  const Halfway fidelity(target);
+  const Shrink prior(1.0);
+  const PnP solver(fidelity, prior, PnPOptions{.step = 0.5, .stopping = iterations(4)});
+  std::vector<double> norms;
+  ObserverFunction watch([&](const Iteration& iteration) { norms.push_back(iteration.x.norm().item<double>()); });
+  std::int64_t count = 0;
+  ObserverFunction counter([&](const Iteration& iteration) {
+    ++count;
+    CHECK(iteration.gradient_time_s >= 0);
+    CHECK(iteration.elapsed_s >= iteration.gradient_time_s + iteration.prior_time_s);
+  });
+  ObserverList both({watch, counter});
+  solver.solve(zero, both);
+  REQUIRE(norms.size() == 4);
+  CHECK(count == 4);
+  CHECK(norms[1] == Approx(0.75 * target.norm().item<double>()));
+
+  ObserverFunction broken([](const Iteration&) { throw std::runtime_error("disk full"); });
+  CHECK_THROWS_WITH(solver.solve(zero, broken), Catch::Contains("disk full"));
+}
+
+TEST_CASE("HQS repeats x <- prox_prior(prox_f(x, gamma), sigma^2)") {
+  const Halfway fidelity(target);
+  const Shrink prior(0.5);
+  HqsOptions options;
+  options.schedule = {.denoiser_sigma = {0.3, 0.2}, .gamma = {1.0, 3.0}};
+  const HQS solver(fidelity, prior, options);
+  // prox_f(z, g) = (z + g target) / (1 + g)
+  const double first = 0.5 * 0.5;
+  const double second = 0.5 * (first + 3.0) / 4.0;
+  const SolveResult result = solver.solve(zero);
+  CHECK(result.iterations == 2);
+  CHECK(test::relative_error(result.x, second * target) < 1e-14);
+  CHECK(prior.last_step() == Approx(0.04));
+}
+
+TEST_CASE("The DPIR schedule is log-spaced from 49/255 to the noise") {
+  const HqsSchedule schedule = HqsSchedule::dpir(0.1, 3);
+  REQUIRE(schedule.denoiser_sigma.size() == 3);
+  CHECK(schedule.denoiser_sigma[0] == Approx(49.0 / 255.0));
+  CHECK(schedule.denoiser_sigma[1] == Approx(std::sqrt(0.1 * 49.0 / 255.0)));
+  CHECK(schedule.denoiser_sigma[2] == Approx(0.1));
+  CHECK(schedule.gamma[0] == Approx(std::pow(49.0 / 25.5, 2) / 0.23));
+  CHECK(schedule.gamma[2] == Approx(1 / 0.23));
+  // Below 0.01 the data are not trusted further.
+  CHECK(HqsSchedule::dpir(0.001, 1).gamma[0] == Approx(0.01 / 0.23));
+}
+
+TEST_CASE("Options that cannot work are refused with a reason") {
+  const Halfway fidelity(target);
+  const Shrink prior(1.0);
+  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.step = 0}), Catch::Contains("step must be positive"));
+  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.relaxation = 2}), Catch::Contains("relaxation"));
+  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.stopping = iterations(-1)}),
+                    Catch::Contains("max_iterations >= 0"));
+  CHECK_THROWS_AS(HQS(fidelity, prior, HqsOptions{}), error::InvalidArgument);
+  CHECK_THROWS_AS(HqsSchedule::dpir(0, 8), error::InvalidArgument);
+  CHECK_THROWS_WITH(PnP(fidelity, prior).solve(Tensor()), Catch::Contains("pnp.solve: x0 is an undefined tensor"));
+}
