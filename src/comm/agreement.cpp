@@ -1,6 +1,5 @@
 #include "tessera/comm/agreement.hpp"
 
-#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "failure_message.hpp"
 #include "message.hpp"
 #include "tessera/core/error.hpp"
 
@@ -39,18 +39,6 @@ std::int64_t hash_of(std::string_view where, std::size_t maxima) {
   for (const char letter : where) add(static_cast<unsigned char>(letter));
   add(256 + maxima);
   return static_cast<std::int64_t>(hash >> 2);
-}
-
-std::string message_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const c10::Error& error) {
-    return error.what_without_backtrace();
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "an exception of unknown type";
-  }
 }
 
 /// "where: message (rank 1 of 4)", without saying twice what the message says itself.
@@ -99,7 +87,7 @@ std::string without_zeros(std::string text) {
 [[noreturn]] void throw_as_rank_failure(Communicator& control, std::string_view where,
                                         const std::exception_ptr& failure, int failed_rank) {
   std::string text;
-  if (control.rank() == failed_rank) text = sentence(where, message_of(failure), rank_suffix(control));
+  if (control.rank() == failed_rank) text = sentence(where, failure_message(failure), rank_suffix(control));
   text = fit(std::move(text), text_bytes);
   control.broadcast(text.data(), text_bytes, DataType::u8, failed_rank);
   const error::RankFailure agreed(failed_rank, control.size(), without_zeros(std::move(text)));
