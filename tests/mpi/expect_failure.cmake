@@ -1,0 +1,52 @@
+# Runs `mpiexec -n RANKS PROGRAM FAULT CULPRIT <folder>` and checks that the job ends by itself within LIMIT_S seconds
+# with a non-zero exit code, that TEXT is printed on standard error exactly COPIES times (if given), that the ranks
+# that returned did so with CODE (if given, then all must have), and that no rank is left running.
+
+set(folder "${WORK_DIR}/${FAULT}.${CULPRIT}.${RANKS}")
+file(REMOVE_RECURSE "${folder}")
+file(MAKE_DIRECTORY "${folder}")
+
+string(TIMESTAMP start "%s")
+execute_process(COMMAND "${MPIEXEC}" "${NUMPROC_FLAG}" ${RANKS} "${PROGRAM}" ${FAULT} ${CULPRIT} "${folder}"
+                TIMEOUT ${LIMIT_S} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+string(TIMESTAMP end "%s")
+math(EXPR seconds "${end} - ${start}")
+message(STATUS "result '${result}' after ${seconds} s\n${output}${errors}")
+
+if(result MATCHES "timeout")
+  message(SEND_ERROR "the job did not end within ${LIMIT_S} s")
+elseif(result EQUAL 0)
+  message(SEND_ERROR "the job ended with exit code 0")
+endif()
+
+math(EXPR last "${RANKS} - 1")
+foreach(rank RANGE ${last})
+  if(NOT EXISTS "${folder}/process.${rank}")
+    message(SEND_ERROR "rank ${rank} never started")
+    continue()
+  endif()
+  file(READ "${folder}/process.${rank}" process)
+  if(EXISTS "/proc/${process}")
+    message(SEND_ERROR "rank ${rank} (process ${process}) is left running")
+  endif()
+  if(DEFINED CODE)
+    set(code "none")
+    if(EXISTS "${folder}/code.${rank}")
+      file(READ "${folder}/code.${rank}" code)
+    endif()
+    if(NOT code STREQUAL CODE)
+      message(SEND_ERROR "rank ${rank} returned exit code ${code}, expected ${CODE}")
+    endif()
+  endif()
+endforeach()
+
+if(DEFINED TEXT)
+  string(REPLACE "${TEXT}" "" without "${errors}")
+  string(LENGTH "${TEXT}" length)
+  string(LENGTH "${errors}" before)
+  string(LENGTH "${without}" after)
+  math(EXPR copies "(${before} - ${after}) / ${length}")
+  if(NOT copies EQUAL COPIES)
+    message(SEND_ERROR "'${TEXT}' was printed ${copies} times, expected ${COPIES}")
+  endif()
+endif()
