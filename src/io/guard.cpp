@@ -26,7 +26,7 @@ void rethrow_as_io(const char* function, const std::string& path) {
   throw error::Io(fmt::format("{}: {}: {}", function, path, cause));
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 120;
   std::string result = "'";
   for (const char c : text.substr(0, longest)) {

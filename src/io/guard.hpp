@@ -21,6 +21,6 @@ decltype(auto) guarded(const char* function, const std::string& path, Body&& bod
 }
 
 /// Text from a file for a message: in quotes, shortened, everything but printable ASCII escaped.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace tessera::io

@@ -62,7 +62,7 @@ class HeaderParser {
         shape = true;
         header.shape = tuple();
       } else {
-        throw error::Io("has a damaged header: key " + io::quoted(key));
+        throw error::Io("has a damaged header: key " + io::in_quotes(key));
       }
       if (!accept(',')) {
         expect('}');
@@ -79,7 +79,7 @@ class HeaderParser {
 
  private:
   [[noreturn]] void fail(const std::string& expected) const {
-    throw error::Io(fmt::format("has a damaged header: expected {} at {}", expected, io::quoted(text_)));
+    throw error::Io(fmt::format("has a damaged header: expected {} at {}", expected, io::in_quotes(text_)));
   }
 
   void skip_space() {
@@ -157,7 +157,7 @@ class HeaderParser {
     const bool bytes = descr.starts_with('|') && descr.ends_with('1');
     if (found == dtypes.end() || (!ordered && !bytes)) {
       throw error::Io(fmt::format("has dtype {}, expected one of f2 f4 f8 c8 c16 u1 i1 i2 i4 i8",
-                                  io::quoted(descr)));
+                                  io::in_quotes(descr)));
     }
     header.type = found->type;
     header.swapped = descr.starts_with('>');
