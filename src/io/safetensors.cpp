@@ -1,0 +1,227 @@
+#include "tessera/io/safetensors.hpp"
+
+#include <ATen/ops/ne.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "io/guard.hpp"
+#include "io/host.hpp"
+#include "io/input_file.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/io/atomic_file.hpp"
+
+namespace tessera {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view metadata_key = "__metadata__";
+/// The limit of the format's reference implementation.
+constexpr std::uint64_t longest_header = 100'000'000;
+
+struct Dtype {
+  std::string_view name;
+  at::ScalarType type;
+};
+
+constexpr std::array dtypes{
+    Dtype{"F64", at::kDouble}, Dtype{"F32", at::kFloat}, Dtype{"F16", at::kHalf},
+    Dtype{"BF16", at::kBFloat16}, Dtype{"I64", at::kLong}, Dtype{"I32", at::kInt},
+    Dtype{"I16", at::kShort}, Dtype{"I8", at::kChar}, Dtype{"U8", at::kByte}, Dtype{"BOOL", at::kBool},
+};
+
+/// One tensor as the header declares it; offsets count from the end of the header.
+struct Entry {
+  std::string name;
+  at::ScalarType type = at::kFloat;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+/// Parses JSON, refusing what a permissive parser would let pass: repeated keys and deep nesting.
+json parse_header(const std::string& text) {
+  std::vector<std::set<std::string>> keys;
+  const auto watch = [&keys](int depth, json::parse_event_t event, json& parsed) {
+    constexpr int deepest = 3;  // header, entry, shape
+    if (depth > deepest) throw error::Io("has a damaged header: too deeply nested");
+    keys.resize(static_cast<std::size_t>(depth) + 1);
+    if (event == json::parse_event_t::object_end) keys.resize(static_cast<std::size_t>(depth));
+    if (event == json::parse_event_t::key) {
+      const auto& key = parsed.get_ref<const std::string&>();
+      if (!keys.back().insert(key).second) {
+        throw error::Io("has a damaged header: the name " + io::in_quotes(key) + " occurs twice");
+      }
+    }
+    return true;
+  };
+  try {
+    return json::parse(text, watch);
+  } catch (const json::exception& e) {
+    throw error::Io(fmt::format("has a damaged header: {}", e.what()));
+  }
+}
+
+std::uint64_t natural(const json& value, const std::string& what) {
+  if (!value.is_number_unsigned()) throw error::Io("has a damaged header: " + what + " is no natural number");
+  return value.get<std::uint64_t>();
+}
+
+const json& member(const json& entry, const char* key, const std::string& name) {
+  const auto found = entry.find(key);
+  if (found == entry.end()) {
+    throw error::Io(fmt::format("has a damaged header: tensor {} has no '{}'", io::in_quotes(name), key));
+  }
+  return *found;
+}
+
+Entry parse_entry(const std::string& name, const json& value, std::uint64_t data_size) {
+  const std::string shown = io::in_quotes(name);
+  if (!value.is_object()) throw error::Io("has a damaged header: tensor " + shown + " is no object");
+  Entry entry;
+  entry.name = name;
+  const json& dtype = member(value, "dtype", name);
+  const auto* found = std::find_if(dtypes.begin(), dtypes.end(), [&](const Dtype& candidate) {
+    return dtype.is_string() && dtype.get_ref<const std::string&>() == candidate.name;
+  });
+  if (found == dtypes.end()) {
+    const std::string given = dtype.is_string() ? dtype.get<std::string>() : dtype.type_name();
+    throw error::Io(fmt::format("tensor {} has dtype {}, which is not supported", shown, io::in_quotes(given)));
+  }
+  entry.type = found->type;
+
+  const json& shape = member(value, "shape", name);
+  if (!shape.is_array()) throw error::Io("has a damaged header: the shape of tensor " + shown + " is no list");
+  for (const json& extent : shape) {
+    const std::uint64_t size = natural(extent, "an extent of tensor " + shown);
+    entry.shape.push_back(std::bit_cast<std::int64_t>(size));  // past 2^63: negative, refused below
+  }
+  const auto count = static_cast<std::uint64_t>(io::checked_count(entry.shape));
+
+  const json& offsets = member(value, "data_offsets", name);
+  if (!offsets.is_array() || offsets.size() != 2) {
+    throw error::Io("has a damaged header: data_offsets of tensor " + shown + " is no pair");
+  }
+  entry.begin = natural(offsets[0], "an offset of tensor " + shown);
+  entry.end = natural(offsets[1], "an offset of tensor " + shown);
+  if (entry.begin > entry.end || entry.end > data_size) {
+    throw error::Io(fmt::format("is truncated or damaged: tensor {} lies at bytes {} to {} of {}", shown,
+                                entry.begin, entry.end, data_size));
+  }
+  if (entry.end - entry.begin != count * c10::elementSize(entry.type)) {
+    throw error::Io(fmt::format("has a damaged header: tensor {} has {} bytes, expected {} for {} {}", shown,
+                                entry.end - entry.begin, count * c10::elementSize(entry.type), found->name,
+                                to_string(entry.shape)));
+  }
+  return entry;
+}
+
+/// Throws unless the entries fill the data without overlap or hole.
+void check_layout(std::vector<Entry>& entries, std::uint64_t data_size) {
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  std::uint64_t expected = 0;
+  for (const Entry& entry : entries) {
+    if (entry.begin != expected) {
+      throw error::Io(fmt::format("has a damaged header: tensor {} begins at byte {}, expected {}",
+                                  io::in_quotes(entry.name), entry.begin, expected));
+    }
+    expected = entry.end;
+  }
+  if (expected != data_size) {
+    throw error::Io(fmt::format("is too long: its tensors have {} bytes, and it holds {}", expected, data_size));
+  }
+}
+
+Tensor read_entry(const io::InputFile& file, std::uint64_t data_offset, const Entry& entry) {
+  // Any byte but 0 and 1 in a bool would be undefined behaviour.
+  const bool logical = entry.type == at::kBool;
+  const Tensor tensor = io::host_tensor(entry.shape, logical ? at::kByte : entry.type);
+  file.read(data_offset + entry.begin, tensor.mutable_data_ptr(), entry.end - entry.begin);
+  return logical ? tensor.ne(0) : tensor;
+}
+
+StateDict read(const io::InputFile& file) {
+  std::array<unsigned char, 8> bytes{};
+  file.read(0, bytes.data(), bytes.size());
+  const auto header_size = std::bit_cast<std::uint64_t>(bytes);
+  if (header_size > std::min(longest_header, file.size() - bytes.size())) {
+    throw error::Io(fmt::format("is no .safetensors file or truncated: it declares a header of {} bytes",
+                                header_size));
+  }
+  const std::string text = file.read(bytes.size(), header_size);
+  if (!text.starts_with('{')) throw error::Io("is no .safetensors file: its header does not begin with '{'");
+  const json header = parse_header(text);
+
+  const std::uint64_t data_offset = bytes.size() + header_size;
+  const std::uint64_t data_size = file.size() - data_offset;
+  std::vector<Entry> entries;
+  for (const auto& [name, value] : header.items()) {
+    if (name != metadata_key) entries.push_back(parse_entry(name, value, data_size));
+  }
+  check_layout(entries, data_size);
+  StateDict tensors;
+  for (const Entry& entry : entries) tensors.emplace(entry.name, read_entry(file, data_offset, entry));
+  return tensors;
+}
+
+}  // namespace
+
+StateDict read_safetensors(const std::string& path) {
+  return io::guarded("read_safetensors", path, [&] { return read(io::InputFile(path)); });
+}
+
+void write_safetensors(const std::string& path, const StateDict& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<std::pair<std::string, Tensor>> ordered;
+  for (const auto& [name, tensor] : tensors) {
+    const bool known = tensor.defined() && std::any_of(dtypes.begin(), dtypes.end(), [&](const Dtype& dtype) {
+                         return dtype.type == tensor.scalar_type();
+                       });
+    if (!known || name == metadata_key) {
+      throw error::InvalidArgument(fmt::format(
+          "write_safetensors: {}: tensor {} is {}, expected a float64, float32, float16, bfloat16, integer "
+          "or bool tensor with another name than {}",
+          path, io::in_quotes(name), describe(tensor), metadata_key));
+    }
+    ordered.emplace_back(name, io::host_copy(tensor));
+  }
+  // Wide types first keeps every tensor aligned.
+  std::stable_sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
+    return a.second.element_size() > b.second.element_size();
+  });
+
+  json header = json::object();
+  if (!metadata.empty()) header[std::string(metadata_key)] = metadata;
+  std::uint64_t offset = 0;
+  for (const auto& [name, tensor] : ordered) {
+    const auto* dtype = std::find_if(dtypes.begin(), dtypes.end(), [&type = tensor](const Dtype& candidate) {
+      return candidate.type == type.scalar_type();
+    });
+    const std::uint64_t end = offset + tensor.nbytes();
+    header[name] = {{"dtype", std::string(dtype->name)},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = io::guarded("write_safetensors", path, [&] { return header.dump(); });
+  text.append((8 - text.size() % 8) % 8, ' ');
+  const auto size = std::bit_cast<std::array<char, 8>>(static_cast<std::uint64_t>(text.size()));
+
+  AtomicFile file(path);
+  file.write(size.data(), size.size());
+  file.write(text);
+  for (const auto& [name, tensor] : ordered) file.write(tensor.const_data_ptr(), tensor.nbytes());
+  file.commit();
+}
+
+}  // namespace tessera

@@ -1,0 +1,65 @@
+#include "io/samples.hpp"
+
+#include <ATen/ops/nan_to_num.h>
+#include <fmt/format.h>
+
+#include "tessera/core/error.hpp"
+
+namespace tessera::io {
+
+void check_pixels(std::int64_t width, std::int64_t height, std::int64_t most) {
+  if (width < 1 || height < 1) {
+    throw error::Io(fmt::format("declares an empty image of {} x {} pixels", width, height));
+  }
+  if (width > most / height) {
+    throw error::Io(fmt::format("has {} x {} pixels, more than the {} that were allowed", width, height,
+                                most));
+  }
+}
+
+void check_plausible(std::uint64_t raw_size, std::uint64_t file_size, std::uint64_t ratio) {
+  if (raw_size / ratio > file_size) {
+    throw error::Io(fmt::format(
+        "is truncated or damaged: it declares {} bytes of pixels, which {} bytes of file cannot hold",
+        raw_size, file_size));
+  }
+}
+
+Tensor image_from_samples(const Tensor& samples) {
+  Tensor image = samples.permute({2, 0, 1}).unsqueeze(0).to(at::kFloat).contiguous();
+  if (samples.scalar_type() == at::kByte) image.div_(255);
+  if (samples.scalar_type() == at::kUInt16) image.div_(65535);
+  return image;
+}
+
+Tensor samples_from_image(const Tensor& image, SampleType type) {
+  const Tensor interleaved = image.permute({1, 2, 0}).contiguous();
+  if (type == SampleType::f32) return interleaved.to(at::kFloat);
+  const double full = type == SampleType::u8 ? 255 : 65535;
+  const Tensor rounded = at::nan_to_num(interleaved.to(at::kDouble), 0.0).clamp(0, 1).mul_(full).round_();
+  return rounded.to(type == SampleType::u8 ? at::kByte : at::kUInt16);
+}
+
+Tensor upright(const Tensor& image, int orientation) {
+  constexpr int rows = 2, columns = 3;
+  switch (orientation) {
+    case 2:
+      return image.flip({columns});
+    case 3:
+      return image.flip({rows, columns});
+    case 4:
+      return image.flip({rows});
+    case 5:
+      return image.transpose(rows, columns).contiguous();
+    case 6:
+      return image.transpose(rows, columns).flip({columns});
+    case 7:
+      return image.transpose(rows, columns).flip({rows, columns});
+    case 8:
+      return image.transpose(rows, columns).flip({rows});
+    default:
+      return image;
+  }
+}
+
+}  // namespace tessera::io

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tessera/core/tensor.hpp"
+#include "tessera/io/image.hpp"
+
+/// What the image formats share. Decoders and encoders throw error::Io with the bare cause.
+namespace tessera::io {
+
+/// Throws error::Io for an empty image or more pixels than allowed.
+void check_pixels(std::int64_t width, std::int64_t height, std::int64_t most);
+
+/// Throws error::Io if `file_size` bytes cannot hold `raw_size` bytes compressed by at most `ratio`.
+void check_plausible(std::uint64_t raw_size, std::uint64_t file_size, std::uint64_t ratio);
+
+/// (H, W, C) uint8, uint16 or floating samples as a (1, C, H, W) float32 image.
+Tensor image_from_samples(const Tensor& samples);
+
+/// (C, H, W) floating image as contiguous (H, W, C) samples of the given type.
+Tensor samples_from_image(const Tensor& image, SampleType type);
+
+/// Undoes EXIF/TIFF orientation 1 to 8 of a (1, C, H, W) image; other numbers count as 1.
+Tensor upright(const Tensor& image, int orientation);
+
+Tensor decode_png(const std::string& bytes, const ImageReadOptions& options);
+Tensor decode_jpeg(const std::string& bytes, const ImageReadOptions& options);
+Tensor decode_tiff(const std::string& bytes, const ImageReadOptions& options);
+
+/// The complete file for a (C, H, W) floating host image, C = 1 or 3.
+std::string encode_png(const Tensor& image, const ImageWriteOptions& options);
+std::string encode_jpeg(const Tensor& image, const ImageWriteOptions& options);
+std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options);
+
+}  // namespace tessera::io

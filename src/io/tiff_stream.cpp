@@ -1,0 +1,95 @@
+#include "io/tiff_stream.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "tessera/core/error.hpp"
+
+namespace tessera::io {
+
+TiffStream::TiffStream(const std::string& bytes) : source_(&bytes) { open("rm"); }
+
+TiffStream::TiffStream(bool big) { open(big ? "w8" : "w"); }
+
+TiffStream::~TiffStream() {
+  if (handle_ != nullptr) TIFFClose(handle_);
+}
+
+void TiffStream::open(const char* mode) {
+  TIFFOpenOptions* options = TIFFOpenOptionsAlloc();
+  if (options == nullptr) throw std::bad_alloc();
+  TIFFOpenOptionsSetErrorHandlerExtR(options, keep_error, this);
+  TIFFOpenOptionsSetWarningHandlerExtR(options, drop_warning, this);
+  handle_ = TIFFClientOpenExt(
+      "image", mode, this, read, write, seek, [](thandle_t) { return 0; }, size,
+      [](thandle_t, void**, toff_t*) { return 0; }, [](thandle_t, void*, toff_t) {}, options);
+  TIFFOpenOptionsFree(options);
+  if (handle_ == nullptr) fail("cannot be opened");
+}
+
+void TiffStream::fail(const char* otherwise) const {
+  throw error::Io(fmt::format("TIFF: {}", message_.empty() ? otherwise : message_.c_str()));
+}
+
+std::string TiffStream::finish() {
+  const bool flushed = TIFFFlush(handle_) == 1;
+  TIFFClose(std::exchange(handle_, nullptr));
+  if (!flushed || !message_.empty()) fail("cannot be written");
+  return std::move(written_);
+}
+
+int TiffStream::keep_error(TIFF* /*tiff*/, void* self, const char* /*module*/, const char* format,
+                           std::va_list arguments) {
+  std::array<char, 300> text{};
+  std::vsnprintf(text.data(), text.size(), format, arguments);
+  try {
+    static_cast<TiffStream*>(self)->message_ = text.data();
+  } catch (const std::exception&) {  // out of memory: the caller's own words will do
+  }
+  return 1;
+}
+
+tmsize_t TiffStream::read(thandle_t self, void* target, tmsize_t count) {
+  auto& stream = *static_cast<TiffStream*>(self);
+  const std::string& bytes = stream.source_ != nullptr ? *stream.source_ : stream.written_;
+  const std::uint64_t left = bytes.size() - std::min<std::uint64_t>(stream.position_, bytes.size());
+  const auto taken = std::min<std::uint64_t>(left, static_cast<std::uint64_t>(count));
+  if (taken > 0) std::memcpy(target, bytes.data() + stream.position_, taken);
+  stream.position_ += taken;
+  return static_cast<tmsize_t>(taken);
+}
+
+tmsize_t TiffStream::write(thandle_t self, void* source, tmsize_t count) {
+  auto& stream = *static_cast<TiffStream*>(self);
+  if (stream.source_ != nullptr) return -1;
+  const auto length = static_cast<std::uint64_t>(count);
+  try {
+    if (stream.written_.size() < stream.position_ + length) stream.written_.resize(stream.position_ + length);
+  } catch (const std::exception&) {
+    return -1;
+  }
+  std::memcpy(stream.written_.data() + stream.position_, source, length);
+  stream.position_ += length;
+  return count;
+}
+
+toff_t TiffStream::seek(thandle_t self, toff_t offset, int whence) {
+  auto& stream = *static_cast<TiffStream*>(self);
+  if (whence == SEEK_CUR) offset += stream.position_;
+  if (whence == SEEK_END) offset += size(self);
+  stream.position_ = offset;
+  return offset;
+}
+
+toff_t TiffStream::size(thandle_t self) {
+  const auto& stream = *static_cast<TiffStream*>(self);
+  return stream.source_ != nullptr ? stream.source_->size() : stream.written_.size();
+}
+
+}  // namespace tessera::io

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <tiffio.h>
+
+#include <cstdarg>
+#include <string>
+
+namespace tessera::io {
+
+/// A TIFF file in memory, open through libtiff. Messages of libtiff are kept, never printed.
+class TiffStream {
+ public:
+  /// Opens `bytes` for reading. `bytes` must outlive this.
+  explicit TiffStream(const std::string& bytes);
+  /// Opens an empty file for writing, with 64-bit offsets if `big`.
+  explicit TiffStream(bool big);
+  TiffStream(const TiffStream&) = delete;
+  TiffStream& operator=(const TiffStream&) = delete;
+  ~TiffStream();
+
+  TIFF* handle() const { return handle_; }
+
+  /// Throws error::Io with libtiff's last message, or `otherwise` if there is none.
+  [[noreturn]] void fail(const char* otherwise) const;
+
+  /// Finishes writing and returns the file.
+  std::string finish();
+
+ private:
+  void open(const char* mode);
+  static int keep_error(TIFF*, void* self, const char* module, const char* format, std::va_list arguments);
+  static int drop_warning(TIFF*, void*, const char*, const char*, std::va_list) { return 1; }
+  static tmsize_t read(thandle_t self, void* target, tmsize_t count);
+  static tmsize_t write(thandle_t self, void* source, tmsize_t count);
+  static toff_t seek(thandle_t self, toff_t offset, int whence);
+  static toff_t size(thandle_t self);
+
+  const std::string* source_ = nullptr;  // null: writing
+  std::string written_;
+  std::uint64_t position_ = 0;
+  std::string message_;
+  TIFF* handle_ = nullptr;
+};
+
+}  // namespace tessera::io
