@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "tessera/denoiser/denoiser.hpp"
+#include "tessera/denoiser/network_options.hpp"
+#include "tessera/denoiser/weights.hpp"
+
+namespace tessera {
+
+namespace detail {
+class Network;
+}
+
+/// The sizes of a DnCNN, as its weights tell them.
+struct DnCNNArchitecture {
+  std::int64_t channels = 0;    ///< of the image
+  std::int64_t dimensions = 2;  ///< spatial dimensions: 2 or 3
+  std::int64_t depth = 0;       ///< convolutions
+  std::int64_t width = 0;       ///< channels between them
+  bool has_bias = true;
+};
+
+/// DnCNN without batch normalisation: x + conv(relu(conv(... relu(conv(x))))), 3-wide kernels, zero
+/// padding (Zhang, Zuo, Chen, Meng, Zhang, "Beyond a Gaussian denoiser", TIP 26, 2017). Its weights
+/// are trained for one noise level: `sigma` is checked and otherwise ignored.
+///
+/// Differentiable in x and in weights that require gradients. Safe to use from several threads.
+class DnCNN : public Denoiser {
+ public:
+  /// `weights` has the keys in_conv.weight, conv_list.0.weight, ..., out_conv.weight, and a .bias
+  /// beside each or beside none; the architecture follows from them. Tensors are shared, not
+  /// copied. Throws error::ShapeMismatch naming what is missing, unexpected or of the wrong shape.
+  explicit DnCNN(const StateDict& weights, NetworkOptions options = {});
+  ~DnCNN() override;
+
+  const DnCNNArchitecture& architecture() const { return architecture_; }
+  std::int64_t parameter_count() const;
+
+  std::string name() const override { return "dncnn"; }
+  /// The depth: each convolution looks one pixel further.
+  std::optional<std::int64_t> reach() const override { return architecture_.depth; }
+  std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
+
+ private:
+  Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
+
+  DnCNNArchitecture architecture_;
+  std::unique_ptr<const detail::Network> network_;
+};
+
+}  // namespace tessera

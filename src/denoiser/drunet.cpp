@@ -1,0 +1,167 @@
+#include "tessera/denoiser/drunet.hpp"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/pad.h>
+
+#include <algorithm>
+
+#include "drunet_layout.hpp"
+#include "network.hpp"
+
+namespace tessera {
+
+namespace {
+
+std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/// Repeats the border at the far end of each spatial dimension.
+Tensor extended(const Tensor& x, const std::vector<std::int64_t>& extents) {
+  std::vector<std::int64_t> pads;  // last dimension first, before and after
+  for (std::size_t axis = extents.size(); axis-- > 0;) {
+    pads.push_back(0);
+    pads.push_back(extents[axis] - x.size(static_cast<std::int64_t>(axis) + 2));
+  }
+  return at::pad(x, pads, "replicate");
+}
+
+/// The near end of each spatial dimension, of x's extents.
+Tensor cropped(Tensor result, const Tensor& x) {
+  for (std::int64_t axis = 2; axis < x.dim(); ++axis) result = result.narrow(axis, 0, x.size(axis));
+  return result;
+}
+
+/// Applies the network, taking its parameters in order. All in-place operations act on results of a
+/// convolution or of a block, which nothing else needs, in a graph or out of it; features are
+/// released as soon as the next ones exist.
+class Pass {
+ public:
+  Pass(const DRUNetArchitecture& architecture, const std::vector<Tensor>& parameters)
+      : architecture_(architecture), next_(parameters.begin()) {}
+
+  Tensor operator()(Tensor input) {
+    Tensor x = detail::convolve(input, *next_++);
+    input.reset();
+    std::vector<Tensor> skips;
+    const std::size_t coarser_scales = architecture_.widths.size() - 1;
+    for (std::size_t scale = 0; scale < coarser_scales; ++scale) {
+      skips.push_back(x);
+      x = blocks(std::move(x));
+      x = detail::convolve_down(x, *next_++);
+    }
+    skips.push_back(x);
+    x = blocks(std::move(x));
+    for (std::size_t scale = 0; scale < coarser_scales; ++scale) {
+      x.add_(skips.back());
+      skips.pop_back();
+      x = detail::convolve_up(x, *next_++);
+      x = blocks(std::move(x));
+    }
+    x.add_(skips.back());
+    skips.pop_back();
+    return detail::convolve(x, *next_++);
+  }
+
+ private:
+  Tensor blocks(Tensor x) {
+    for (std::int64_t block = 0; block < architecture_.blocks; ++block) {
+      Tensor inner = detail::convolve(x, *next_++).relu_();
+      Tensor residual = detail::convolve(inner, *next_++);
+      inner.reset();
+      x = residual.add_(x);
+    }
+    return x;
+  }
+
+  const DRUNetArchitecture& architecture_;
+  std::vector<Tensor>::const_iterator next_;
+};
+
+}  // namespace
+
+DRUNet::DRUNet(const StateDict& weights, NetworkOptions options) {
+  detail::DRUNetWeights read = detail::read_drunet(weights);
+  architecture_ = std::move(read.architecture);
+  network_ = std::make_unique<const detail::Network>(std::move(read.parameters), options);
+}
+
+DRUNet::~DRUNet() = default;
+
+std::int64_t DRUNet::parameter_count() const {
+  return network_->parameter_count();
+}
+
+std::int64_t DRUNet::alignment() const {
+  return std::int64_t{1} << (architecture_.widths.size() - 1);
+}
+
+// Follows the interval of pixels that an output pixel depends on backwards along the deepest path,
+// whose interval contains those of the skips: a 3-wide convolution widens it by 1 on either side, a
+// transposed convolution maps a fine pixel to floor(pixel / 2), a strided one a coarse pixel m to
+// {2m, 2m + 1}.
+std::optional<std::int64_t> DRUNet::reach() const {
+  const auto halve = [](std::int64_t value) { return value >= 0 ? value / 2 : -((1 - value) / 2); };
+  const auto coarser_scales = architecture_.widths.size() - 1;
+  const std::int64_t stage = 2 * architecture_.blocks;
+  std::int64_t farthest = 0;
+  for (std::int64_t pixel = 0; pixel < alignment(); ++pixel) {
+    std::int64_t first = pixel - 1;
+    std::int64_t last = pixel + 1;
+    for (std::size_t scale = 0; scale < coarser_scales; ++scale) {
+      first = halve(first - stage);
+      last = halve(last + stage);
+    }
+    first -= stage;
+    last += stage;
+    for (std::size_t scale = 0; scale < coarser_scales; ++scale) {
+      first = 2 * first - stage;
+      last = 2 * last + 1 + stage;
+    }
+    farthest = std::max({farthest, pixel - (first - 1), last + 1 - pixel});
+  }
+  return farthest;
+}
+
+std::vector<std::int64_t> DRUNet::accepted_extents(at::IntArrayRef spatial) const {
+  const std::int64_t grid = alignment();
+  std::vector<std::int64_t> extents = spatial.vec();
+  if (std::all_of(extents.begin(), extents.end(),
+                  [grid](std::int64_t extent) { return extent % grid == 0 && extent > 31; })) {
+    return extents;
+  }
+  const bool small =
+      std::any_of(extents.begin(), extents.end(), [](std::int64_t extent) { return extent < 64; });
+  for (std::int64_t& extent : extents) extent = round_up(extent, small ? 2 * grid : grid);
+  return extents;
+}
+
+// In a block three feature images are alive, beside one skip per scale down to the current one.
+std::optional<double> DRUNet::memory_estimate(at::IntArrayRef shape) const {
+  if (static_cast<std::int64_t>(shape.size()) != architecture_.dimensions + 2) return std::nullopt;
+  double pixels = static_cast<double>(shape[0]);
+  for (const std::int64_t extent : accepted_extents(shape.slice(2)))
+    pixels *= static_cast<double>(extent);
+  double peak = 0;
+  double skips = 0;
+  double share = 1;  // of this scale in the pixels
+  for (const std::int64_t width : architecture_.widths) {
+    skips += share * static_cast<double>(width);
+    peak = std::max(peak, skips + 3 * share * static_cast<double>(width));
+    share /= architecture_.dimensions == 2 ? 4 : 8;
+  }
+  return pixels * peak;
+}
+
+Tensor DRUNet::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
+  detail::check_channels(x, architecture_.channels, architecture_.dimensions, "drunet.denoise");
+  Tensor input = at::cat({x, sigma.as_map(x)}, 1);
+  const std::vector<std::int64_t> extents = accepted_extents(x.sizes().slice(2));
+  if (at::IntArrayRef(extents) != x.sizes().slice(2)) input = extended(input, extents);
+  input = network_->enter(input);
+  const detail::Network::Parameters parameters = network_->parameters(input);
+  const Tensor result = Pass(architecture_, *parameters)(std::move(input));
+  return detail::Network::leave(cropped(result, x), x);
+}
+
+}  // namespace tessera

@@ -1,0 +1,122 @@
+#include "network.hpp"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/convolution.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+
+#include "tessera/core/error.hpp"
+
+namespace tessera::detail {
+
+namespace {
+
+/// Channels-last is what the vendors' kernels like in single and half precision; double precision
+/// has no such kernels.
+at::MemoryFormat preferred_format(const Tensor& x, at::ScalarType type) {
+  const bool worthwhile =
+      x.device().is_cpu() ? type != at::kDouble : type == at::kHalf || type == at::kBFloat16;
+  if (!worthwhile || x.dim() < 4) return at::MemoryFormat::Contiguous;
+  return x.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::ChannelsLast3d;
+}
+
+/// Kernels have as many dimensions as images; biases have one and need no format.
+Tensor converted(const Tensor& parameter, at::ScalarType type, at::Device device,
+                 at::MemoryFormat format) {
+  const Tensor moved = parameter.to(device, type);
+  return parameter.dim() < 4 ? moved : moved.contiguous(format);
+}
+
+Tensor convolution(const Tensor& x, const Tensor& kernel, const Tensor& bias, std::int64_t stride,
+                   std::int64_t padding, bool transposed) {
+  const std::size_t dimensions = static_cast<std::size_t>(x.dim()) - 2;
+  const std::vector<std::int64_t> strides(dimensions, stride);
+  const std::vector<std::int64_t> paddings(dimensions, padding);
+  const std::vector<std::int64_t> ones(dimensions, 1);
+  const std::vector<std::int64_t> zeros(dimensions, 0);
+  const std::optional<Tensor> optional_bias = bias.defined() ? std::optional(bias) : std::nullopt;
+  return at::convolution(x, kernel, optional_bias, strides, paddings, ones, transposed, zeros, 1);
+}
+
+}  // namespace
+
+Network::Network(std::vector<Tensor> parameters, NetworkOptions options)
+    : parameters_(std::move(parameters)),
+      options_(options),
+      trainable_(std::any_of(parameters_.begin(), parameters_.end(),
+                             [](const Tensor& parameter) { return parameter.requires_grad(); })) {
+  if (options_.compute_type && !at::isFloatingType(*options_.compute_type)) {
+    throw error::InvalidArgument(
+        fmt::format("NetworkOptions: compute_type is {}, expected a floating type",
+                    c10::toString(*options_.compute_type)));
+  }
+  // Tensors made in inference mode can never take part in a graph; these may have to.
+  const c10::InferenceMode normal(false);
+  for (Tensor& parameter : parameters_) {
+    if (parameter.is_inference()) parameter = parameter.clone();
+  }
+}
+
+std::int64_t Network::parameter_count() const {
+  return std::accumulate(
+      parameters_.begin(), parameters_.end(), std::int64_t{0},
+      [](std::int64_t sum, const Tensor& parameter) { return sum + parameter.numel(); });
+}
+
+Tensor Network::enter(const Tensor& x) const {
+  const at::ScalarType type = options_.compute_type.value_or(x.scalar_type());
+  return x.to(type).contiguous(preferred_format(x, type));
+}
+
+Network::Parameters Network::parameters(const Tensor& entered) const {
+  const at::ScalarType type = entered.scalar_type();
+  const at::MemoryFormat format = preferred_format(entered, type);
+  const auto convert_all = [&] {
+    auto copies = std::make_shared<std::vector<Tensor>>();
+    for (const Tensor& parameter : parameters_) {
+      copies->push_back(converted(parameter, type, entered.device(), format));
+    }
+    return copies;
+  };
+  if (trainable_) return convert_all();
+
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const Copies& copies : copies_) {
+    if (copies.type == type && copies.device == entered.device() && copies.format == format) {
+      return copies.parameters;
+    }
+  }
+  const c10::InferenceMode normal(false);
+  copies_.push_back({type, entered.device(), format, convert_all()});
+  return copies_.back().parameters;
+}
+
+Tensor Network::leave(const Tensor& result, const Tensor& x) {
+  return result.to(x.scalar_type()).contiguous();
+}
+
+void check_channels(const Tensor& x, std::int64_t channels, std::int64_t dimensions,
+                    const std::string& who) {
+  if (x.size(1) == channels && spatial_dimensions(x) == dimensions) return;
+  throw error::ShapeMismatch(
+      fmt::format("{}: x is {}, expected {} channels and {} spatial dimensions", who, describe(x),
+                  channels, dimensions));
+}
+
+Tensor convolve(const Tensor& x, const Tensor& kernel, const Tensor& bias) {
+  return convolution(x, kernel, bias, 1, kernel.size(-1) / 2, false);
+}
+
+Tensor convolve_down(const Tensor& x, const Tensor& kernel) {
+  return convolution(x, kernel, {}, 2, 0, false);
+}
+
+Tensor convolve_up(const Tensor& x, const Tensor& kernel) {
+  return convolution(x, kernel, {}, 2, 0, true);
+}
+
+}  // namespace tessera::detail
