@@ -1,12 +1,10 @@
 #include "tessera/physics/blur.hpp"
 
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/fft_rfftn.h>
 #include <ATen/ops/imag.h>
 #include <ATen/ops/real.h>
 #include <ATen/ops/roll.h>
-#include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
 #include "convolution.hpp"
@@ -88,7 +86,8 @@ Blur::Plan Blur::plan(const Tensor& image, const Extents& extents, ConvolutionMe
   plan.circular = plan.fourier && padding == Padding::circular;
 
   for (std::size_t d = 0; d < extents.size(); ++d) {
-    const std::int64_t centre = kernel_.size(static_cast<std::int64_t>(d) + 2) / 2 % extents[d];
+    std::int64_t centre = kernel_.size(static_cast<std::int64_t>(d) + 2) / 2;
+    if (padding == Padding::circular) centre %= extents[d];
     const bool extended = !plan.circular && padding != Padding::valid;
     plan.before.push_back(extended ? size[d] - 1 - centre : 0);
     plan.after.push_back(extended ? centre : 0);
@@ -130,15 +129,7 @@ Tensor Blur::spectrum(const Tensor& image, const Plan& plan) const {
 
   const std::string key = fmt::format("{} {} {}", to_string(plan.transform), c10::toString(precision),
                                       image.device().str());
-  const std::lock_guard lock(mutex_);
-  Tensor& kept = spectra_[key];
-  if (!kept.defined()) {
-    // An ordinary tensor even if the first caller runs in inference mode: later callers may differentiate.
-    const c10::InferenceMode ordinary(false);
-    const at::NoGradGuard no_gradient;
-    kept = compute();
-  }
-  return kept;
+  return spectra_.get(key, compute);
 }
 
 Tensor Blur::do_apply(const Tensor& x) const {

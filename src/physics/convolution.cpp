@@ -28,7 +28,7 @@ std::vector<std::int64_t> spatial_axes(std::size_t count) {
 
 Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum, const std::vector<std::int64_t>& transform,
                         bool transposed) {
-  const at::ScalarType precision = spectrum.scalar_type() == at::kComplexDouble ? at::kDouble : at::kFloat;
+  const at::ScalarType precision = c10::toRealValueType(spectrum.scalar_type());
   const std::vector<std::int64_t> axes = spatial_axes(transform.size());
   Tensor product = at::fft_rfftn(image.to(precision), transform, axes);
   const Tensor factor = transposed ? spectrum.conj() : spectrum;

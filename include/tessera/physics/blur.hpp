@@ -1,12 +1,11 @@
 #pragma once
 
-#include <map>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "tessera/physics/linear_operator.hpp"
 #include "tessera/physics/padding.hpp"
+#include "tessera/physics/spectrum_cache.hpp"
 
 namespace tessera {
 
@@ -59,8 +58,7 @@ class Blur : public LinearOperator {
 
   Tensor kernel_;
   BlurOptions options_;
-  mutable std::mutex mutex_;
-  mutable std::map<std::string, Tensor> spectra_;  // by transform size, dtype and device
+  mutable SpectrumCache spectra_;  // by transform size, dtype and device
 };
 
 }  // namespace tessera
