@@ -30,18 +30,21 @@ L2::L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& image, L
 }
 
 double L2::do_value(const Tensor& x) const {
+  check_like(x, adjoint_of_data_, "l2.value: x");
   if (!fused_) return DataFidelity::do_value(x);
   const double quadratic = inner(x, linear_->normal(x)) - 2 * inner(x, adjoint_of_data_) + data_norm_squared_;
   return 0.5 * quadratic / (options_.sigma * options_.sigma);
 }
 
 Tensor L2::do_gradient(const Tensor& x) const {
+  check_like(x, adjoint_of_data_, "l2.gradient: x");
   if (!fused_) return DataFidelity::do_gradient(x);
-  const Tensor difference = linear_->normal(x).sub_(adjoint_of_data_);
+  const Tensor difference = linear_->normal(x) - adjoint_of_data_;
   return options_.sigma == 1.0 ? difference : difference / (options_.sigma * options_.sigma);
 }
 
 Tensor L2::do_prox(const Tensor& z, double step) const {
+  check_like(z, adjoint_of_data_, "l2.prox: z");
   // (A^T A + c I) u = c z + A^T y with c = sigma^2 / step
   const double shift = options_.sigma * options_.sigma / step;
   return linear_->solve_normal(adjoint_of_data_ + shift * z, shift, options_.conjugate_gradient);

@@ -1,18 +1,16 @@
 #include "tessera/physics/linear_physics.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/add.h>
 #include <ATen/ops/dot.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/fft_irfftn.h>
-#include <ATen/ops/fft_rfftn.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <Eigen/Eigenvalues>
 #include <cmath>
-#include <numeric>
 
+#include "convolution.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -23,16 +21,9 @@ double inner(const Tensor& a, const Tensor& b) {
   return at::dot(a.reshape(-1), b.reshape(-1)).item<double>();
 }
 
-std::vector<std::int64_t> spatial_axes(const Tensor& x) {
-  std::vector<std::int64_t> axes(static_cast<std::size_t>(spatial_dimensions(x)));
-  std::iota(axes.begin(), axes.end(), 2);
-  return axes;
-}
-
-Tensor to_fourier(const Tensor& x) { return at::fft_rfftn(x, std::nullopt, spatial_axes(x)); }
-
-Tensor from_fourier(const Tensor& spectrum, const Tensor& like) {
-  return at::fft_irfftn(spectrum, like.sizes().slice(2), spatial_axes(like));
+/// F^-1[spectrum * F[x]] for a real spectrum of x's own extents.
+Tensor filter(const Tensor& x, const Tensor& spectrum) {
+  return convolve_fourier(x, spectrum, x.sizes().slice(2).vec(), false);
 }
 
 /// Conjugate gradients for the symmetric positive (semi-)definite `apply`, from zero.
@@ -102,27 +93,25 @@ Tensor LinearPhysics::adjoint(const TensorList& v) const {
 
 Tensor LinearPhysics::normal(const Tensor& x) const {
   check_image(x, name() + ".normal: x");
-  const Tensor& spectrum = normal_spectrum(x);
+  const Tensor spectrum = normal_spectrum(x);
   if (!spectrum.defined()) return do_normal(x);
-  return from_fourier(to_fourier(x).mul_(spectrum), x);
+  return filter(x, spectrum);
 }
 
 bool LinearPhysics::has_normal_spectrum(const Tensor& x) const { return normal_spectrum(x).defined(); }
 
-const Tensor& LinearPhysics::normal_spectrum(const Tensor& x) const {
+Tensor LinearPhysics::normal_spectrum(const Tensor& x) const {
+  check_image(x, name() + ".normal_spectrum: x");
   // The spectrum depends on the channels and the spatial shape, not on the batch.
-  const std::string key = describe(x.select(0, 0));
-  const auto found = spectra_.find(key);
-  if (found != spectra_.end()) return found->second;
-  return spectra_.emplace(key, do_normal_spectrum(x)).first->second;
+  return spectra_.get(describe(x.select(0, 0)), [&] { return do_normal_spectrum(x); });
 }
 
 double LinearPhysics::norm_squared(const Tensor& x) const {
   check_image(x, name() + ".norm_squared: x");
-  const Tensor& spectrum = normal_spectrum(x);
+  const Tensor spectrum = normal_spectrum(x);
   if (spectrum.defined()) return spectrum.max().item<double>();
 
-  constexpr double slack = 0.02;
+  constexpr double slack = 0.02 / 1.02;  // theta / (1 - slack) = 1.02 theta
   constexpr double failure_probability = 1e-6;
   const auto n = static_cast<double>(x.numel());
   // P(theta < (1 - slack) lambda) <= 1.648 sqrt(n) exp(-sqrt(slack) (2 k - 1)).
@@ -140,9 +129,9 @@ Tensor LinearPhysics::solve_normal(const Tensor& b, double shift, const Conjugat
   if (!(shift >= 0)) {
     throw error::InvalidArgument(fmt::format("{}.solve_normal: shift is {}, expected >= 0", name(), shift));
   }
-  const Tensor& spectrum = normal_spectrum(b);
-  if (spectrum.defined() && shift > 0) return from_fourier(to_fourier(b).div_(spectrum + shift), b);
-  return conjugate_gradient([&](const Tensor& v) { return normal(v).add_(v, shift); }, b, options);
+  const Tensor spectrum = normal_spectrum(b);
+  if (spectrum.defined() && shift > 0) return filter(b, (spectrum + shift).reciprocal_());
+  return conjugate_gradient([&](const Tensor& v) { return at::add(normal(v), v, shift); }, b, options);
 }
 
 Tensor LinearPhysics::pseudo_inverse(const TensorList& y, const ConjugateGradientOptions& options) const {

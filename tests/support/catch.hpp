@@ -1,8 +1,21 @@
 #pragma once
 
+#include <string>
+
 // Catch2 version 2 (Debian) and version 3 under one name.
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
+using Catch::Approx;
+#define TESSERA_CONTAINS Catch::Matchers::ContainsSubstring
 #else
 #include <catch2/catch.hpp>
+#define TESSERA_CONTAINS Catch::Matchers::Contains
 #endif
+
+namespace test {
+
+/// Matches messages that contain `text`.
+inline auto contains(const std::string& text) { return TESSERA_CONTAINS(text); }
+
+}  // namespace test
+#undef TESSERA_CONTAINS

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <map>
-
 #include "tessera/physics/physics.hpp"
+#include "tessera/physics/spectrum_cache.hpp"
 
 namespace tessera {
 
@@ -29,12 +28,13 @@ class LinearPhysics : public Physics {
   bool has_normal_spectrum(const Tensor& x) const;
 
   /// Spectrum of A^T A on images like x: real, (1 or B, 1 or C, rfftn of the spatial dimensions);
-  /// undefined if A^T A is not a circular convolution. Computed once per shape, dtype and device.
+  /// undefined if A^T A is not a circular convolution. Computed once per shape, dtype and device, in float32 at
+  /// least.
   /// Collective if distributed, once per shape.
-  const Tensor& normal_spectrum(const Tensor& x) const;
+  Tensor normal_spectrum(const Tensor& x) const;
 
   /// Largest eigenvalue of A^T A, that is ||A||^2, on images like x. Exact from the spectrum where there is
-  /// one. Otherwise Lanczos from a fixed random start, returned as an upper bound: theta / (1 - 0.02), with
+  /// one. Otherwise Lanczos from a fixed random start, returned as an upper bound: 1.02 theta, with
   /// so many steps that the true norm exceeds it with probability below 1e-6 over starts (Kuczynski and
   /// Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1992, theorem 3.2); at most 2 % above the norm.
   /// The same on every rank and for every rank count. Collective if distributed.
@@ -56,7 +56,7 @@ class LinearPhysics : public Physics {
   virtual Tensor do_normal_spectrum(const Tensor& x) const;
   Tensor do_vjp(const Tensor& x, const TensorList& v) const override;
 
-  mutable std::map<std::string, Tensor> spectra_;  // by shape, dtype and device
+  mutable SpectrumCache spectra_;  // by channels, spatial shape, dtype and device
 };
 
 using LinearPhysicsPtr = std::shared_ptr<const LinearPhysics>;

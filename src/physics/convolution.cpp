@@ -1,0 +1,65 @@
+#include "convolution.hpp"
+
+#include <ATen/ops/convolution.h>
+#include <ATen/ops/fft_irfftn.h>
+#include <ATen/ops/fft_rfftn.h>
+
+#include <numeric>
+
+namespace tessera {
+
+std::int64_t fast_fourier_length(std::int64_t length) {
+  const auto is_fast = [](std::int64_t n) {
+    for (const std::int64_t prime : {2, 3, 5, 7}) {
+      while (n % prime == 0) n /= prime;
+    }
+    return n == 1;
+  };
+  std::int64_t candidate = length + length % 2;
+  while (!is_fast(candidate)) candidate += 2;
+  return candidate;
+}
+
+std::vector<std::int64_t> spatial_axes(std::size_t count) {
+  std::vector<std::int64_t> axes(count);
+  std::iota(axes.begin(), axes.end(), 2);
+  return axes;
+}
+
+Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum, const std::vector<std::int64_t>& transform,
+                        bool transposed) {
+  const at::ScalarType precision = c10::toRealValueType(spectrum.scalar_type());
+  const std::vector<std::int64_t> axes = spatial_axes(transform.size());
+  Tensor product = at::fft_rfftn(image.to(precision), transform, axes);
+  const Tensor factor = transposed ? spectrum.conj() : spectrum;
+  if (spectrum.requires_grad()) {
+    product = product * factor;
+  } else {
+    product.mul_(factor);
+  }
+  return at::fft_irfftn(product, transform, axes).to(image.scalar_type());
+}
+
+Tensor convolve_direct(const Tensor& image, const Tensor& kernel, bool transposed) {
+  const std::vector<std::int64_t> axes = spatial_axes(static_cast<std::size_t>(spatial_dimensions(image)));
+  const std::vector<std::int64_t> ones(axes.size(), 1);
+  const std::vector<std::int64_t> zeros(axes.size(), 0);
+  const std::int64_t planes = image.size(0) * image.size(1);
+
+  // One kernel for all: images and channels are the batch. Otherwise they are groups of one channel each.
+  const bool shared = kernel.size(0) == 1 && kernel.size(1) == 1;
+  std::vector<std::int64_t> shape = {shared ? planes : 1, shared ? 1 : planes};
+  shape.insert(shape.end(), image.sizes().begin() + 2, image.sizes().end());
+  std::vector<std::int64_t> all = {image.size(0), image.size(1)};
+  all.insert(all.end(), kernel.sizes().begin() + 2, kernel.sizes().end());
+  Tensor weight = kernel.to(image.options()).flip(axes);
+  if (!shared) weight = weight.expand(all).flatten(0, 1).unsqueeze(1);
+
+  const Tensor result = at::convolution(image.reshape(shape), weight, {}, ones, zeros, ones, transposed, zeros,
+                                        shared ? 1 : planes);
+  std::vector<std::int64_t> result_shape = {image.size(0), image.size(1)};
+  result_shape.insert(result_shape.end(), result.sizes().begin() + 2, result.sizes().end());
+  return result.reshape(result_shape);
+}
+
+}  // namespace tessera
