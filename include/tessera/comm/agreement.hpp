@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <exception>
-#include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -25,8 +27,12 @@ inline constexpr std::size_t agreement_capacity = 16;
 /// lowest failed rank, its `where` and its message; a failed rank's own exception is nested in what it throws.
 /// Ranks that meet without failure at different `where`s throw error::Communication: they are out of step.
 ///
-/// A failure that is a RankFailure already has been agreed upon: it is rethrown without communication.
-/// On a single rank the failure itself is rethrown. Costs one small reduction, and one broadcast after a failure.
+/// A failure that is a RankFailure of as many ranks already has been agreed upon: it is rethrown without
+/// communication. So is an error::Communication: a rank whose transport failed can no longer agree, and
+/// run_guarded() (comm/program.hpp) ends the job. On a single rank the failure itself is rethrown.
+/// Costs one small reduction, and one broadcast of the message after a failure.
+///
+/// The message reads `where: message (rank 1 of 4)`; a very long one loses its middle.
 void agree(Communicator& communicator, std::string_view where, const std::exception_ptr& failure,
            std::span<std::int64_t> maxima = {});
 
@@ -45,14 +51,14 @@ auto guarded(Communicator& communicator, std::string_view where, Step&& step)
     }
     agree(communicator, where, failure);
   } else {
-    Result result{};
+    std::optional<Result> result;
     try {
-      result = std::forward<Step>(step)();
+      result.emplace(std::forward<Step>(step)());
     } catch (...) {
       failure = std::current_exception();
     }
     agree(communicator, where, failure);
-    return result;
+    return std::move(*result);
   }
 }
 

@@ -40,12 +40,16 @@ class Communication : public Error {
 /// A failure that started on one rank and is thrown on every rank (see comm/agreement.hpp).
 class RankFailure : public Error {
  public:
-  RankFailure(int rank, const std::string& message) : Error(message), rank_(rank) {}
+  RankFailure(int rank, int size, const std::string& message)
+      : Error(message), rank_(rank), size_(size) {}
   /// The lowest rank that failed.
   int rank() const { return rank_; }
+  /// How many ranks throw it: those of the communicator on which they agreed.
+  int size() const { return size_; }
 
  private:
   int rank_;
+  int size_;
 };
 
 }  // namespace tessera::error

@@ -1,0 +1,255 @@
+#include "tessera/comm/mpi.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "launcher.hpp"
+#include "message.hpp"
+#include "mpi_check.hpp"
+#include "mpi_types.hpp"
+#include "tessera/comm/mpi_interop.hpp"
+
+namespace tessera {
+namespace {
+
+bool is_initialised() {
+  int flag = 0;
+  MPI_Initialized(&flag);
+  return flag != 0;
+}
+
+bool is_finalised() {
+  int flag = 0;
+  MPI_Finalized(&flag);
+  return flag != 0;
+}
+
+/// An MPI_Comm of our own, on which errors return.
+class OwnedComm {
+ public:
+  explicit OwnedComm(MPI_Comm comm) : comm_(comm), exceptions_(std::uncaught_exceptions()) {
+    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+  }
+  ~OwnedComm() {
+    const bool unwinding = std::uncaught_exceptions() > exceptions_;
+    if (!unwinding && !is_finalised()) MPI_Comm_free(&comm_);
+  }
+  OwnedComm(const OwnedComm&) = delete;
+  OwnedComm& operator=(const OwnedComm&) = delete;
+
+  MPI_Comm get() const { return comm_; }
+
+ private:
+  MPI_Comm comm_;
+  int exceptions_;
+};
+
+class MpiCommunicator final : public Communicator {
+ public:
+  /// Takes `comm` over.
+  MpiCommunicator(MPI_Comm comm, const MpiOptions& options) : comm_(comm), options_(options) {
+    MPI_Comm_rank(comm, &rank_);
+    MPI_Comm_size(comm, &size_);
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  std::string name() const override { return "mpi"; }
+
+  [[noreturn]] void abort(int code) override {
+    MPI_Abort(comm_.get(), code);
+    std::_Exit(code);
+  }
+
+ private:
+  void check(int code, std::string_view operation) const {
+    if (code != MPI_SUCCESS) mpi_check(code, operation, rank_suffix(*this));
+  }
+
+  /// Calls `send(first byte, elements)` for pieces of `data` that MPI can count.
+  template <typename Send>
+  void in_pieces(void* data, std::int64_t count, DataType type, Send&& send) const {
+    std::byte* bytes = static_cast<std::byte*>(data);
+    const std::int64_t element = static_cast<std::int64_t>(size_of(type));
+    for (std::int64_t done = 0; done < count; done += options_.largest_count) {
+      send(bytes + done * element, static_cast<int>(std::min(options_.largest_count, count - done)));
+    }
+  }
+
+  void do_all_reduce(void* data, std::int64_t count, DataType type, Reduction reduction) override {
+    const MPI_Op operation = reductions_.operation(type, reduction);
+    in_pieces(data, count, type, [&](std::byte* piece, int n) {
+      check(MPI_Allreduce(MPI_IN_PLACE, piece, n, mpi_type(type), operation, comm_.get()),
+            "all_reduce");
+    });
+  }
+
+  void do_broadcast(void* data, std::int64_t count, DataType type, int root) override {
+    in_pieces(data, count, type, [&](std::byte* piece, int n) {
+      check(MPI_Bcast(piece, n, mpi_type(type), root, comm_.get()), "broadcast");
+    });
+  }
+
+  /// Counts and offsets as MPI's int, if all of them fit into one message.
+  struct Layout {
+    std::vector<int> counts;
+    std::vector<int> offsets;
+  };
+  std::optional<Layout> layout(std::span<const std::int64_t> counts) const {
+    Layout layout;
+    std::int64_t total = 0;
+    for (const std::int64_t count : counts) {
+      layout.counts.push_back(static_cast<int>(std::min(count, options_.largest_count)));
+      layout.offsets.push_back(static_cast<int>(std::min(total, options_.largest_count)));
+      total += count;
+    }
+    if (total > options_.largest_count) return std::nullopt;
+    return layout;
+  }
+
+  void do_all_gather(const void* mine, void* all, std::span<const std::int64_t> counts,
+                     DataType type) override {
+    const std::size_t element = size_of(type);
+    std::byte* slice = static_cast<std::byte*>(all);
+    for (int r = 0; r < rank_; ++r) slice += static_cast<std::size_t>(counts[r]) * element;
+    const bool in_place = mine == slice;
+
+    if (const std::optional<Layout> fits = layout(counts)) {
+      check(MPI_Allgatherv(in_place ? MPI_IN_PLACE : mine, fits->counts[rank_], mpi_type(type), all,
+                           fits->counts.data(), fits->offsets.data(), mpi_type(type), comm_.get()),
+            "all_gather");
+      return;
+    }
+    const std::int64_t own = counts[rank_];
+    if (!in_place && own > 0) std::memcpy(slice, mine, static_cast<std::size_t>(own) * element);
+    slice = static_cast<std::byte*>(all);
+    for (int root = 0; root < size_; ++root) {
+      do_broadcast(slice, counts[root], type, root);
+      slice += static_cast<std::size_t>(counts[root]) * element;
+    }
+  }
+
+  void do_reduce_scatter(const void* all, void* mine, std::span<const std::int64_t> counts,
+                         DataType type, Reduction reduction) override {
+    const MPI_Op operation = reductions_.operation(type, reduction);
+    if (const std::optional<Layout> fits = layout(counts)) {
+      check(MPI_Reduce_scatter(all, mine, fits->counts.data(), mpi_type(type), operation, comm_.get()),
+            "reduce_scatter");
+      return;
+    }
+    const std::byte* from = static_cast<const std::byte*>(all);
+    for (int root = 0; root < size_; ++root) {
+      std::byte* to = static_cast<std::byte*>(mine);
+      in_pieces(const_cast<std::byte*>(from), counts[root], type, [&](std::byte* piece, int n) {
+        check(MPI_Reduce(piece, rank_ == root ? to : nullptr, n, mpi_type(type), operation, root,
+                         comm_.get()),
+              "reduce_scatter");
+        to += static_cast<std::size_t>(n) * size_of(type);
+      });
+      from += static_cast<std::size_t>(counts[root]) * size_of(type);
+    }
+  }
+
+  void do_exchange(std::span<const Message> sends, std::span<const Message> receives,
+                   DataType type) override {
+    const int tag = 0;  // messages between two ranks keep their order
+    std::vector<MPI_Request> requests;
+    std::vector<int> expected;
+    for (const Message& message : receives) {
+      in_pieces(message.data, message.count, type, [&](std::byte* piece, int n) {
+        check(MPI_Irecv(piece, n, mpi_type(type), message.peer, tag, comm_.get(),
+                        &requests.emplace_back(MPI_REQUEST_NULL)),
+              "exchange");
+        expected.push_back(n);
+      });
+    }
+    for (const Message& message : sends) {
+      in_pieces(message.data, message.count, type, [&](std::byte* piece, int n) {
+        check(MPI_Isend(piece, n, mpi_type(type), message.peer, tag, comm_.get(),
+                        &requests.emplace_back(MPI_REQUEST_NULL)),
+              "exchange");
+      });
+    }
+    std::vector<MPI_Status> statuses(requests.size());
+    const int code = MPI_Waitall(static_cast<int>(requests.size()), requests.data(), statuses.data());
+    if (code == MPI_ERR_IN_STATUS) {
+      for (const MPI_Status& status : statuses) check(status.MPI_ERROR, "exchange");
+    }
+    check(code, "exchange");
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      int received = 0;
+      MPI_Get_count(&statuses[i], mpi_type(type), &received);
+      if (received != expected[i]) {
+        throw error::Communication(
+            fmt::format("mpi.exchange: rank {} sent {} elements, expected {}{}",
+                        statuses[i].MPI_SOURCE, received, expected[i], rank_suffix(*this)));
+      }
+    }
+  }
+
+  void do_barrier() override { check(MPI_Barrier(comm_.get()), "barrier"); }
+
+  CommunicatorPtr do_split(int color, int key) override {
+    MPI_Comm part = MPI_COMM_NULL;
+    check(MPI_Comm_split(comm_.get(), color, key, &part), "split");
+    return std::make_shared<MpiCommunicator>(part, options_);
+  }
+
+  OwnedComm comm_;
+  MpiReductions reductions_;
+  MpiOptions options_;
+  int rank_ = 0;
+  int size_ = 1;
+};
+
+}  // namespace
+
+CommunicatorPtr mpi_communicator(MPI_Comm ranks, const MpiOptions& options) {
+  if (!is_initialised() || is_finalised()) {
+    throw error::Communication(fmt::format(
+        "mpi_communicator: MPI {}; call MPI_Init, or make an MpiSession that outlives the communicator",
+        is_initialised() ? "has been finalised" : "is not initialised"));
+  }
+  if (ranks == MPI_COMM_NULL) {
+    throw error::Communication("mpi_communicator: given MPI_COMM_NULL, expected the ranks to work with");
+  }
+  if (options.largest_count < 1 || options.largest_count > std::numeric_limits<int>::max()) {
+    throw error::InvalidArgument(fmt::format(
+        "mpi_communicator: largest_count is {}, expected one in [1, 2^31 - 1]", options.largest_count));
+  }
+  MPI_Comm duplicate = MPI_COMM_NULL;
+  mpi_check(MPI_Comm_dup(ranks, &duplicate), "duplicate");
+  return std::make_shared<MpiCommunicator>(duplicate, options);
+}
+
+CommunicatorPtr mpi_communicator(const MpiOptions& options) {
+  CommunicatorPtr world = mpi_communicator(MPI_COMM_WORLD, options);
+  if (const auto contradiction = launcher_contradiction(world->size())) {
+    throw error::Communication("mpi_communicator: " + *contradiction);
+  }
+  return world;
+}
+
+MpiSession::MpiSession(int& argc, char**& argv) : exceptions_(std::uncaught_exceptions()) {
+  if (is_finalised()) {
+    throw error::Communication("MpiSession: MPI has been finalised and cannot start again in this process");
+  }
+  if (is_initialised()) return;
+  int provided = MPI_THREAD_SINGLE;
+  mpi_check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "init");
+  owns_ = true;
+}
+
+MpiSession::~MpiSession() {
+  const bool unwinding = std::uncaught_exceptions() > exceptions_;
+  if (owns_ && !unwinding && !is_finalised()) MPI_Finalize();
+}
+
+}  // namespace tessera
