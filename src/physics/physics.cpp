@@ -41,6 +41,7 @@ Tensor Physics::vjp(const Tensor& x, const TensorList& v) const {
 
 double Physics::sum(double local) const {
   Communicator& ranks = communicator();
+  local *= measurement_weight();
   if (ranks.size() == 1) return local;
   agree(ranks, name() + ".sum", nullptr);
   ranks.control().all_reduce(&local, 1, DataType::f64, Reduction::sum);

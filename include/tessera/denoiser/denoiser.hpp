@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "tessera/comm/communicator.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/denoiser/noise_level.hpp"
 
@@ -19,6 +20,7 @@ class Denoiser {
 
   /// The denoised image, of x's shape, dtype and device. x is not changed.
   /// Throws error::ShapeMismatch for an image the denoiser does not accept or a level that does not fit it.
+  /// Collective if distributed.
   Tensor denoise(const Tensor& x, const NoiseLevel& sigma) const;
 
   /// Largest distance, in pixels along any axis, between an output pixel and the input pixels it depends
@@ -28,6 +30,13 @@ class Denoiser {
   /// Denoising a crop whose origin is a multiple of this, with at least reach() pixels of context,
   /// reproduces the whole image's result inside it. 1 for translation-invariant denoisers.
   virtual std::int64_t alignment() const { return 1; }
+
+  /// Images at least this long along every spatial axis are all treated alike; shorter ones may be padded
+  /// otherwise, so that crops of them, or crops this short, do not reproduce the whole image's result.
+  virtual std::int64_t minimum_extent() const { return 1; }
+
+  /// The ranks that denoise together; the self communicator unless distributed.
+  virtual Communicator& communicator() const;
 
   /// Estimate of the working memory denoise needs for an image of this shape, in elements of its dtype,
   /// beside the weights; nullopt if unknown.

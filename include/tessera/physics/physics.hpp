@@ -44,8 +44,12 @@ class Physics {
   /// tensor per held operator. Collective if distributed.
   Tensor vjp(const Tensor& x, const TensorList& v) const;
 
-  /// Sum over ranks of a number each rank computed from its own measurements. Collective if distributed;
-  /// the value itself otherwise.
+  /// Weight of the inner product of measurements, <u, v> = weight * sum_i <u_i, v_i>, that adjoints, vjp and sum
+  /// belong to: 1, unless a mean over operators was asked for.
+  virtual double measurement_weight() const { return 1.0; }
+
+  /// measurement_weight() times the sum over ranks of a number each rank computed from its own measurements.
+  /// Collective if distributed.
   double sum(double local) const;
 
  protected:

@@ -1,0 +1,112 @@
+#include "axis_cuts.hpp"
+
+#include <algorithm>
+
+#include "tile_geometry.hpp"
+
+namespace tessera::detail {
+
+namespace {
+
+/// The window of core [begin, end).
+Interval window_around(const AxisRules& rules, std::int64_t begin, std::int64_t end) {
+  Interval window{std::max<std::int64_t>(0, begin - rules.halo), std::min(rules.extent, end + rules.halo)};
+  if (window.length() < rules.minimum_window) {
+    window.end = std::min(rules.extent, window.begin + round_up(rules.minimum_window, rules.alignment));
+    if (window.length() < rules.minimum_window) {
+      window.begin = round_down(std::max<std::int64_t>(0, window.end - rules.minimum_window), rules.alignment);
+    }
+  }
+  return window;
+}
+
+/// The last cut, or the extent, up to which a core that begins at `begin` has a window of at most `most`
+/// pixels and leaves room for `after` more cores; at most `begin` if there is none.
+std::int64_t furthest_end(const AxisRules& rules, std::int64_t begin, std::int64_t after, std::int64_t most) {
+  if (after == 0) return window_around(rules, begin, rules.extent).length() <= most ? rules.extent : begin;
+  std::int64_t low = begin / rules.alignment;  // the window fits
+  std::int64_t high = round_down(rules.extent - after * rules.minimum_core, rules.alignment) / rules.alignment;
+  while (low < high) {
+    const std::int64_t middle = (low + high + 1) / 2;
+    if (window_around(rules, begin, middle * rules.alignment).length() <= most) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low * rules.alignment;
+}
+
+/// Ends of `count` cores, each as long as a window of at most `most` pixels allows; empty if they do not reach
+/// the extent.
+std::vector<std::int64_t> longest_cores(const AxisRules& rules, std::int64_t count, std::int64_t most) {
+  std::vector<std::int64_t> ends;
+  std::int64_t begin = 0;
+  for (std::int64_t left = count; left > 0; --left) {
+    const std::int64_t end = furthest_end(rules, begin, left - 1, most);
+    if (end - begin < rules.minimum_core) return {};
+    ends.push_back(end);
+    begin = end;
+  }
+  return ends;
+}
+
+/// Takes what the last core lacks evenly from all of them.
+std::vector<std::int64_t> spread_slack(const AxisRules& rules, std::vector<std::int64_t> ends, std::int64_t most) {
+  const auto count = static_cast<std::int64_t>(ends.size());
+  std::int64_t earliest = ends[ends.size() - 2];  // where the last core could begin
+  while (earliest >= rules.alignment &&
+         window_around(rules, earliest - rules.alignment, rules.extent).length() <= most) {
+    earliest -= rules.alignment;
+  }
+  const std::int64_t slack = ends[ends.size() - 2] - earliest;
+  for (std::int64_t i = 0; i + 1 < count; ++i) {
+    std::int64_t& end = ends[static_cast<std::size_t>(i)];
+    end = round_down(end - slack * (i + 1) / count, rules.alignment);
+  }
+  return ends;
+}
+
+AxisCuts with_ends(const AxisRules& rules, const std::vector<std::int64_t>& ends) {
+  AxisCuts cuts;
+  std::int64_t begin = 0;
+  for (const std::int64_t end : ends) {
+    cuts.tiles.push_back({.core = {begin, end}, .window = window_around(rules, begin, end)});
+    begin = end;
+  }
+  set_blend(cuts.tiles, rules.blend);
+  for (const TileAxis& tile : cuts.tiles) {
+    cuts.largest_window = std::max(cuts.largest_window, tile.window.length());
+    cuts.sum_of_windows += tile.window.length();
+  }
+  return cuts;
+}
+
+bool has_short_core(const AxisRules& rules, const AxisCuts& cuts) {
+  return std::any_of(cuts.tiles.begin(), cuts.tiles.end(),
+                     [&](const TileAxis& tile) { return tile.core.length() < rules.minimum_core; });
+}
+
+}  // namespace
+
+std::optional<AxisCuts> cut_evenly(const AxisRules& rules, std::int64_t count) {
+  if (count == 1) return with_ends(rules, {rules.extent});
+  if (count * rules.minimum_core > rules.extent) return std::nullopt;
+  std::int64_t low = 1;
+  std::int64_t high = rules.extent;
+  if (longest_cores(rules, count, high).empty()) return std::nullopt;
+  while (low < high) {
+    const std::int64_t middle = (low + high) / 2;
+    if (longest_cores(rules, count, middle).empty()) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  const std::vector<std::int64_t> ends = longest_cores(rules, count, high);
+  AxisCuts even = with_ends(rules, spread_slack(rules, ends, high));
+  if (even.largest_window <= high && !has_short_core(rules, even)) return even;
+  return with_ends(rules, ends);
+}
+
+}  // namespace tessera::detail

@@ -1,0 +1,287 @@
+#include "tessera/distributed/tiled_denoiser.hpp"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "image_packet.hpp"
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/tensor_view.hpp"
+#include "tessera/core/error.hpp"
+#include "tile_geometry.hpp"
+
+namespace tessera {
+
+/// A plan made ready for images of one shape, dtype and device.
+struct TiledDenoiser::Layout {
+  TilePlan plan;
+  std::vector<std::int64_t> own;            // tiles of this rank
+  std::vector<Tensor> weights;              // of this rank's tiles; undefined: all ones
+  std::vector<std::vector<Interval>> kept;  // per tile and axis, the pixels it contributes to
+  std::vector<std::int64_t> offset;         // per tile, where its elements begin in the gathered buffer
+  std::vector<std::int64_t> size;           // per tile, its elements
+  std::vector<std::int64_t> counts;         // per rank, its tiles' elements
+  std::int64_t own_begin = 0;               // offset of this rank's first element
+  std::int64_t signature = 0;               // the same on ranks that have the same plan
+  bool overlapping = false;                 // some pixel has several contributions
+};
+
+namespace {
+
+using detail::Extents;
+
+/// Pixels `interval` of `axis`; outside of the image, reflected ones.
+Tensor pixels_along(const Tensor& x, std::int64_t axis, const Interval& interval) {
+  const std::int64_t extent = x.size(axis);
+  if (interval.begin >= 0 && interval.end <= extent) return x.narrow(axis, interval.begin, interval.length());
+  Extents source;
+  for (std::int64_t i = interval.begin; i < interval.end; ++i) {
+    const std::int64_t inside = i < 0 ? -i : i;
+    source.push_back(inside < extent ? inside : 2 * (extent - 1) - inside);
+  }
+  return x.index_select(axis, at::tensor(source, at::TensorOptions().dtype(at::kLong)).to(x.device()));
+}
+
+Tensor window_of(const Tensor& x, const Tile& tile) {
+  Tensor part = x;
+  for (std::size_t axis = 0; axis < tile.axes.size(); ++axis) {
+    part = pixels_along(part, static_cast<std::int64_t>(axis) + 2, tile.axes[axis].window);
+  }
+  return part;
+}
+
+/// The same window of every tile's part of the batch: images are stacked tile by tile.
+Tensor windows_of(const Tensor& x, const std::vector<const Tile*>& tiles) {
+  if (tiles.size() == 1) return window_of(x, *tiles.front()).contiguous();
+  TensorList parts;
+  for (const Tile* tile : tiles) parts.push_back(window_of(x, *tile));
+  return at::cat(parts, 0);
+}
+
+NoiseLevel level_of(const NoiseLevel& sigma, const Tensor& x, const std::vector<const Tile*>& tiles) {
+  if (sigma.is_number()) return sigma;
+  if (sigma.is_map()) return NoiseLevel(windows_of(sigma.as_map(x), tiles));
+  return NoiseLevel(sigma.broadcastable(x).reshape(-1).repeat({static_cast<std::int64_t>(tiles.size())}));
+}
+
+/// The box `kept` of an image whose first pixel is `origin`.
+Tensor box_of(const Tensor& image, const std::vector<Interval>& kept, const Extents& origin) {
+  Tensor part = image;
+  for (std::size_t axis = 0; axis < kept.size(); ++axis) {
+    part = part.narrow(static_cast<std::int64_t>(axis) + 2, kept[axis].begin - origin[axis], kept[axis].length());
+  }
+  return part;
+}
+
+/// Weights of a tile, broadcastable against (B, C, spatial...); undefined if they are all 1.
+Tensor weights_of(const Tile& tile, BlendWindow window, const Tensor& like) {
+  Tensor product = at::ones({1}, at::TensorOptions().dtype(at::kDouble));
+  bool all_ones = true;
+  for (const TileAxis& axis : tile.axes) {
+    const std::vector<double> line = axis_weights(axis, window);
+    all_ones = all_ones && std::all_of(line.begin(), line.end(), [](double w) { return w == 1.0; });
+    product = product.unsqueeze(-1) * at::tensor(line, at::TensorOptions().dtype(at::kDouble));
+  }
+  return all_ones ? Tensor() : product.unsqueeze(0).to(like.options().requires_grad(false));
+}
+
+std::int64_t fingerprint(const TilePlan& plan, const Partition& partition, BlendWindow window) {
+  std::uint64_t hash = 0xcbf29ce484222325U + static_cast<std::uint64_t>(window);
+  const auto mix = [&](std::int64_t value) { hash = (hash ^ static_cast<std::uint64_t>(value)) * 0x100000001b3U; };
+  for (std::size_t i = 0; i < plan.tiles().size(); ++i) {
+    mix(partition.owner(static_cast<std::int64_t>(i)));
+    for (const TileAxis& axis : plan.tiles()[i].axes) {
+      for (const std::int64_t value : {axis.core.begin, axis.core.end, axis.window.begin, axis.window.end,
+                                       axis.blend_before, axis.blend_after}) {
+        mix(value);
+      }
+    }
+  }
+  return static_cast<std::int64_t>(hash >> 2);
+}
+
+void check_options(const Denoiser& denoiser, const TilingOptions& options, bool plans_itself) {
+  const std::string who = "TiledDenoiser(" + denoiser.name() + ")";
+  detail::check_at_least(options.max_batch_size, 0, "max_batch_size", who);
+  detail::check_at_least(options.ranks, 0, "ranks", who);
+  if (!(options.memory_limit_bytes >= 0)) {
+    throw error::InvalidArgument(
+        fmt::format("{}: memory_limit_bytes is {}, expected at least 0", who, options.memory_limit_bytes));
+  }
+  if (plans_itself && options.tiling == Tiling::exact && !denoiser.reach()) {
+    throw error::InvalidArgument(fmt::format(
+        "{}: an exact tiling needs a denoiser with a reach; a pixel of {} may depend on the whole image. Use an even "
+        "tiling, which is approximate near the cuts",
+        who, denoiser.name()));
+  }
+}
+
+}  // namespace
+
+TiledDenoiser::TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, TilingOptions options)
+    : TiledDenoiser(std::move(denoiser), std::move(communicator), Rule(), std::move(options)) {}
+
+TiledDenoiser::TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, TilePlan plan, TilingOptions options)
+    : TiledDenoiser(
+          std::move(denoiser), std::move(communicator),
+          [plan = std::move(plan)](const Extents& shape) {
+            if (shape != plan.shape()) {
+              throw error::ShapeMismatch(fmt::format("TiledDenoiser: the plan is for images of {}, got {}",
+                                                     detail::by(plan.shape()), detail::by(shape)));
+            }
+            return plan;
+          },
+          std::move(options)) {}
+
+TiledDenoiser::TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, Rule rule, TilingOptions options)
+    : denoiser_(std::move(denoiser)),
+      communicator_(std::move(communicator)),
+      options_(std::move(options)),
+      rule_(std::move(rule)) {
+  if (!denoiser_ || !communicator_) {
+    throw error::InvalidArgument("TiledDenoiser: the denoiser or the communicator is null");
+  }
+  check_options(*denoiser_, options_, !rule_);
+}
+
+std::string TiledDenoiser::name() const { return "tiled(" + denoiser_->name() + ")"; }
+
+std::optional<std::int64_t> TiledDenoiser::reach() const {
+  if (rule_ || options_.tiling != Tiling::exact) return std::nullopt;
+  return denoiser_->reach();
+}
+
+std::int64_t TiledDenoiser::alignment() const { return denoiser_->alignment(); }
+
+std::int64_t TiledDenoiser::minimum_extent() const { return denoiser_->minimum_extent(); }
+
+const TiledDenoiser::Layout& TiledDenoiser::layout(const Tensor& x) const {
+  std::shared_ptr<const Layout>& entry = layouts_[describe(x)];
+  if (entry) return *entry;
+  auto made = std::make_shared<Layout>(Layout{plan(x.sizes(), x.element_size()), {}, {}, {}, {}, {}, {}, 0, 0, false});
+  const int ranks = communicator_->size();
+  const Partition partition = made->plan.assign(ranks);
+  const std::vector<Tile>& tiles = made->plan.tiles();
+  for (const Tile& tile : tiles) {
+    std::vector<Interval> kept;
+    std::int64_t elements = x.size(0) * x.size(1);
+    for (const TileAxis& axis : tile.axes) {
+      kept.push_back(weighted_interval(axis, options_.window));
+      elements *= kept.back().length();
+    }
+    made->kept.push_back(std::move(kept));
+    made->size.push_back(elements);
+  }
+  made->offset.resize(tiles.size());
+  made->counts.resize(static_cast<std::size_t>(ranks));
+  std::int64_t next = 0;
+  for (int rank = 0; rank < ranks; ++rank) {
+    if (rank == communicator_->rank()) made->own_begin = next;
+    const std::int64_t begin = next;
+    for (const std::int64_t tile : partition.of(rank)) {
+      made->offset[static_cast<std::size_t>(tile)] = next;
+      next += made->size[static_cast<std::size_t>(tile)];
+    }
+    made->counts[static_cast<std::size_t>(rank)] = next - begin;
+  }
+  made->own = partition.of(communicator_->rank());
+  for (const std::int64_t tile : made->own) {
+    made->weights.push_back(weights_of(tiles[static_cast<std::size_t>(tile)], options_.window, x));
+  }
+  made->signature = fingerprint(made->plan, partition, options_.window);
+  made->overlapping = options_.window != BlendWindow::constant && made->plan.is_blended();
+  entry = std::move(made);
+  return *entry;
+}
+
+std::int64_t TiledDenoiser::batch_size(const Tensor& x, const Tile& tile) const {
+  std::int64_t most = options_.max_batch_size;
+  if (most == 0) most = std::numeric_limits<std::int64_t>::max();
+  if (options_.memory_limit_bytes > 0) {
+    Extents shape = tile.window_shape();
+    shape.insert(shape.begin(), {x.size(0), x.size(1)});
+    if (const std::optional<double> elements = denoiser_->memory_estimate(shape)) {
+      const double bytes = *elements * static_cast<double>(x.element_size());
+      most = std::min(most, static_cast<std::int64_t>(std::max(1.0, options_.memory_limit_bytes / bytes)));
+    }
+  }
+  return most;
+}
+
+Tensor TiledDenoiser::denoise_own_tiles(const Tensor& x, const NoiseLevel& sigma, const Layout& layout) const {
+  const std::int64_t elements = layout.counts[static_cast<std::size_t>(communicator_->rank())];
+  Tensor mine = at::empty({elements}, x.options().requires_grad(false));
+
+  // Tiles of equal windows together, each group in the plan's order.
+  std::map<Extents, std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < layout.own.size(); ++i) {
+    groups[layout.plan.tiles()[static_cast<std::size_t>(layout.own[i])].window_shape()].push_back(i);
+  }
+  for (const auto& [shape, members] : groups) {
+    const Tile& first = layout.plan.tiles()[static_cast<std::size_t>(layout.own[members.front()])];
+    const auto most = static_cast<std::size_t>(
+        std::min(batch_size(x, first), static_cast<std::int64_t>(members.size())));
+    for (std::size_t begin = 0; begin < members.size(); begin += most) {
+      const std::size_t end = std::min(members.size(), begin + most);
+      std::vector<const Tile*> batch;
+      for (std::size_t i = begin; i < end; ++i) {
+        batch.push_back(&layout.plan.tiles()[static_cast<std::size_t>(layout.own[members[i]])]);
+      }
+      const Tensor denoised = denoiser_->denoise(windows_of(x, batch), level_of(sigma, x, batch));
+      for (std::size_t i = begin; i < end; ++i) {
+        const auto tile = static_cast<std::size_t>(layout.own[members[i]]);
+        Extents origin;
+        for (const TileAxis& axis : layout.plan.tiles()[tile].axes) origin.push_back(axis.window.begin);
+        const auto place = static_cast<std::int64_t>(i - begin);
+        Tensor part = box_of(denoised.narrow(0, place * x.size(0), x.size(0)), layout.kept[tile], origin);
+        if (layout.weights[members[i]].defined()) part = part * layout.weights[members[i]];
+        mine.narrow(0, layout.offset[tile] - layout.own_begin, layout.size[tile]).view(part.sizes()).copy_(part);
+      }
+    }
+  }
+  return mine;
+}
+
+Tensor TiledDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
+  const std::string who = name() + ".denoise";
+  const Layout* layout_of_x = nullptr;
+  Tensor mine;
+  std::exception_ptr failure;
+  try {
+    if (communicator_->size() > 1 && at::GradMode::is_enabled() && x.requires_grad()) {
+      throw error::InvalidArgument(who + ": cannot be differentiated over several ranks; detach x or use one rank");
+    }
+    layout_of_x = &layout(x);
+    mine = denoise_own_tiles(x, sigma, *layout_of_x);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  detail::ImagePacket packet(x, layout_of_x == nullptr ? 0 : layout_of_x->signature);
+  agree(*communicator_, who, failure, packet.maxima());
+  packet.check(who);
+
+  const Tensor all = communicator_->size() > 1 ? all_gather(*communicator_, mine, layout_of_x->counts) : mine;
+  Tensor result = layout_of_x->overlapping ? at::zeros_like(x, at::MemoryFormat::Contiguous)
+                                           : at::empty_like(x, at::MemoryFormat::Contiguous);
+  const Extents origin(layout_of_x->plan.shape().size(), 0);
+  for (std::size_t tile = 0; tile < layout_of_x->size.size(); ++tile) {
+    Tensor target = box_of(result, layout_of_x->kept[tile], origin);
+    const Tensor part = all.narrow(0, layout_of_x->offset[tile], layout_of_x->size[tile]).view(target.sizes());
+    if (layout_of_x->overlapping) {
+      target.add_(part);
+    } else {
+      target.copy_(part);
+    }
+  }
+  return result;
+}
+
+}  // namespace tessera
