@@ -67,3 +67,9 @@ if(TESSERA_CUDA AND NOT LibTorch_CUDA_FOUND)
   message(FATAL_ERROR "tessera: TESSERA_CUDA=ON, but ${LibTorch_ROOT} has no libtorch_cuda, or the CUDA runtime was "
                       "not found beside it, in CUDA_HOME or in /usr/local/cuda.")
 endif()
+
+# The convolution engine: part of the core, where Highway is there; else denoisers run LibTorch's operations.
+if(TESSERA_ENGINE)
+  find_package(Highway 1.0)
+endif()
+tessera_decide(ENGINE Highway_FOUND)

@@ -1,0 +1,97 @@
+#include <algorithm>
+
+#include "network.hpp"
+
+namespace tessera::engine {
+
+namespace {
+
+/// A 3x3 kernel and its bias, if there is one.
+struct Layer {
+  Tensor weight;
+  Tensor bias;
+
+  Layer(WeightReader& reader, bool has_bias, std::int64_t out, std::int64_t in)
+      : weight(reader.next({out, in, 3, 3})) {
+    if (has_bias) bias = reader.next({weight.size(0)});
+  }
+
+  const float* weight_data() const { return weight.const_data_ptr<float>(); }
+  const float* bias_data() const { return bias.defined() ? bias.const_data_ptr<float>() : nullptr; }
+};
+
+class Dncnn final : public Network {
+ public:
+  Dncnn(WeightReader reader, bool has_bias) {
+    const Layer head(reader, has_bias, -1, -1);
+    const std::int64_t channels = head.weight.size(0);
+    head_.in_channels = head.weight.size(1);
+    head_.relu = true;
+    head_.weights =
+        head_weights(head.weight_data(), head.bias_data(), channels, head_.in_channels);
+
+    const std::int64_t tensors_per_layer = has_bias ? 2 : 1;
+    while (reader.left() > tensors_per_layer) {
+      const Layer layer(reader, has_bias, channels, channels);
+      layers_.push_back(
+          winograd_weights(layer.weight_data(), layer.bias_data(), channels, channels));
+    }
+
+    const Layer tail(reader, has_bias, -1, channels);
+    tail_.out_channels = tail.weight.size(0);
+    tail_.weights = tail_weights(tail.weight_data(), tail_.out_channels, channels);
+    if (has_bias) {
+      tail_.bias = Buffer(tail_.out_channels);
+      std::copy_n(tail.bias_data(), tail_.out_channels, tail_.bias.data());
+    }
+  }
+
+ private:
+  std::int64_t out_channels() const override { return tail_.out_channels; }
+
+  void build(Program& program, std::int64_t height, std::int64_t width) const override {
+    Program::Slot current = program.image(height, width, head_.weights.columns);
+    program.need_scratch(head_scratch(head_, width));
+    program.step({current}, [this, &program, current](const Execution& e) {
+      run_head(head_, e.in, program.image_of(e, current), e.lanes);
+    });
+    std::size_t i = 0;
+    for (; i + 1 < layers_.size(); i += 2) {
+      add_pair(program, layers_[i], Epilogue::relu, layers_[i + 1], Epilogue::relu, current, current,
+               height, width);
+    }
+    if (i < layers_.size()) current = add_last(program, layers_[i], current, height, width);
+    program.need_scratch(tail_scratch(tail_, nullptr, width));
+    program.step({current}, [this, &program, current](const Execution& e) {
+      run_tail(tail_, program.image_of(e, current), nullptr, nullptr, e.out, e.lanes);
+    });
+  }
+
+  /// The layer that an odd number of them leaves over.
+  static Program::Slot add_last(Program& program, const WinogradWeights& layer, Program::Slot in,
+                                std::int64_t height, std::int64_t width) {
+    const Program::Slot out = program.image(height, width, layer.out_channels);
+    program.need_scratch(convolution_scratch(layer.in_channels));
+    program.step({in, out}, [&program, &layer, in, out](const Execution& e) {
+      Convolution work;
+      work.in = program.image_of(e, in);
+      work.out = program.image_of(e, out);
+      work.weights = &layer;
+      work.epilogue = Epilogue::relu;
+      convolve(work, e.lanes);
+    });
+    return out;
+  }
+
+  Head head_;
+  std::vector<WinogradWeights> layers_;
+  Tail tail_;
+};
+
+}  // namespace
+
+std::unique_ptr<Network> compile_dncnn(const std::vector<Tensor>& weights, bool has_bias) {
+  return std::make_unique<Dncnn>(WeightReader(weights), has_bias);
+}
+
+}  // namespace tessera::engine

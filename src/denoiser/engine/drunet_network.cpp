@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "network.hpp"
+#include "tessera/core/error.hpp"
+
+namespace tessera::engine {
+
+namespace {
+
+/// x + second(relu(first(x))).
+struct Block {
+  WinogradWeights first;
+  WinogradWeights second;
+};
+using Blocks = std::vector<Block>;
+
+WinogradWeights read_winograd(WeightReader& reader, std::int64_t channels) {
+  const Tensor weight = reader.next({channels, channels, 3, 3});
+  return winograd_weights(weight.const_data_ptr<float>(), nullptr, channels, channels);
+}
+
+Blocks read_blocks(WeightReader& reader, std::int64_t count, std::int64_t channels) {
+  Blocks blocks;
+  for (std::int64_t i = 0; i < count; ++i) {
+    WinogradWeights first = read_winograd(reader, channels);
+    blocks.push_back({std::move(first), read_winograd(reader, channels)});
+  }
+  return blocks;
+}
+
+/// One scale with those below it: blocks on the way down, the step to the coarser scale, the step back,
+/// blocks on the way up.
+struct Scale {
+  std::int64_t channels = 0;  // padded
+  Blocks before;
+  MatrixWeights down;
+  MatrixWeights up;
+  Blocks after;
+};
+
+class Drunet final : public Network {
+ public:
+  Drunet(WeightReader reader, std::int64_t scales, std::int64_t blocks) {
+    const Tensor head = reader.next({-1, -1, 3, 3});
+    std::vector<std::int64_t> widths = {head.size(0)};
+    head_.in_channels = head.size(1);
+    head_.weights =
+        head_weights(head.const_data_ptr<float>(), nullptr, widths[0], head_.in_channels);
+
+    for (std::int64_t level = 1; level < scales; ++level) {
+      Scale scale;
+      const std::int64_t width = widths.back();
+      scale.channels = padded_channels(width);
+      scale.before = read_blocks(reader, blocks, width);
+      const Tensor down = reader.next({-1, width, 2, 2});
+      widths.push_back(down.size(0));
+      scale.down = down_weights(down.const_data_ptr<float>(), widths.back(), width);
+      scales_.push_back(std::move(scale));
+    }
+    body_ = read_blocks(reader, blocks, widths.back());
+    for (std::size_t i = scales_.size(); i-- > 0;) {
+      const Tensor up = reader.next({widths[i + 1], widths[i], 2, 2});
+      scales_[i].up = up_weights(up.const_data_ptr<float>(), widths[i + 1], widths[i]);
+      scales_[i].after = read_blocks(reader, blocks, widths[i]);
+    }
+
+    const Tensor tail = reader.next({-1, widths[0], 3, 3});
+    tail_.out_channels = tail.size(0);
+    tail_.weights = tail_weights(tail.const_data_ptr<float>(), tail_.out_channels, widths[0]);
+    if (reader.left() != 0) {
+      throw error::ShapeMismatch(fmt::format("engine: {} weights are left over", reader.left()));
+    }
+  }
+
+ private:
+  std::int64_t out_channels() const override { return tail_.out_channels; }
+
+  /// Residual blocks on slot `in`, in place; returns the slot of the result. With `keep`, `in` is left as it
+  /// is and the first block writes elsewhere.
+  static Program::Slot add_blocks(Program& program, const Blocks& blocks, Program::Slot in, bool keep,
+                                  std::int64_t height, std::int64_t width) {
+    Program::Slot current = in;
+    for (const Block& block : blocks) {
+      const Program::Slot out =
+          keep && current == in ? program.image(height, width, block.second.out_channels) : current;
+      add_pair(program, block.first, Epilogue::relu, block.second, Epilogue::add, current, out,
+               height, width);
+      current = out;
+    }
+    return current;
+  }
+
+  void build(Program& program, std::int64_t height, std::int64_t width) const override {
+    Program::Slot current = program.image(height, width, head_.weights.columns);
+    program.need_scratch(head_scratch(head_, width));
+    program.step({current}, [this, &program, current](const Execution& e) {
+      run_head(head_, e.in, program.image_of(e, current), e.lanes);
+    });
+
+    std::vector<Program::Slot> skips;
+    for (const Scale& scale : scales_) {
+      current = add_blocks(program, scale.before, current, !skips.empty(), height, width);
+      height /= 2;
+      width /= 2;
+      const Program::Slot next = program.image(height, width, scale.down.columns);
+      program.step({current, next}, [&program, &scale, current, next](const Execution& e) {
+        run_down(scale.down, program.image_of(e, current), program.image_of(e, next), e.lanes);
+      });
+      skips.push_back(next);
+      current = next;
+    }
+    current = add_blocks(program, body_, current, !skips.empty(), height, width);
+    for (std::size_t i = scales_.size(); i-- > 0;) {
+      const Scale& scale = scales_[i];
+      const Program::Slot skip = skips[i];
+      height *= 2;
+      width *= 2;
+      const Program::Slot next = program.image(height, width, scale.channels);
+      program.need_scratch(up_scratch(scale.up.rows));
+      program.step({current, skip, next}, [&program, &scale, current, skip, next](const Execution& e) {
+        run_up(scale.up, program.image_of(e, current), program.image_of(e, skip),
+               program.image_of(e, next), e.lanes);
+      });
+      current = add_blocks(program, scale.after, next, false, height, width);
+    }
+    program.need_scratch(tail_scratch(tail_, &head_, width));
+    program.step({current}, [this, &program, current](const Execution& e) {
+      run_tail(tail_, program.image_of(e, current), &head_, &e.in, e.out, e.lanes);
+    });
+  }
+
+  Head head_;
+  std::vector<Scale> scales_;
+  Blocks body_;
+  Tail tail_;
+};
+
+}  // namespace
+
+std::unique_ptr<Network> compile_drunet(const std::vector<Tensor>& weights, std::int64_t scales,
+                                        std::int64_t blocks) {
+  return std::make_unique<Drunet>(WeightReader(weights), scales, blocks);
+}
+
+}  // namespace tessera::engine

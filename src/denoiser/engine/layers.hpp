@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+
+#include "convolution.hpp"
+
+/// The layers of a denoiser other than its 3x3 convolutions of many channels. Threads share the work.
+namespace tessera::engine {
+
+/// An image as the caller has it: planes [channel][height][width], contiguous.
+struct Planes {
+  const float* data = nullptr;
+  std::int64_t channels = 0;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+};
+
+/// 3x3 convolution from few channels (see head_weights): out = convolution(in) + bias, relu if asked.
+struct Head {
+  MatrixWeights weights;
+  std::int64_t in_channels = 0;
+  bool relu = false;
+};
+void run_head(const Head& head, const Planes& in, const Image& out, const Lanes& lanes);
+
+/// 2x2 convolution of stride 2 (see down_weights). Height and width of in are even.
+void run_down(const MatrixWeights& weights, const Image& in, const Image& out, const Lanes& lanes);
+
+/// 2x2 transposed convolution of stride 2 (see up_weights) of in + skip.
+void run_up(const MatrixWeights& weights, const Image& in, const Image& skip, const Image& out,
+            const Lanes& lanes);
+
+/// 3x3 convolution to few channels (see tail_weights), out as planes. With `head`, of in + head(planes): the
+/// skip connection around the whole network, computed again because that is cheaper than keeping it.
+struct Tail {
+  MatrixWeights weights;
+  Buffer bias;  ///< out_channels floats; empty: none
+  std::int64_t out_channels = 0;
+};
+void run_tail(const Tail& tail, const Image& in, const Head* head, const Planes* planes, float* out,
+              const Lanes& lanes);
+
+/// Floats of scratch per lane that the layers above need for images of this width.
+std::int64_t head_scratch(const Head& head, std::int64_t width);
+std::int64_t up_scratch(std::int64_t in_channels);
+std::int64_t tail_scratch(const Tail& tail, const Head* head, std::int64_t width);
+
+}  // namespace tessera::engine

@@ -1,0 +1,80 @@
+#include "network.hpp"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "tessera/core/error.hpp"
+
+namespace tessera::engine {
+
+Tensor Network::run(const Tensor& input) const {
+  const std::int64_t height = input.size(2);
+  const std::int64_t width = input.size(3);
+  Program program;
+  build(program, height, width);
+  program.plan();
+
+  Execution execution;
+  execution.lanes.count = at::get_num_threads();
+  execution.lanes.floats = program.scratch_floats();
+  Buffer buffer =
+      take_buffer(program.memory_floats() + execution.lanes.count * execution.lanes.floats);
+  execution.memory = buffer.data();
+  execution.lanes.scratch = buffer.data() + program.memory_floats();
+
+  const Tensor result = at::empty({input.size(0), out_channels(), height, width}, input.options());
+  execution.in = {input.const_data_ptr<float>(), input.size(1), height, width};
+  execution.out = result.mutable_data_ptr<float>();
+  for (std::int64_t image = 0; image < input.size(0); ++image) {
+    program.run(execution);
+    execution.in.data += input.size(1) * height * width;
+    execution.out += out_channels() * height * width;
+  }
+  return_buffer(std::move(buffer));
+  return result;
+}
+
+std::int64_t Network::working_floats(std::int64_t height, std::int64_t width) const {
+  Program program;
+  build(program, height, width);
+  program.plan();
+  return program.memory_floats() + at::get_num_threads() * program.scratch_floats();
+}
+
+Buffer Network::take_buffer(std::int64_t floats) const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      Buffer buffer = std::move(idle_.back());
+      idle_.pop_back();
+      if (buffer.size() >= floats) return buffer;
+    }
+  }  // a buffer that is too small is freed here, before the larger one is made
+  return Buffer(floats);
+}
+
+void Network::return_buffer(Buffer buffer) const {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(buffer));
+}
+
+Tensor WeightReader::next(at::IntArrayRef shape) {
+  if (left() == 0) {
+    throw error::ShapeMismatch(fmt::format("engine: {} weights are too few", weights_.size()));
+  }
+  const Tensor& weight = weights_[static_cast<std::size_t>(next_++)];
+  bool fits = weight.dim() == static_cast<std::int64_t>(shape.size());
+  for (std::size_t i = 0; fits && i < shape.size(); ++i) {
+    fits = shape[i] < 0 || weight.size(static_cast<std::int64_t>(i)) == shape[i];
+  }
+  if (!fits) {
+    throw error::ShapeMismatch(fmt::format("engine: weight {} is {}, expected {} (-1: any)", next_ - 1,
+                                           describe(weight), to_string(shape)));
+  }
+  return weight.detach().to(at::kCPU, at::kFloat).contiguous();
+}
+
+}  // namespace tessera::engine

@@ -1,0 +1,174 @@
+// The register block: a few rows times 16 or more columns of a matrix product, kept in registers.
+// Included once per instruction set.
+
+#if defined(TESSERA_ENGINE_REGISTER_BLOCK_INL_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef TESSERA_ENGINE_REGISTER_BLOCK_INL_HPP
+#undef TESSERA_ENGINE_REGISTER_BLOCK_INL_HPP
+#else
+#define TESSERA_ENGINE_REGISTER_BLOCK_INL_HPP
+#endif
+
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "kernels.hpp"
+#include "unroll.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::engine::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using Floats = hn::ScalableTag<float>;
+using Vector = hn::Vec<Floats>;
+constexpr Floats kFloats;
+constexpr int kLanes = static_cast<int>(HWY_LANES(float));
+constexpr int kVectorsPerBlock = static_cast<int>(kChannelBlock) / kLanes;
+
+// Rows and 16-column blocks that fill the registers: 6 x 16 floats are 12 of AVX2's 16 registers (two more
+// hold b, one a), 6 x 64 are 24 of AVX-512's 32, 6 x 16 are 24 of NEON's 32.
+constexpr int kBlockRows = kVectorsPerBlock > 2 && HWY_TARGET != HWY_NEON ? 3 : 6;
+constexpr int kBlockColumns = kLanes == 16 ? 4 : 1;
+
+// A run of cache lines that the product touches on its way, one line every kFetchEvery steps of k.
+constexpr std::int64_t kFetchEvery = 8;
+struct Fetch {
+  const char* line = nullptr;
+  std::int64_t step = 0;  // bytes; 0: the same line again and again
+};
+
+struct RegisterBlock {
+  const float* a;
+  std::int64_t a_stride;
+  const float* b;
+  std::int64_t b_stride;
+  std::int64_t depth;
+  const float* initial;
+  std::int64_t initial_stride;
+  float* out;
+  std::int64_t out_stride;
+  float floor;
+  Fetch fetch;
+};
+
+template <int kRows, int kColumns>
+HWY_NOINLINE void register_block(const RegisterBlock& block) {
+  constexpr int kVectors = kColumns * kVectorsPerBlock;
+  Vector sum[kRows][kVectors];
+  TESSERA_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    TESSERA_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      sum[i][j] = hn::LoadU(kFloats, block.initial + i * block.initial_stride + j * kLanes);
+    }
+  }
+  const float* a = block.a;
+  const float* b = block.b;
+  const std::int64_t a_stride = block.a_stride;
+  const std::int64_t b_stride = block.b_stride;
+  const auto step = [&]() HWY_ATTR {
+    Vector column[kVectors];
+    TESSERA_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      column[j] = hn::Load(kFloats, b + (j / kVectorsPerBlock) * b_stride +
+                                        (j % kVectorsPerBlock) * kLanes);
+    }
+    TESSERA_UNROLL
+    for (int i = 0; i < kRows; ++i) {
+      const Vector row = hn::Set(kFloats, a[i * a_stride]);
+      TESSERA_UNROLL
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(row, column[j], sum[i][j]);
+    }
+    ++a;
+    b += kChannelBlock;
+  };
+  const char* line = block.fetch.line;
+  std::int64_t k = block.depth;
+  for (; k >= kFetchEvery; k -= kFetchEvery) {
+    hwy::Prefetch(line);
+    line += block.fetch.step;
+    TESSERA_UNROLL
+    for (int i = 0; i < kFetchEvery; ++i) step();
+  }
+  for (; k > 0; --k) step();
+
+  const Vector floor = hn::Set(kFloats, block.floor);
+  TESSERA_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    TESSERA_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      // The second operand wins where one is not a number.
+      hn::StoreU(hn::Max(floor, sum[i][j]), kFloats, block.out + i * block.out_stride + j * kLanes);
+    }
+  }
+}
+
+using RegisterBlockFunction = void (*)(const RegisterBlock&);
+
+template <int kColumns, int... kRows>
+constexpr std::array<RegisterBlockFunction, sizeof...(kRows)> register_blocks(
+    std::integer_sequence<int, kRows...>) {
+  return {&register_block<kRows + 1, kColumns>...};
+}
+
+// Function for `rows` rows (1 .. kBlockRows) and `columns` blocks of columns (1 .. kBlockColumns).
+inline RegisterBlockFunction register_block_for(std::int64_t rows, std::int64_t columns) {
+  using Rows = std::make_integer_sequence<int, kBlockRows>;
+  static constexpr auto kOne = register_blocks<1>(Rows{});
+  const auto index = static_cast<std::size_t>(rows - 1);
+  if constexpr (kBlockColumns == 1) {
+    return kOne[index];
+  } else {
+    static constexpr auto kTwo = register_blocks<2>(Rows{});
+    static constexpr auto kThree = register_blocks<3>(Rows{});
+    static constexpr auto kFour = register_blocks<4>(Rows{});
+    return columns == 4 ? kFour[index] : columns == 3 ? kThree[index] : columns == 2 ? kTwo[index] : kOne[index];
+  }
+}
+
+alignas(64) inline constexpr float kZeros[kPanel] = {};
+
+// A whole product, cut into register blocks of nearly equal height: b stays in the first cache, a in the
+// second.
+inline void multiply_blocks(const Product& p) {
+  RegisterBlock block{};
+  block.a_stride = p.a_stride;
+  block.b_stride = p.b_stride;
+  block.depth = p.depth;
+  block.out_stride = p.out_stride;
+  block.floor = p.relu ? 0.0F : -std::numeric_limits<float>::infinity();
+  const std::int64_t heights = (p.rows + kBlockRows - 1) / kBlockRows;
+  const std::int64_t column_blocks = p.columns / kChannelBlock;
+  for (std::int64_t n = 0; n < column_blocks; n += kBlockColumns) {
+    const std::int64_t wide = std::min<std::int64_t>(kBlockColumns, column_blocks - n);
+    block.b = p.b + n * p.b_stride;
+    block.fetch = {reinterpret_cast<const char*>(block.b), 0};
+    std::int64_t row = 0;
+    for (std::int64_t h = 0; h < heights; ++h) {
+      const std::int64_t high = (p.rows - row + heights - h - 1) / (heights - h);
+      block.a = p.a + row * p.a_stride;
+      block.initial = p.initial == nullptr
+                          ? kZeros
+                          : p.initial + row * p.initial_stride + n * kChannelBlock;
+      block.initial_stride = p.initial == nullptr ? 0 : p.initial_stride;
+      block.out = p.out + row * p.out_stride + n * kChannelBlock;
+      register_block_for(high, wide)(block);
+      row += high;
+    }
+  }
+}
+
+inline void add_vectors(const float* a, const float* b, float* out, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    hn::StoreU(hn::Add(hn::LoadU(kFloats, a + i), hn::LoadU(kFloats, b + i)), kFloats, out + i);
+  }
+}
+
+}  // namespace tessera::engine::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

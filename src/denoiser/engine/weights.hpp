@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+
+#include "buffer.hpp"
+
+namespace tessera::engine {
+
+/// Tiles of F(4x4, 3x3): 6x6 input pixels give 4x4 output pixels.
+inline constexpr std::int64_t kTile = 4;
+inline constexpr std::int64_t kTileInput = 6;
+/// Products per tile and channel pair: the points of the transformed domain.
+inline constexpr std::int64_t kPoints = kTileInput * kTileInput;
+/// Output channels that go through the products and the output transform together.
+inline constexpr std::int64_t kPanel = 64;
+
+/// Weights of a 3x3 convolution in the transformed domain, in the order in which they are used:
+/// [panel of kPanel output channels][point][block of 16 output channels][input channel][16].
+/// Interpolation points 0, +-1/sqrt2, +-sqrt2 and infinity: half the error of 0, +-1, +-2.
+struct WinogradWeights {
+  std::int64_t in_channels = 0;   ///< padded
+  std::int64_t out_channels = 0;  ///< padded
+  Buffer values;
+  Buffer bias;  ///< out_channels floats; empty: none
+};
+
+/// weight: [out][in][3][3] as LibTorch lays it out; bias: [out] or null.
+WinogradWeights winograd_weights(const float* weight, const float* bias, std::int64_t out,
+                                 std::int64_t in);
+
+/// A matrix of `rows` x `columns` in the order in which products use it: [block of 16 columns][row][16].
+struct MatrixWeights {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;  ///< a multiple of 16
+  Buffer values;
+  Buffer bias;  ///< columns floats; empty: none
+
+  void resize(std::int64_t row_count, std::int64_t column_count);
+  float& at(std::int64_t row, std::int64_t column);
+};
+
+/// 3x3 convolution of few input channels: a row is (kernel row, kernel column, input channel); columns are
+/// the padded output channels.
+MatrixWeights head_weights(const float* weight, const float* bias, std::int64_t out,
+                           std::int64_t in);
+
+/// 3x3 convolution to few output channels, as a product followed by nine shifted sums: rows are the padded
+/// input channels, a column is (kernel position, output channel). The bias is left to the sums.
+MatrixWeights tail_weights(const float* weight, std::int64_t out, std::int64_t in);
+
+/// 2x2 convolution of stride 2, weight [out][in][2][2]: a row is (kernel row, kernel column, padded input
+/// channel).
+MatrixWeights down_weights(const float* weight, std::int64_t out, std::int64_t in);
+
+/// 2x2 transposed convolution of stride 2, weight [in][out][2][2]: rows are the padded input channels, a
+/// column is (kernel row, kernel column, padded output channel).
+MatrixWeights up_weights(const float* weight, std::int64_t in, std::int64_t out);
+
+}  // namespace tessera::engine

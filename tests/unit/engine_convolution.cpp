@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "catch.hpp"
+#include "engine.hpp"
+
+using namespace test;
+using engine::Epilogue;
+
+namespace {
+
+constexpr double kLayerTolerance = 4e-6;
+
+engine::WinogradWeights winograd(const Tensor& weight, const Tensor& bias = {}) {
+  return engine::winograd_weights(weight.const_data_ptr<float>(),
+                                  bias.defined() ? bias.const_data_ptr<float>() : nullptr,
+                                  weight.size(0), weight.size(1));
+}
+
+Tensor convolved(const Tensor& x, const engine::WinogradWeights& weights, std::int64_t out,
+                 Epilogue epilogue, const Tensor& residual, int lanes) {
+  const OwnedImage in(x);
+  const OwnedImage result = residual.defined() ? OwnedImage(residual)
+                                               : OwnedImage(x.size(2), x.size(3), out);
+  engine::Convolution work;
+  work.in = in.view;
+  work.out = result.view;
+  work.residual = result.view;
+  work.weights = &weights;
+  work.epilogue = epilogue;
+  const OwnedLanes memory(lanes, engine::convolution_scratch(in.view.channels));
+  engine::convolve(work, memory.lanes);
+  return result.tensor(out);
+}
+
+void check_layer(std::int64_t in, std::int64_t out, std::int64_t height, std::int64_t width,
+                 Epilogue epilogue, bool with_bias) {
+  INFO(in << " to " << out << " channels, " << height << "x" << width << ", epilogue "
+          << static_cast<int>(epilogue) << ", bias " << with_bias);
+  const Tensor x = indexed({1, in, height, width}, 0.3, at::kFloat);
+  const Tensor weight = float_weight({out, in, 3, 3}, 1.0);
+  const Tensor bias = with_bias ? indexed({out}, 2.0, at::kFloat) : Tensor();
+  const Tensor residual =
+      epilogue == Epilogue::add ? indexed({1, out, height, width}, 0.7, at::kFloat) : Tensor();
+  Tensor expected = padded_conv(x, weight, bias);
+  if (epilogue == Epilogue::relu) expected = at::relu(expected);
+  if (epilogue == Epilogue::add) expected = expected + residual.to(at::kDouble);
+  const engine::WinogradWeights weights = winograd(weight, bias);
+  const Tensor one = convolved(x, weights, out, epilogue, residual, 1);
+  CHECK(relative_error(one, expected) < kLayerTolerance);
+  CHECK(one.equal(convolved(x, weights, out, epilogue, residual, 3)));
+}
+
+}  // namespace
+
+TEST_CASE("3x3 convolution equals LibTorch's at every remainder of the tile size") {
+  for (std::int64_t height = 1; height <= 9; ++height) {
+    for (std::int64_t width = 1; width <= 9; ++width) {
+      check_layer(5, 7, height, width, Epilogue::none, false);
+    }
+  }
+  for (std::int64_t extra = 0; extra < 8; ++extra) {
+    check_layer(16, 16, 40 + extra, 33 - extra, Epilogue::relu, true);
+    check_layer(16, 32, 9 - extra, 120 + extra, Epilogue::add, false);
+  }
+  check_layer(64, 64, 130, 70, Epilogue::add, true);
+}
+
+TEST_CASE("3x3 convolution equals LibTorch's for any channel counts") {
+  const auto [in, out] = GENERATE(table<std::int64_t, std::int64_t>(
+      {{1, 1}, {1, 130}, {130, 1}, {15, 17}, {16, 16}, {17, 15}, {31, 33}, {32, 48}, {48, 32},
+       {63, 65}, {64, 64}, {65, 63}, {80, 96}, {96, 112}, {100, 100}, {127, 129}, {128, 128},
+       {130, 130}, {256, 64}, {300, 20}, {512, 80}, {20, 520}}));
+  const auto epilogue = GENERATE(Epilogue::none, Epilogue::relu, Epilogue::add);
+  check_layer(in, out, 13, 22, epilogue, true);
+  check_layer(in, out, 8, 12, epilogue, false);
+}
+
+TEST_CASE("Two convolutions by strips, in place, equal one after the other") {
+  // The larger shapes need several strips and a ring.
+  const auto [channels, height, width] = GENERATE(table<std::int64_t, std::int64_t, std::int64_t>(
+      {{8, 5, 7}, {16, 64, 48}, {64, 300, 350}, {32, 1030, 170}, {16, 57, 6001}}));
+  const bool residual = GENERATE(true, false);
+  INFO(channels << " channels, " << height << "x" << width << ", residual " << residual);
+  const Tensor x = indexed({1, channels, height, width}, 0.1, at::kFloat);
+  const Tensor first = float_weight({channels, channels, 3, 3}, 1.0);
+  const Tensor second = float_weight({channels, channels, 3, 3}, 2.0);
+  const Tensor bias = indexed({channels}, 3.0, at::kFloat);
+  Tensor expected = padded_conv(at::relu(padded_conv(x, first, bias)), second);
+  expected = residual ? expected + x.to(at::kDouble) : at::relu(expected);
+
+  const engine::WinogradWeights first_weights = winograd(first, bias);
+  const engine::WinogradWeights second_weights = winograd(second);
+  const auto run = [&](int lanes, bool in_place) {
+    const OwnedImage in(x);
+    const OwnedImage elsewhere(height, width, channels);
+    const std::int64_t padded = in.view.channels;
+    engine::Buffer ring(
+        engine::image_floats(engine::ring_rows(height, width, padded), width, padded));
+    engine::ConvolutionPair pair;
+    pair.first.in = in.view;
+    pair.first.weights = &first_weights;
+    pair.first.epilogue = Epilogue::relu;
+    pair.second.out = in_place ? in.view : elsewhere.view;
+    pair.second.residual = in.view;
+    pair.second.weights = &second_weights;
+    pair.second.epilogue = residual ? Epilogue::add : Epilogue::relu;
+    const OwnedLanes memory(lanes, engine::convolution_scratch(padded));
+    engine::convolve_pair(pair, ring.data(), memory.lanes);
+    return (in_place ? in : elsewhere).tensor(channels);
+  };
+  const Tensor result = run(2, true);
+  CHECK(relative_error(result, expected) < kLayerTolerance);
+  CHECK(result.equal(run(1, false)));
+  CHECK(result.equal(run(5, true)));
+}
+
+TEST_CASE("A value that is not a number is passed on, also through relu") {
+  Tensor x = indexed({1, 16, 12, 12}, 0, at::kFloat);
+  x.select(1, 3).select(1, 5).select(1, 5).fill_(std::nan(""));
+  const engine::WinogradWeights weights = winograd(float_weight({16, 16, 3, 3}, 1));
+  const Tensor result = convolved(x, weights, 16, Epilogue::relu, {}, 1);
+  CHECK(result.isnan().any().item<bool>());
+}

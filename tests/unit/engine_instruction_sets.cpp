@@ -1,0 +1,55 @@
+#include <set>
+#include <string>
+
+#include <hwy/targets.h>
+
+#include "catch.hpp"
+#include "denoiser/engine/network.hpp"
+#include "engine.hpp"
+#include "engine_reference.hpp"
+
+using namespace test;
+
+namespace {
+
+/// Makes the engine use one instruction set, until the end of the scope.
+class Forced {
+ public:
+  explicit Forced(std::int64_t target) {
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  ~Forced() {
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("Every instruction set that this processor has gives the same picture") {
+  const ReferenceDrunet reference({8, 20, 40}, 1, 3);
+  const auto network = engine::compile_drunet(reference.weights, 3, 1);
+  const Tensor x = indexed({1, 4, 52, 44}, 0.2, at::kFloat);
+  const Tensor expected = reference(x);
+  const Tensor best = network->run(x);
+
+  std::set<std::string> seen;
+  for (std::int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
+    const Forced forced(targets & -targets);
+    INFO(engine::instruction_set());
+    seen.insert(engine::instruction_set());
+    const Tensor result = network->run(x);
+    CHECK(relative_error(result, expected) < 2e-6);
+    CHECK(relative_error(result, best) < 2e-6);
+    // Fused multiply-adds in one order: the same bits.
+    const std::string name = engine::instruction_set();
+    if (name == "AVX2" || name == "AVX3") CHECK(result.equal(best));
+  }
+  CHECK_FALSE(seen.empty());
+  WARN("instruction sets run: " << [&] {
+    std::string all;
+    for (const std::string& name : seen) all += name + " ";
+    return all;
+  }());
+}
