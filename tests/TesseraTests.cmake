@@ -1,3 +1,6 @@
+# Builds the unit tests alone.
+add_custom_target(unit_tests)
+
 # tessera_unit_test(name SOURCES a.cpp ... LIBRARIES x ...): one Catch2 program, one ctest entry.
 function(tessera_unit_test name)
   cmake_parse_arguments(_arg "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})
@@ -8,6 +11,7 @@ function(tessera_unit_test name)
   if(TESSERA_PRECOMPILE_HEADERS)
     target_precompile_headers(test_${name} REUSE_FROM tessera_test_support)
   endif()
+  add_dependencies(unit_tests test_${name})
   add_test(NAME unit.${name} COMMAND test_${name})
   set_tests_properties(unit.${name} PROPERTIES TIMEOUT ${_arg_TIMEOUT} LABELS "unit;${_arg_LABELS}")
 endfunction()
