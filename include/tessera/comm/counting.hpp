@@ -34,7 +34,9 @@ class CountingCommunicator final : public Communicator {
   std::string name() const override { return inner_->name(); }
   Memory memory() const override { return inner_->memory(); }
   Communicator& control() override { return control_ ? *control_ : *this; }
-  [[noreturn]] void abort(int code) override { inner_->abort(code); }
+  [[noreturn]] void abort(int code) override {
+    for (;;) inner_->abort(code);  // GCC 12 forgets that the virtual function does not return
+  }
 
   /// Local. Data traffic since construction or reset(), of one kind and of all.
   const Traffic& data(Collective kind) const { return traffic_[static_cast<std::size_t>(kind)]; }
