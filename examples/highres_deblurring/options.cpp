@@ -88,6 +88,16 @@ void add_run(CLI::App& app, Options& options) {
   app.add_flag("--quiet", options.quiet, "Print errors only")->group("Run");
 }
 
+void add_plan(CLI::App& app, Options& options) {
+  app.add_flag("--plan", options.plan, "Print how the run would scale with the ranks, and stop")->group("Planning");
+  app.add_option("--ranks", options.ranks, "Numbers of ranks to plan for, e.g. 1,2,4")->delimiter(',')
+      ->check(CLI::Range(1, 1 << 20))->group("Planning");
+  app.add_option("--bandwidth", options.bandwidth_gb_per_s, "Between ranks, in GB/s")->check(CLI::PositiveNumber)
+      ->capture_default_str()->group("Planning");
+  app.add_option("--latency", options.latency_us, "Between ranks, in microseconds")->check(CLI::NonNegativeNumber)
+      ->capture_default_str()->group("Planning");
+}
+
 }  // namespace
 
 std::optional<int> parse(int argc, char** argv, bool is_root, Options& options) {
@@ -100,6 +110,7 @@ std::optional<int> parse(int argc, char** argv, bool is_root, Options& options) 
   add_method(app, options, preset, step);
   add_distribution(app, options);
   add_run(app, options);
+  add_plan(app, options);
   try {
     app.parse(argc, argv);
     const Defaults chosen = defaults(preset, options.solver);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 /// What the user asked for: the seed benchmark's keys, with dashes on the command line.
 struct Options {
@@ -37,6 +38,11 @@ struct Options {
   bool save_npy = false;
   std::string out = "results";
   bool quiet = false;
+
+  bool plan = false;                 ///< predict how the run scales, in the place of running it
+  std::vector<int> ranks = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
+  double bandwidth_gb_per_s = 10;
+  double latency_us = 5;
 };
 
 /// Reads the command line. Returns an exit code if the program is to end at once: after --help or --version,

@@ -9,65 +9,22 @@
 #include <chrono>
 #include <memory>
 
+#include "parts.hpp"
 #include "problem.hpp"
 #include "ranks.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
-#include "tessera/denoiser/dncnn.hpp"
-#include "tessera/denoiser/drunet.hpp"
-#include "tessera/denoiser/total_variation.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
-#include "tessera/io/default_weights.hpp"
-#include "tessera/io/state_dict.hpp"
-#include "tessera/physics/stacked.hpp"
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/report/progress.hpp"
 #include "tessera/report/recorder.hpp"
-#include "tessera/solver/hqs.hpp"
-#include "tessera/solver/pnp.hpp"
 
 using namespace tessera;
 
 namespace {
-
-/// The N blurs: all on this rank, or shared among the ranks of `world`.
-LinearPhysicsPtr make_physics(const Options& options, const CommunicatorPtr& world) {
-  const auto make = [&](std::int64_t index) { return make_blur(options, index); };
-  if (*options.distribute_physics) {
-    return std::make_shared<DistributedPhysics>(options.num_operators, make, world);
-  }
-  return std::make_shared<StackedPhysics>(options.num_operators, make);
-}
-
-DenoiserPtr make_network(Options& options) {
-  if (options.denoiser == "tv") return std::make_shared<TotalVariation>();
-  if (options.weights.empty()) {
-    if (options.denoiser == "dncnn") {
-      throw error::InvalidArgument("--denoiser dncnn: no weights are installed for it, give --weights FILE");
-    }
-    options.weights = default_weights();
-  }
-  const StateDict weights = read_state_dict(options.weights);
-  if (options.denoiser == "dncnn") return std::make_shared<DnCNN>(weights);
-  return std::make_shared<DRUNet>(weights);
-}
-
-TilingOptions tiling_options(const Options& options) {
-  TilingOptions tiling;
-  tiling.context = options.overlap;
-  tiling.patch = {options.patch_size};
-  tiling.overlap = options.overlap;
-  tiling.max_batch_size = options.max_batch_size;
-  if (options.max_batch_size == 0 && options.device == "cpu") tiling.max_batch_size = 1;
-  if (options.tiling == "auto") tiling.tiling = Tiling::even;
-  if (options.tiling == "exact") tiling.tiling = Tiling::exact;
-  if (options.tiling == "fixed") tiling.tiling = Tiling::fixed;
-  if (options.tiling == "peer") tiling.tiling = Tiling::peer;
-  return tiling;
-}
 
 /// Throws on every rank, with the same message, if some rank has neither an operator nor a tile.
 void check_every_rank_works(const Options& options, const LinearPhysics& physics, const TiledDenoiser* tiled,
@@ -92,18 +49,6 @@ Tensor starting_point(const Options& options, const LinearPhysics& physics, cons
   if (options.init_method == "zeros") return at::zeros_like(back_projection);
   if (options.init_method == "adjoint") return back_projection / static_cast<double>(options.num_operators);
   return physics.pseudo_inverse(y, {.tolerance = 1e-4, .max_iterations = 50});
-}
-
-std::unique_ptr<Solver> make_solver(const Options& options, const L2& fidelity, const PlugAndPlay& prior, double step) {
-  if (options.solver == "dpir") {
-    HqsOptions hqs;
-    hqs.schedule = HqsSchedule::dpir(options.noise_level, options.iterations);
-    hqs.clamp_range = std::pair{0.0, 1.0};
-    return std::make_unique<HQS<L2, PlugAndPlay>>(fidelity, prior, hqs);
-  }
-  PnPOptions pnp{.step = step};
-  pnp.stopping.max_iterations = options.iterations;
-  return std::make_unique<PnP<L2, PlugAndPlay>>(fidelity, prior, pnp);
 }
 
 /// Progress on the first rank only, and only if wanted.

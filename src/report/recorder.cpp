@@ -6,7 +6,8 @@
 #include <limits>
 
 #include "tessera/io/atomic_file.hpp"
-#include "tessera/metric/metrics.hpp"
+#include "tessera/metric/psnr.hpp"
+#include "tessera/metric/ssim.hpp"
 
 namespace tessera {
 

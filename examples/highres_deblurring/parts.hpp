@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+
+#include "options.hpp"
+#include "tessera/comm/communicator.hpp"
+#include "tessera/denoiser/denoiser.hpp"
+#include "tessera/distributed/tiled_denoiser.hpp"
+#include "tessera/fidelity/l2.hpp"
+#include "tessera/physics/linear_physics.hpp"
+#include "tessera/prior/plug_and_play.hpp"
+#include "tessera/solver/solver.hpp"
+
+/// The parts that the options name.
+
+/// The blurs: all on this rank, or shared among the ranks of `world`, as options.distribute_physics says.
+tessera::LinearPhysicsPtr make_physics(const Options& options, const tessera::CommunicatorPtr& world);
+
+/// The untiled denoiser. Sets options.weights to the installed weights where none were given.
+tessera::DenoiserPtr make_network(Options& options);
+
+/// How options.tiling cuts images.
+tessera::TilingOptions tiling_options(const Options& options);
+
+/// Proximal gradient, or half-quadratic splitting. `fidelity` and `prior` must outlive it.
+std::unique_ptr<tessera::Solver> make_solver(const Options& options, const tessera::L2& fidelity,
+                                             const tessera::PlugAndPlay& prior, double step);
