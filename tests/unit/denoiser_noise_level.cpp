@@ -19,21 +19,25 @@ const Tensor map = test::indexed({2, 1, 4, 5}).abs();
 TEST_CASE("A noise level is a number, one per image, or a map") {
   const test::Dimmer denoiser;
   CHECK(test::relative_error(denoiser.denoise(x, 0.5), 0.5 * x) < 1e-15);
-  CHECK(test::relative_error(denoiser.denoise(x, per_image), (1 - per_image.view({2, 1, 1, 1})) * x) < 1e-15);
+  CHECK(test::relative_error(denoiser.denoise(x, per_image),
+                             (1 - per_image.view({2, 1, 1, 1})) * x) < 1e-15);
   CHECK(test::relative_error(denoiser.denoise(x, map), (1 - map) * x) < 1e-15);
-  CHECK(test::relative_error(NoiseLevel(per_image).as_map(x), per_image.view({2, 1, 1, 1}) * at::ones({2, 1, 4, 5})) < 1e-15);
+  CHECK(test::relative_error(NoiseLevel(per_image).as_map(x),
+                             per_image.view({2, 1, 1, 1}) * at::ones({2, 1, 4, 5})) < 1e-15);
 }
 
 TEST_CASE("A window of a map is the map of the window") {
   const NoiseLevel part = NoiseLevel(map).window({1, 2}, {2, 3});
-  CHECK(test::relative_error(part.as_map(x.narrow(2, 1, 2).narrow(3, 2, 3)), map.narrow(2, 1, 2).narrow(3, 2, 3)) == 0);
+  CHECK(test::relative_error(part.as_map(x.narrow(2, 1, 2).narrow(3, 2, 3)),
+                             map.narrow(2, 1, 2).narrow(3, 2, 3)) == 0);
   CHECK(NoiseLevel(0.3).window({1, 2}, {2, 3}).number() == 0.3);
 }
 
 TEST_CASE("Levels that do not fit the image are refused, naming both") {
   const test::Dimmer denoiser;
-  CHECK_THROWS_WITH(denoiser.denoise(x, test::indexed({3}).abs()),
-                    Catch::Contains("dimmer.denoise: sigma is [3]") && Catch::Contains("[2, 3, 4, 5]"));
+  CHECK_THROWS_WITH(
+      denoiser.denoise(x, test::indexed({3}).abs()),
+      Catch::Contains("dimmer.denoise: sigma is [3]") && Catch::Contains("[2, 3, 4, 5]"));
   CHECK_THROWS_AS(denoiser.denoise(x, test::indexed({2, 1, 4, 4}).abs()), error::ShapeMismatch);
   CHECK_THROWS_AS(denoiser.denoise(x, test::indexed({2, 3, 4, 5}).abs()), error::ShapeMismatch);
   CHECK_THROWS_AS(NoiseLevel(-0.1), error::InvalidArgument);
