@@ -34,15 +34,11 @@ is_installed() {
   [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == "install ok installed" ]]
 }
 
+may_be_root() { [[ $(id -u) == 0 ]] || command -v sudo >/dev/null; }
+
 # Runs a command as root.
 as_root() {
-  if [[ $(id -u) == 0 ]]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    fail "packages are missing, and this is neither root nor a machine with sudo. Have an administrator run: $*"
-  fi
+  if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
 # Installs those of the given system packages that are missing; the package lists are refreshed only if they do not do.
@@ -56,6 +52,8 @@ install_packages() {
     is_installed "$package" || missing+=("$package")
   done
   if ((${#missing[@]} == 0)); then return 0; fi
+  may_be_root || fail "system packages are missing, and this is neither root nor a user with sudo." \
+    "Have an administrator run: apt-get update && apt-get install ${missing[*]}"
   say "installing system packages: ${missing[*]}"
   local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}")
   if ! apt-get install -s -q --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
@@ -112,7 +110,7 @@ fetch_photo() {
   say "fetching a photograph from the package mate-backgrounds into .deps/photos"
   unpacked=$(mktemp -d)
   if (cd "$unpacked" && { apt-get download -q mate-backgrounds ||
-      { as_root apt-get update -q && apt-get download -q mate-backgrounds; }; } &&
+      { may_be_root && as_root apt-get update -q && apt-get download -q mate-backgrounds; }; } &&
       dpkg-deb -x mate-backgrounds_*.deb .) >"$unpacked/log" 2>&1 && [[ -r $unpacked/$inside ]]; then
     mkdir -p "$deps/photos"
     cp "$unpacked/usr/share/doc/mate-backgrounds/copyright" "$deps/photos/Garden.copyright"

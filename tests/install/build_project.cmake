@@ -1,5 +1,5 @@
 # Configures SOURCE in BUILD, from nothing, with ARGUMENTS. If RUN is given, builds and runs that program with its
-# arguments; otherwise configuring must fail. EXPECT, a regular expression, must match what was printed.
+# arguments, behind LAUNCHER if that is given; otherwise configuring must fail. EXPECT, a regular expression, must match what was printed.
 file(REMOVE_RECURSE "${BUILD}")
 
 function(run_step result)
@@ -19,7 +19,7 @@ if(RUN)
     message(FATAL_ERROR "building failed")
   endif()
   list(POP_FRONT RUN _program)
-  run_step(code "${BUILD}/${_program}" ${RUN})
+  run_step(code ${LAUNCHER} "${BUILD}/${_program}" ${RUN})
   if(NOT code EQUAL 0)
     message(FATAL_ERROR "running ${_program} failed: ${code}")
   endif()
