@@ -118,7 +118,7 @@ std::vector<std::string> TiledDenoiser::warnings(at::IntArrayRef image_shape) co
   std::vector<std::string> lines;
   if (!is_exact(tiles)) {
     if (tiles.border() == Border::reflect) {
-      lines.push_back("borders are filled by reflection: the result differs from untiled there, whatever the overlap");
+      lines.emplace_back("borders are filled by reflection: the result differs from untiled there, whatever the overlap");
     }
     if (!denoiser_->reach()) {
       lines.push_back(fmt::format("a pixel of {} may depend on the whole image: the result differs from untiled near "
