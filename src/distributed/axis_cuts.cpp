@@ -10,22 +10,28 @@ namespace {
 
 /// The window of core [begin, end).
 Interval window_around(const AxisRules& rules, std::int64_t begin, std::int64_t end) {
-  Interval window{std::max<std::int64_t>(0, begin - rules.halo), std::min(rules.extent, end + rules.halo)};
+  Interval window{std::max<std::int64_t>(0, begin - rules.halo),
+                  std::min(rules.extent, end + rules.halo)};
   if (window.length() < rules.minimum_window) {
-    window.end = std::min(rules.extent, window.begin + round_up(rules.minimum_window, rules.alignment));
+    window.end =
+        std::min(rules.extent, window.begin + round_up(rules.minimum_window, rules.alignment));
     if (window.length() < rules.minimum_window) {
-      window.begin = round_down(std::max<std::int64_t>(0, window.end - rules.minimum_window), rules.alignment);
+      window.begin =
+          round_down(std::max<std::int64_t>(0, window.end - rules.minimum_window), rules.alignment);
     }
   }
   return window;
 }
 
-/// The last cut, or the extent, up to which a core that begins at `begin` has a window of at most `most`
-/// pixels and leaves room for `after` more cores; at most `begin` if there is none.
-std::int64_t furthest_end(const AxisRules& rules, std::int64_t begin, std::int64_t after, std::int64_t most) {
-  if (after == 0) return window_around(rules, begin, rules.extent).length() <= most ? rules.extent : begin;
+/// The last cut, or the extent, up to which a core that begins at `begin` has a window of at most
+/// `most` pixels and leaves room for `after` more cores; at most `begin` if there is none.
+std::int64_t furthest_end(const AxisRules& rules, std::int64_t begin, std::int64_t after,
+                          std::int64_t most) {
+  if (after == 0)
+    return window_around(rules, begin, rules.extent).length() <= most ? rules.extent : begin;
   std::int64_t low = begin / rules.alignment;  // the window fits
-  std::int64_t high = round_down(rules.extent - after * rules.minimum_core, rules.alignment) / rules.alignment;
+  std::int64_t high =
+      round_down(rules.extent - after * rules.minimum_core, rules.alignment) / rules.alignment;
   while (low < high) {
     const std::int64_t middle = (low + high + 1) / 2;
     if (window_around(rules, begin, middle * rules.alignment).length() <= most) {
@@ -37,13 +43,16 @@ std::int64_t furthest_end(const AxisRules& rules, std::int64_t begin, std::int64
   return low * rules.alignment;
 }
 
-/// Ends of `count` cores, each as long as a window of at most `most` pixels allows; empty if they do not reach
-/// the extent.
-std::vector<std::int64_t> longest_cores(const AxisRules& rules, std::int64_t count, std::int64_t most) {
+/// Ends of one core per weight, each as long as a window of at most `most` / weight pixels allows;
+/// empty if they do not reach the extent.
+std::vector<std::int64_t> longest_cores(const AxisRules& rules,
+                                        const std::vector<std::int64_t>& weights,
+                                        std::int64_t most) {
   std::vector<std::int64_t> ends;
   std::int64_t begin = 0;
-  for (std::int64_t left = count; left > 0; --left) {
-    const std::int64_t end = furthest_end(rules, begin, left - 1, most);
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const auto after = static_cast<std::int64_t>(weights.size() - i) - 1;
+    const std::int64_t end = furthest_end(rules, begin, after, most / weights[i]);
     if (end - begin < rules.minimum_core) return {};
     ends.push_back(end);
     begin = end;
@@ -51,8 +60,27 @@ std::vector<std::int64_t> longest_cores(const AxisRules& rules, std::int64_t cou
   return ends;
 }
 
+/// Ends of the cores whose largest product of window and weight is least; empty if the axis does
+/// not hold them. `most` becomes that product.
+std::vector<std::int64_t> best_cores(const AxisRules& rules,
+                                     const std::vector<std::int64_t>& weights, std::int64_t& most) {
+  std::int64_t low = 1;
+  most = rules.extent * *std::max_element(weights.begin(), weights.end());
+  if (longest_cores(rules, weights, most).empty()) return {};
+  while (low < most) {
+    const std::int64_t middle = low + (most - low) / 2;
+    if (longest_cores(rules, weights, middle).empty()) {
+      low = middle + 1;
+    } else {
+      most = middle;
+    }
+  }
+  return longest_cores(rules, weights, most);
+}
+
 /// Takes what the last core lacks evenly from all of them.
-std::vector<std::int64_t> spread_slack(const AxisRules& rules, std::vector<std::int64_t> ends, std::int64_t most) {
+std::vector<std::int64_t> spread_slack(const AxisRules& rules, std::vector<std::int64_t> ends,
+                                       std::int64_t most) {
   const auto count = static_cast<std::int64_t>(ends.size());
   std::int64_t earliest = ends[ends.size() - 2];  // where the last core could begin
   while (earliest >= rules.alignment &&
@@ -92,20 +120,22 @@ bool has_short_core(const AxisRules& rules, const AxisCuts& cuts) {
 std::optional<AxisCuts> cut_evenly(const AxisRules& rules, std::int64_t count) {
   if (count == 1) return with_ends(rules, {rules.extent});
   if (count * rules.minimum_core > rules.extent) return std::nullopt;
-  std::int64_t low = 1;
-  std::int64_t high = rules.extent;
-  if (longest_cores(rules, count, high).empty()) return std::nullopt;
-  while (low < high) {
-    const std::int64_t middle = (low + high) / 2;
-    if (longest_cores(rules, count, middle).empty()) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  const std::vector<std::int64_t> ends = longest_cores(rules, count, high);
-  AxisCuts even = with_ends(rules, spread_slack(rules, ends, high));
-  if (even.largest_window <= high && !has_short_core(rules, even)) return even;
+  std::int64_t most = 0;
+  const std::vector<std::int64_t> ends =
+      best_cores(rules, std::vector<std::int64_t>(static_cast<std::size_t>(count), 1), most);
+  if (ends.empty()) return std::nullopt;
+  AxisCuts even = with_ends(rules, spread_slack(rules, ends, most));
+  if (even.largest_window <= most && !has_short_core(rules, even)) return even;
+  return with_ends(rules, ends);
+}
+
+std::optional<AxisCuts> cut_by_weight(const AxisRules& rules,
+                                      const std::vector<std::int64_t>& weights) {
+  if (static_cast<std::int64_t>(weights.size()) * rules.minimum_core > rules.extent)
+    return std::nullopt;
+  std::int64_t most = 0;
+  const std::vector<std::int64_t> ends = best_cores(rules, weights, most);
+  if (ends.empty()) return std::nullopt;
   return with_ends(rules, ends);
 }
 

@@ -30,8 +30,8 @@ double rising(BlendWindow window, double u) {
   return 1.0;
 }
 
-/// Weight, at pixel `i` of a region of `length`, of the tile that begins there. 1 - w is exact for w >= 1/2,
-/// so that both tiles' weights sum to 1 exactly.
+/// Weight, at pixel `i` of a region of `length`, of the tile that begins there. 1 - w is exact for
+/// w >= 1/2, so that both tiles' weights sum to 1 exactly.
 double ramp(BlendWindow window, std::int64_t i, std::int64_t length) {
   const std::int64_t mirrored = length - 1 - i;
   const auto at = [&](std::int64_t pixel) {
@@ -61,8 +61,9 @@ BlendWindow blend_window(const std::string& name) {
        {BlendWindow::constant, BlendWindow::linear, BlendWindow::cosine, BlendWindow::gaussian}) {
     if (to_string(window) == name) return window;
   }
-  throw error::InvalidArgument(
-      fmt::format("blend_window: there is no window '{}', expected constant, linear, cosine or gaussian", name));
+  throw error::InvalidArgument(fmt::format(
+      "blend_window: there is no window '{}', expected constant, linear, cosine or gaussian",
+      name));
 }
 
 Interval weighted_interval(const TileAxis& axis, BlendWindow window) {
@@ -70,13 +71,15 @@ Interval weighted_interval(const TileAxis& axis, BlendWindow window) {
 }
 
 std::vector<double> axis_weights(const TileAxis& axis, BlendWindow window) {
-  std::vector<double> weights(static_cast<std::size_t>(weighted_interval(axis, window).length()), 1.0);
+  std::vector<double> weights(static_cast<std::size_t>(weighted_interval(axis, window).length()),
+                              1.0);
   if (window == BlendWindow::constant) return weights;
   for (std::int64_t i = 0; i < 2 * axis.blend_before; ++i) {
     weights[static_cast<std::size_t>(i)] = ramp(window, i, 2 * axis.blend_before);
   }
   for (std::int64_t i = 0; i < 2 * axis.blend_after; ++i) {
-    weights[weights.size() - 1 - static_cast<std::size_t>(i)] = ramp(window, i, 2 * axis.blend_after);
+    weights[weights.size() - 1 - static_cast<std::size_t>(i)] =
+        ramp(window, i, 2 * axis.blend_after);
   }
   return weights;
 }

@@ -14,12 +14,12 @@ DistributedNonlinearPhysics::DistributedNonlinearPhysics(std::vector<PhysicsPtr>
                                                          CommunicatorPtr communicator,
                                                          DistributedPhysicsOptions options)
     : communicator_(detail::checked(communicator, constructor)),
-      partition_(detail::agreed_partition(static_cast<std::int64_t>(operators.size()), options, *communicator_,
-                                          constructor)),
+      partition_(detail::agreed_partition(static_cast<std::int64_t>(operators.size()), options,
+                                          *communicator_, constructor)),
       reduction_(options.reduction),
-      operators_(detail::make_held<Physics>(*partition_, *communicator_, constructor, [&](std::int64_t index) {
-        return operators[static_cast<std::size_t>(index)];
-      })) {}
+      operators_(detail::make_held<Physics>(
+          *partition_, *communicator_, constructor,
+          [&](std::int64_t index) { return operators[static_cast<std::size_t>(index)]; })) {}
 
 DistributedNonlinearPhysics::DistributedNonlinearPhysics(std::int64_t count, const Factory& factory,
                                                          CommunicatorPtr communicator,
@@ -29,9 +29,13 @@ DistributedNonlinearPhysics::DistributedNonlinearPhysics(std::int64_t count, con
       reduction_(options.reduction),
       operators_(detail::make_held<Physics>(*partition_, *communicator_, constructor, factory)) {}
 
-std::vector<std::int64_t> DistributedNonlinearPhysics::held() const { return partition_->of(communicator_->rank()); }
+std::vector<std::int64_t> DistributedNonlinearPhysics::held() const {
+  return partition_->of(communicator_->rank());
+}
 
-double DistributedNonlinearPhysics::measurement_weight() const { return detail::weight(reduction_, operator_count()); }
+double DistributedNonlinearPhysics::measurement_weight() const {
+  return detail::weight(reduction_, operator_count());
+}
 
 TensorList DistributedNonlinearPhysics::select(const TensorList& all) const {
   return detail::select_held(all, *partition_, communicator_->rank(), name() + ".select");
@@ -60,7 +64,8 @@ TensorList DistributedNonlinearPhysics::do_measure(const Tensor& x) const {
 Tensor DistributedNonlinearPhysics::do_vjp(const Tensor& x, const TensorList& v) const {
   const std::string who = name() + ".vjp";
   return detail::sum_over_ranks(*communicator_, who, measurement_weight(), [&](Tensor& sum) {
-    for (std::size_t i = 0; i < operators_.size(); ++i) detail::accumulate(sum, operators_[i]->vjp(x, {v[i]}), who);
+    for (std::size_t i = 0; i < operators_.size(); ++i)
+      detail::accumulate(sum, operators_[i]->vjp(x, {v[i]}), who);
   });
 }
 

@@ -24,7 +24,8 @@ struct SpectrumPacket {
     values[1] = share.defined() ? share.size(0) : 1;
     values[2] = share.defined() ? share.size(1) : 1;
     values[3] = static_cast<std::int64_t>(x.scalar_type());
-    for (std::int64_t axis = 0; axis < x.dim(); ++axis) values[4 + static_cast<std::size_t>(axis)] = x.size(axis);
+    for (std::int64_t axis = 0; axis < x.dim(); ++axis)
+      values[4 + static_cast<std::size_t>(axis)] = x.size(axis);
     for (std::size_t i = 0; i < 6; ++i) values[9 + i] = -values[3 + i];
   }
   bool missing() const { return values[0] != 0; }
@@ -46,26 +47,33 @@ struct SpectrumPacket {
 
 }  // namespace
 
-DistributedPhysics::DistributedPhysics(std::vector<LinearPhysicsPtr> operators, CommunicatorPtr communicator,
+DistributedPhysics::DistributedPhysics(std::vector<LinearPhysicsPtr> operators,
+                                       CommunicatorPtr communicator,
                                        DistributedPhysicsOptions options)
     : communicator_(detail::checked(communicator, constructor)),
-      partition_(detail::agreed_partition(static_cast<std::int64_t>(operators.size()), options, *communicator_,
-                                          constructor)),
+      partition_(detail::agreed_partition(static_cast<std::int64_t>(operators.size()), options,
+                                          *communicator_, constructor)),
       reduction_(options.reduction),
-      operators_(detail::make_held<LinearPhysics>(*partition_, *communicator_, constructor, [&](std::int64_t index) {
-        return operators[static_cast<std::size_t>(index)];
-      })) {}
+      operators_(detail::make_held<LinearPhysics>(
+          *partition_, *communicator_, constructor,
+          [&](std::int64_t index) { return operators[static_cast<std::size_t>(index)]; })) {}
 
-DistributedPhysics::DistributedPhysics(std::int64_t count, const Factory& factory, CommunicatorPtr communicator,
+DistributedPhysics::DistributedPhysics(std::int64_t count, const Factory& factory,
+                                       CommunicatorPtr communicator,
                                        DistributedPhysicsOptions options)
     : communicator_(detail::checked(communicator, constructor)),
       partition_(detail::agreed_partition(count, options, *communicator_, constructor)),
       reduction_(options.reduction),
-      operators_(detail::make_held<LinearPhysics>(*partition_, *communicator_, constructor, factory)) {}
+      operators_(
+          detail::make_held<LinearPhysics>(*partition_, *communicator_, constructor, factory)) {}
 
-std::vector<std::int64_t> DistributedPhysics::held() const { return partition_->of(communicator_->rank()); }
+std::vector<std::int64_t> DistributedPhysics::held() const {
+  return partition_->of(communicator_->rank());
+}
 
-double DistributedPhysics::measurement_weight() const { return detail::weight(reduction_, operator_count()); }
+double DistributedPhysics::measurement_weight() const {
+  return detail::weight(reduction_, operator_count());
+}
 
 TensorList DistributedPhysics::select(const TensorList& all) const {
   return detail::select_held(all, *partition_, communicator_->rank(), name() + ".select");
@@ -94,7 +102,8 @@ TensorList DistributedPhysics::do_measure(const Tensor& x) const {
 Tensor DistributedPhysics::do_adjoint(const TensorList& v) const {
   const std::string who = name() + ".adjoint";
   return detail::sum_over_ranks(*communicator_, who, measurement_weight(), [&](Tensor& sum) {
-    for (std::size_t i = 0; i < operators_.size(); ++i) detail::accumulate(sum, operators_[i]->adjoint({v[i]}), who);
+    for (std::size_t i = 0; i < operators_.size(); ++i)
+      detail::accumulate(sum, operators_[i]->adjoint({v[i]}), who);
   });
 }
 
@@ -116,7 +125,8 @@ Tensor DistributedPhysics::do_normal_spectrum(const Tensor& x) const {
   SpectrumPacket packet(x, share, missing);
   agree(*communicator_, who, failure, packet.values);
   if (!packet.same_images()) {
-    throw error::ShapeMismatch(who + ": the ranks' images differ in shape or dtype; every rank must give the same one");
+    throw error::ShapeMismatch(
+        who + ": the ranks' images differ in shape or dtype; every rank must give the same one");
   }
   if (packet.missing()) return {};
   Tensor spectrum = at::zeros(packet.shape(x), x.options().requires_grad(false));

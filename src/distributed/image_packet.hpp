@@ -10,8 +10,9 @@
 
 namespace tessera::detail {
 
-/// The shape, dtype and kind of device of an image, as numbers that agree() reduces to their maximum: each
-/// is sent together with its negative, so that a difference between ranks shows on all of them.
+/// The shape, dtype and kind of device of an image, as numbers that agree() reduces to their
+/// maximum: each is sent together with its negative, so that a difference between ranks shows on
+/// all of them.
 class ImagePacket {
  public:
   /// Of a rank that has no image to speak of.
@@ -22,8 +23,8 @@ class ImagePacket {
   /// What agree() is to reduce.
   std::span<std::int64_t> maxima() { return values_; }
 
-  /// After agree(): throws error::ShapeMismatch, the same on every rank, if ranks had different images or
-  /// none had any.
+  /// After agree(): throws error::ShapeMismatch, the same on every rank, if ranks had different
+  /// images or none had any.
   void check(const std::string& who) const;
 
   /// After agree(): a zero image like the other ranks'.

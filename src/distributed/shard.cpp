@@ -22,40 +22,51 @@ std::int64_t fingerprint(const Partition& partition) {
 
 const CommunicatorPtr& checked(const CommunicatorPtr& communicator, const std::string& who) {
   if (!communicator) {
-    throw error::InvalidArgument(who + ": the communicator is null; give self_communicator() to run alone");
+    throw error::InvalidArgument(
+        who + ": the communicator is null; give self_communicator() to run alone");
   }
   return communicator;
 }
 
-Partition agreed_partition(std::int64_t count, const DistributedPhysicsOptions& options, Communicator& communicator,
-                           const std::string& who) {
+Partition agreed_partition(std::int64_t count, const DistributedPhysicsOptions& options,
+                           Communicator& communicator, const std::string& who) {
   const int ranks = communicator.size();
-  Partition partition = guarded(communicator, who, [&]() -> std::optional<Partition> {
-    if (count < 1) throw error::InvalidArgument(fmt::format("{}: there are {} operators, expected at least 1", who, count));
-    if (!options.partition) return Partition::block(count, ranks);
-    if (options.partition->items() != count || options.partition->ranks() != ranks) {
+  std::optional<Partition> partition = options.partition;
+  std::int64_t print = 0;
+  std::exception_ptr failure;
+  try {
+    if (count < 1) {
       throw error::InvalidArgument(
-          fmt::format("{}: the partition shares {} operators over {} ranks, expected {} operators over {} ranks", who,
-                      options.partition->items(), options.partition->ranks(), count, ranks));
+          fmt::format("{}: there are {} operators, expected at least 1", who, count));
     }
-    return options.partition;
-  }).value();
-  const std::int64_t print = fingerprint(partition);
+    if (!partition) partition = Partition::block(count, ranks);
+    if (partition->items() != count || partition->ranks() != ranks) {
+      throw error::InvalidArgument(
+          fmt::format("{}: the partition shares {} operators over {} ranks, expected {} operators "
+                      "over {} ranks",
+                      who, partition->items(), partition->ranks(), count, ranks));
+    }
+    print = fingerprint(*partition);
+  } catch (...) {
+    failure = std::current_exception();
+  }
   const auto reduction = static_cast<std::int64_t>(options.reduction);
   std::array<std::int64_t, 6> maxima = {count, -count, print, -print, reduction, -reduction};
-  agree(communicator, who, nullptr, maxima);
+  agree(communicator, who, failure, maxima);
   if (maxima[0] != -maxima[1] || maxima[2] != -maxima[3] || maxima[4] != -maxima[5]) {
-    throw error::InvalidArgument(who + ": the ranks were given different operator counts, partitions or reductions");
+    throw error::InvalidArgument(
+        who + ": the ranks were given different operator counts, partitions or reductions");
   }
-  return partition;
+  return *partition;
 }
 
 void check_single_operator(const Physics* physics, std::int64_t index, const std::string& who) {
-  if (physics == nullptr) throw error::InvalidArgument(fmt::format("{}: operator {} is null", who, index));
+  if (physics == nullptr)
+    throw error::InvalidArgument(fmt::format("{}: operator {} is null", who, index));
   if (physics->operator_count() != 1) {
-    throw error::InvalidArgument(
-        fmt::format("{}: operator {} ({}) is a stack of {} operators; give its operators one by one", who, index,
-                    physics->name(), physics->operator_count()));
+    throw error::InvalidArgument(fmt::format(
+        "{}: operator {} ({}) is a stack of {} operators; give its operators one by one", who,
+        index, physics->name(), physics->operator_count()));
   }
 }
 
@@ -80,6 +91,11 @@ Tensor sum_over_ranks(Communicator& communicator, const std::string& who, double
   try {
     contributions(sum);
     if (sum.defined() && weight != 1.0) sum.mul_(weight);
+    if (communicator.size() > 1 && sum.defined() && sum.requires_grad()) {
+      throw error::InvalidArgument(
+          who +
+          ": cannot be differentiated over several ranks; detach its arguments or use one rank");
+    }
   } catch (...) {
     failure = std::current_exception();
   }

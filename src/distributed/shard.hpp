@@ -20,8 +20,8 @@ namespace tessera::detail {
 /// Local. Throws error::InvalidArgument if the pointer is null.
 const CommunicatorPtr& checked(const CommunicatorPtr& communicator, const std::string& who);
 
-/// Collective. The given partition, or contiguous shares; throws on every rank unless it fits, and is the same
-/// on every rank.
+/// Collective. The given partition, or contiguous shares; throws on every rank unless it fits, and
+/// is the same on every rank.
 Partition agreed_partition(std::int64_t count, const DistributedPhysicsOptions& options,
                            Communicator& communicator, const std::string& who);
 
@@ -30,7 +30,8 @@ void check_single_operator(const Physics* physics, std::int64_t index, const std
 
 /// Collective. The operators of this rank, made by `make(index)`.
 template <typename Operator, typename Make>
-std::vector<std::shared_ptr<const Operator>> make_held(const Partition& partition, Communicator& communicator,
+std::vector<std::shared_ptr<const Operator>> make_held(const Partition& partition,
+                                                       Communicator& communicator,
                                                        const std::string& who, const Make& make) {
   return guarded(communicator, who, [&] {
     std::vector<std::shared_ptr<const Operator>> operators;
@@ -45,18 +46,19 @@ std::vector<std::shared_ptr<const Operator>> make_held(const Partition& partitio
 /// 1 for a sum, 1 / count for a mean.
 double weight(OperatorReduction reduction, std::int64_t count);
 
-/// Collective. `contributions` adds this rank's images to the Tensor it is given, undefined at first; the
-/// result is their sum over all ranks. A rank that adds none counts as zeros.
+/// Collective. `contributions` adds this rank's images to the Tensor it is given, undefined at
+/// first; the result is their sum over all ranks. A rank that adds none counts as zeros.
 Tensor sum_over_ranks(Communicator& communicator, const std::string& who, double weight,
                       const std::function<void(Tensor&)>& contributions);
 
 /// Adds `image` to `sum`, which owns its memory; `sum` may be undefined.
 void accumulate(Tensor& sum, const Tensor& image, const std::string& who);
 
-TensorList select_held(const TensorList& all, const Partition& partition, int rank, const std::string& who);
-TensorList gather_held(const TensorList& held, const Partition& partition, Communicator& communicator,
+TensorList select_held(const TensorList& all, const Partition& partition, int rank,
                        const std::string& who);
-TensorList scatter_held(const TensorList& all, int root, const Partition& partition, Communicator& communicator,
-                        const std::string& who);
+TensorList gather_held(const TensorList& held, const Partition& partition,
+                       Communicator& communicator, const std::string& who);
+TensorList scatter_held(const TensorList& all, int root, const Partition& partition,
+                        Communicator& communicator, const std::string& who);
 
 }  // namespace tessera::detail

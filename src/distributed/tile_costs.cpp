@@ -11,7 +11,9 @@ namespace {
 
 using detail::Extents;
 
-std::string megabytes(double bytes) { return fmt::format("{:.1f} MB", bytes / 1e6); }
+std::string megabytes(double bytes) {
+  return fmt::format("{:.1f} MB", bytes / 1e6);
+}
 
 }  // namespace
 
@@ -52,35 +54,42 @@ TileCosts TilePlan::costs(const TileCostOptions& options) const {
   for (int rank = 0; rank < options.ranks; ++rank) {
     const std::vector<std::int64_t> own = partition.of(rank);
     double load = 0;
-    for (const std::int64_t tile : own) load += static_cast<double>(tiles_[static_cast<std::size_t>(tile)].window_pixels());
+    for (const std::int64_t tile : own)
+      load += static_cast<double>(tiles_[static_cast<std::size_t>(tile)].window_pixels());
     busiest = std::max(busiest, load);
     most_tiles = std::max(most_tiles, static_cast<std::int64_t>(own.size()));
     if (own.empty()) ++costs.idle_ranks;
   }
   costs.imbalance = busiest / (image / options.ranks);
 
-  const double bytes_per_pixel = static_cast<double>(options.batch * options.channels * options.bytes_per_element);
+  const double bytes_per_pixel =
+      static_cast<double>(options.batch * options.channels * options.bytes_per_element);
   costs.exchanged_bytes = options.ranks > 1 ? exchanged * bytes_per_pixel : 0;
   const double working = options.working_elements_per_pixel * static_cast<double>(largest) *
                          static_cast<double>(std::min(options.tiles_per_batch, most_tiles)) *
                          static_cast<double>(options.batch * options.bytes_per_element);
-  const double held = exchanged * bytes_per_pixel * (options.ranks > 1 ? 1 + 1.0 / options.ranks : 1);
+  const double held =
+      exchanged * bytes_per_pixel * (options.ranks > 1 ? 1 + 1.0 / options.ranks : 1);
   // The working memory is gone when the result is put together from what was exchanged.
-  costs.peak_bytes = image * bytes_per_pixel + std::max(working + held / options.ranks, held + image * bytes_per_pixel);
+  costs.peak_bytes = image * bytes_per_pixel +
+                     std::max(working + held / options.ranks, held + image * bytes_per_pixel);
   return costs;
 }
 
 std::string TilePlan::summary(const TileCostOptions& options) const {
   const TileCosts costs = this->costs(options);
-  std::string text = fmt::format("image {}: {} tile{}, {} to {} pixels\n", detail::by(shape_), costs.tiles,
-                                 costs.tiles == 1 ? "" : "s", detail::by(costs.smallest_window),
-                                 detail::by(costs.largest_window));
-  text += fmt::format("work: {:.3f} pixels computed per pixel; largest rank {:.3f} of an ideal 1/{}\n",
-                      costs.work_factor, costs.imbalance, options.ranks);
+  std::string text =
+      fmt::format("image {}: {} tile{}, {} to {} pixels\n", detail::by(shape_), costs.tiles,
+                  costs.tiles == 1 ? "" : "s", detail::by(costs.smallest_window),
+                  detail::by(costs.largest_window));
+  text +=
+      fmt::format("work: {:.3f} pixels computed per pixel; largest rank {:.3f} of an ideal 1/{}\n",
+                  costs.work_factor, costs.imbalance, options.ranks);
   if (costs.idle_ranks > 0) text += fmt::format("ranks without a tile: {}\n", costs.idle_ranks);
   text += fmt::format("exchanged: {} per denoising\n", megabytes(costs.exchanged_bytes));
-  text += fmt::format("memory: about {} per rank{}\n", megabytes(costs.peak_bytes),
-                      options.working_elements_per_pixel > 0 ? "" : " beside the denoiser's working memory");
+  text += fmt::format(
+      "memory: about {} per rank{}\n", megabytes(costs.peak_bytes),
+      options.working_elements_per_pixel > 0 ? "" : " beside the denoiser's working memory");
   return text;
 }
 

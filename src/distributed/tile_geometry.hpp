@@ -14,7 +14,9 @@ using Extents = std::vector<std::int64_t>;
 inline std::int64_t round_up(std::int64_t value, std::int64_t grid) {
   return (value + grid - 1) / grid * grid;
 }
-inline std::int64_t round_down(std::int64_t value, std::int64_t grid) { return value / grid * grid; }
+inline std::int64_t round_down(std::int64_t value, std::int64_t grid) {
+  return value / grid * grid;
+}
 
 /// Throws error::InvalidArgument unless the shape has one to three positive extents.
 void check_shape(const Extents& shape, const std::string& who);
@@ -23,7 +25,8 @@ void check_shape(const Extents& shape, const std::string& who);
 void check_at_least(std::int64_t value, std::int64_t minimum, const std::string& what,
                     const std::string& who);
 
-/// Gives every cut the blended region `blend`, or as much of it as fits into half of the cores it separates.
+/// Gives every cut the blended region `blend`, or as much of it as fits into half of the cores it
+/// separates.
 void set_blend(std::vector<TileAxis>& axis, std::int64_t blend);
 
 /// All combinations of the axes' tiles, last axis fastest.

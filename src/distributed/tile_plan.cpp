@@ -6,25 +6,28 @@
 #include <algorithm>
 #include <utility>
 
-#include "tile_geometry.hpp"
 #include "tessera/core/error.hpp"
+#include "tile_geometry.hpp"
 
 namespace tessera {
 
 namespace detail {
 
 void check_shape(const Extents& shape, const std::string& who) {
-  const bool positive = std::all_of(shape.begin(), shape.end(), [](std::int64_t n) { return n > 0; });
+  const bool positive =
+      std::all_of(shape.begin(), shape.end(), [](std::int64_t n) { return n > 0; });
   if (shape.empty() || shape.size() > 3 || !positive) {
-    throw error::InvalidArgument(fmt::format("{}: the shape is [{}], expected one to three positive extents",
-                                             who, fmt::join(shape, ", ")));
+    throw error::InvalidArgument(
+        fmt::format("{}: the shape is [{}], expected one to three positive extents", who,
+                    fmt::join(shape, ", ")));
   }
 }
 
 void check_at_least(std::int64_t value, std::int64_t minimum, const std::string& what,
                     const std::string& who) {
   if (value < minimum) {
-    throw error::InvalidArgument(fmt::format("{}: {} is {}, expected at least {}", who, what, value, minimum));
+    throw error::InvalidArgument(
+        fmt::format("{}: {} is {}, expected at least {}", who, what, value, minimum));
   }
 }
 
@@ -53,7 +56,9 @@ std::vector<Tile> combine(const std::vector<std::vector<TileAxis>>& axes) {
   return tiles;
 }
 
-std::string by(const Extents& extents) { return fmt::format("{}", fmt::join(extents, "x")); }
+std::string by(const Extents& extents) {
+  return fmt::format("{}", fmt::join(extents, "x"));
+}
 
 }  // namespace detail
 
@@ -65,30 +70,35 @@ namespace {
 Extents patch_per_axis(Extents patch, const Extents& shape, const std::string& who) {
   if (patch.size() == 1) patch.resize(shape.size(), patch.front());
   if (patch.size() != shape.size()) {
-    throw error::InvalidArgument(fmt::format("{}: the patch has {} extents, the image {} dimensions; give one "
-                                             "number for all or one per dimension",
-                                             who, patch.size(), shape.size()));
+    throw error::InvalidArgument(
+        fmt::format("{}: the patch has {} extents, the image {} dimensions; give one "
+                    "number for all or one per dimension",
+                    who, patch.size(), shape.size()));
   }
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     detail::check_at_least(patch[axis], 1, "the patch", who);
     if (patch[axis] > shape[axis]) {
-      throw error::InvalidArgument(fmt::format(
-          "{}: the patch of {} pixels is larger than the image, {} ({} pixels along axis {}); use a patch of at "
-          "most {}, or even tiles, which fit any image",
-          who, patch[axis], detail::by(shape), shape[axis], axis, shape[axis]));
+      throw error::InvalidArgument(
+          fmt::format("{}: the patch of {} pixels is larger than the image, {} ({} pixels along "
+                      "axis {}); use a patch of at "
+                      "most {}, or even tiles, which fit any image",
+                      who, patch[axis], detail::by(shape), shape[axis], axis, shape[axis]));
     }
   }
   return patch;
 }
 
-std::vector<TileAxis> fixed_axis(std::int64_t extent, std::int64_t patch, const FixedTiles& options) {
+std::vector<TileAxis> fixed_axis(std::int64_t extent, std::int64_t patch,
+                                 const FixedTiles& options) {
   const std::int64_t length = std::min(extent, patch + 2 * options.overlap);
   std::vector<TileAxis> axis;
   for (std::int64_t begin = 0; begin < extent; begin += patch) {
     const Interval core{begin, std::min(extent, begin + patch)};
-    const std::int64_t wanted = std::min(std::max<std::int64_t>(0, begin - options.overlap), extent - length);
+    const std::int64_t wanted =
+        std::min(std::max<std::int64_t>(0, begin - options.overlap), extent - length);
     const std::int64_t first = detail::round_down(wanted, options.alignment);
-    const std::int64_t last = std::max(std::min(extent, first + length), std::min(extent, core.end + options.overlap));
+    const std::int64_t last =
+        std::max(std::min(extent, first + length), std::min(extent, core.end + options.overlap));
     axis.push_back({.core = core, .window = {first, last}});
   }
   detail::set_blend(axis, options.blend);
@@ -138,10 +148,12 @@ TilePlan TilePlan::fixed(Extents shape, const FixedTiles& options) {
   detail::check_at_least(options.blend, 0, "blend", who);
   detail::check_at_least(options.alignment, 1, "alignment", who);
   if (options.blend > 2 * options.overlap) {
-    throw error::InvalidArgument(fmt::format(
-        "{}: a blended region of {} pixels reaches {} pixels out of a core, further than the overlap of {}; use "
-        "blend <= {} or overlap >= {}",
-        who, options.blend, options.blend / 2, options.overlap, 2 * options.overlap, (options.blend + 1) / 2));
+    throw error::InvalidArgument(
+        fmt::format("{}: a blended region of {} pixels reaches {} pixels out of a core, further "
+                    "than the overlap of {}; use "
+                    "blend <= {} or overlap >= {}",
+                    who, options.blend, options.blend / 2, options.overlap, 2 * options.overlap,
+                    (options.blend + 1) / 2));
   }
   std::vector<std::vector<TileAxis>> axes;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
@@ -158,10 +170,11 @@ TilePlan TilePlan::peer(Extents shape, Extents patch, std::int64_t overlap) {
   std::vector<std::vector<TileAxis>> axes;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     if (overlap >= shape[axis]) {
-      throw error::InvalidArgument(fmt::format(
-          "{}: an overlap of {} pixels cannot be filled by reflection along axis {}, which has {}; use an overlap "
-          "of at most {}",
-          who, overlap, axis, shape[axis], shape[axis] - 1));
+      throw error::InvalidArgument(
+          fmt::format("{}: an overlap of {} pixels cannot be filled by reflection along axis {}, "
+                      "which has {}; use an overlap "
+                      "of at most {}",
+                      who, overlap, axis, shape[axis], shape[axis] - 1));
     }
     axes.push_back(peer_axis(shape[axis], patch[axis], overlap));
   }
@@ -170,8 +183,9 @@ TilePlan TilePlan::peer(Extents shape, Extents patch, std::int64_t overlap) {
 
 bool TilePlan::is_blended() const {
   return std::any_of(tiles_.begin(), tiles_.end(), [](const Tile& tile) {
-    return std::any_of(tile.axes.begin(), tile.axes.end(),
-                       [](const TileAxis& axis) { return axis.blend_before > 0 || axis.blend_after > 0; });
+    return std::any_of(tile.axes.begin(), tile.axes.end(), [](const TileAxis& axis) {
+      return axis.blend_before > 0 || axis.blend_after > 0;
+    });
   });
 }
 

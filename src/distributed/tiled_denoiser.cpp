@@ -26,12 +26,12 @@ struct TiledDenoiser::Layout {
   std::vector<std::int64_t> own;            // tiles of this rank
   std::vector<Tensor> weights;              // of this rank's tiles; undefined: all ones
   std::vector<std::vector<Interval>> kept;  // per tile and axis, the pixels it contributes to
-  std::vector<std::int64_t> offset;         // per tile, where its elements begin in the gathered buffer
-  std::vector<std::int64_t> size;           // per tile, its elements
-  std::vector<std::int64_t> counts;         // per rank, its tiles' elements
-  std::int64_t own_begin = 0;               // offset of this rank's first element
-  std::int64_t signature = 0;               // the same on ranks that have the same plan
-  bool overlapping = false;                 // some pixel has several contributions
+  std::vector<std::int64_t> offset;  // per tile, where its elements begin in the gathered buffer
+  std::vector<std::int64_t> size;    // per tile, its elements
+  std::vector<std::int64_t> counts;  // per rank, its tiles' elements
+  std::int64_t own_begin = 0;        // offset of this rank's first element
+  std::int64_t signature = 0;        // the same on ranks that have the same plan
+  bool overlapping = false;          // some pixel has several contributions
 };
 
 namespace {
@@ -41,13 +41,15 @@ using detail::Extents;
 /// Pixels `interval` of `axis`; outside of the image, reflected ones.
 Tensor pixels_along(const Tensor& x, std::int64_t axis, const Interval& interval) {
   const std::int64_t extent = x.size(axis);
-  if (interval.begin >= 0 && interval.end <= extent) return x.narrow(axis, interval.begin, interval.length());
+  if (interval.begin >= 0 && interval.end <= extent)
+    return x.narrow(axis, interval.begin, interval.length());
   Extents source;
   for (std::int64_t i = interval.begin; i < interval.end; ++i) {
     const std::int64_t inside = i < 0 ? -i : i;
     source.push_back(inside < extent ? inside : 2 * (extent - 1) - inside);
   }
-  return x.index_select(axis, at::tensor(source, at::TensorOptions().dtype(at::kLong)).to(x.device()));
+  return x.index_select(axis,
+                        at::tensor(source, at::TensorOptions().dtype(at::kLong)).to(x.device()));
 }
 
 Tensor window_of(const Tensor& x, const Tile& tile) {
@@ -66,17 +68,20 @@ Tensor windows_of(const Tensor& x, const std::vector<const Tile*>& tiles) {
   return at::cat(parts, 0);
 }
 
-NoiseLevel level_of(const NoiseLevel& sigma, const Tensor& x, const std::vector<const Tile*>& tiles) {
+NoiseLevel level_of(const NoiseLevel& sigma, const Tensor& x,
+                    const std::vector<const Tile*>& tiles) {
   if (sigma.is_number()) return sigma;
   if (sigma.is_map()) return NoiseLevel(windows_of(sigma.as_map(x), tiles));
-  return NoiseLevel(sigma.broadcastable(x).reshape(-1).repeat({static_cast<std::int64_t>(tiles.size())}));
+  return NoiseLevel(
+      sigma.broadcastable(x).reshape(-1).repeat({static_cast<std::int64_t>(tiles.size())}));
 }
 
 /// The box `kept` of an image whose first pixel is `origin`.
 Tensor box_of(const Tensor& image, const std::vector<Interval>& kept, const Extents& origin) {
   Tensor part = image;
   for (std::size_t axis = 0; axis < kept.size(); ++axis) {
-    part = part.narrow(static_cast<std::int64_t>(axis) + 2, kept[axis].begin - origin[axis], kept[axis].length());
+    part = part.narrow(static_cast<std::int64_t>(axis) + 2, kept[axis].begin - origin[axis],
+                       kept[axis].length());
   }
   return part;
 }
@@ -95,12 +100,14 @@ Tensor weights_of(const Tile& tile, BlendWindow window, const Tensor& like) {
 
 std::int64_t fingerprint(const TilePlan& plan, const Partition& partition, BlendWindow window) {
   std::uint64_t hash = 0xcbf29ce484222325U + static_cast<std::uint64_t>(window);
-  const auto mix = [&](std::int64_t value) { hash = (hash ^ static_cast<std::uint64_t>(value)) * 0x100000001b3U; };
+  const auto mix = [&](std::int64_t value) {
+    hash = (hash ^ static_cast<std::uint64_t>(value)) * 0x100000001b3U;
+  };
   for (std::size_t i = 0; i < plan.tiles().size(); ++i) {
     mix(partition.owner(static_cast<std::int64_t>(i)));
     for (const TileAxis& axis : plan.tiles()[i].axes) {
-      for (const std::int64_t value : {axis.core.begin, axis.core.end, axis.window.begin, axis.window.end,
-                                       axis.blend_before, axis.blend_after}) {
+      for (const std::int64_t value : {axis.core.begin, axis.core.end, axis.window.begin,
+                                       axis.window.end, axis.blend_before, axis.blend_after}) {
         mix(value);
       }
     }
@@ -113,35 +120,40 @@ void check_options(const Denoiser& denoiser, const TilingOptions& options, bool 
   detail::check_at_least(options.max_batch_size, 0, "max_batch_size", who);
   detail::check_at_least(options.ranks, 0, "ranks", who);
   if (!(options.memory_limit_bytes >= 0)) {
-    throw error::InvalidArgument(
-        fmt::format("{}: memory_limit_bytes is {}, expected at least 0", who, options.memory_limit_bytes));
+    throw error::InvalidArgument(fmt::format("{}: memory_limit_bytes is {}, expected at least 0",
+                                             who, options.memory_limit_bytes));
   }
   if (plans_itself && options.tiling == Tiling::exact && !denoiser.reach()) {
-    throw error::InvalidArgument(fmt::format(
-        "{}: an exact tiling needs a denoiser with a reach; a pixel of {} may depend on the whole image. Use an even "
-        "tiling, which is approximate near the cuts",
-        who, denoiser.name()));
+    throw error::InvalidArgument(
+        fmt::format("{}: an exact tiling needs a denoiser with a reach; a pixel of {} may depend "
+                    "on the whole image. Use an even "
+                    "tiling, which is approximate near the cuts",
+                    who, denoiser.name()));
   }
 }
 
 }  // namespace
 
-TiledDenoiser::TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, TilingOptions options)
+TiledDenoiser::TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator,
+                             TilingOptions options)
     : TiledDenoiser(std::move(denoiser), std::move(communicator), Rule(), std::move(options)) {}
 
-TiledDenoiser::TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, TilePlan plan, TilingOptions options)
+TiledDenoiser::TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, TilePlan plan,
+                             TilingOptions options)
     : TiledDenoiser(
           std::move(denoiser), std::move(communicator),
           [plan = std::move(plan)](const Extents& shape) {
             if (shape != plan.shape()) {
-              throw error::ShapeMismatch(fmt::format("TiledDenoiser: the plan is for images of {}, got {}",
-                                                     detail::by(plan.shape()), detail::by(shape)));
+              throw error::ShapeMismatch(
+                  fmt::format("TiledDenoiser: the plan is for images of {}, got {}",
+                              detail::by(plan.shape()), detail::by(shape)));
             }
             return plan;
           },
           std::move(options)) {}
 
-TiledDenoiser::TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, Rule rule, TilingOptions options)
+TiledDenoiser::TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, Rule rule,
+                             TilingOptions options)
     : denoiser_(std::move(denoiser)),
       communicator_(std::move(communicator)),
       options_(std::move(options)),
@@ -152,21 +164,28 @@ TiledDenoiser::TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator,
   check_options(*denoiser_, options_, !rule_);
 }
 
-std::string TiledDenoiser::name() const { return "tiled(" + denoiser_->name() + ")"; }
+std::string TiledDenoiser::name() const {
+  return "tiled(" + denoiser_->name() + ")";
+}
 
 std::optional<std::int64_t> TiledDenoiser::reach() const {
   if (rule_ || options_.tiling != Tiling::exact) return std::nullopt;
   return denoiser_->reach();
 }
 
-std::int64_t TiledDenoiser::alignment() const { return denoiser_->alignment(); }
+std::int64_t TiledDenoiser::alignment() const {
+  return denoiser_->alignment();
+}
 
-std::int64_t TiledDenoiser::minimum_extent() const { return denoiser_->minimum_extent(); }
+std::int64_t TiledDenoiser::minimum_extent() const {
+  return denoiser_->minimum_extent();
+}
 
 const TiledDenoiser::Layout& TiledDenoiser::layout(const Tensor& x) const {
   std::shared_ptr<const Layout>& entry = layouts_[describe(x)];
   if (entry) return *entry;
-  auto made = std::make_shared<Layout>(Layout{plan(x.sizes(), x.element_size()), {}, {}, {}, {}, {}, {}, 0, 0, false});
+  auto made = std::make_shared<Layout>(
+      Layout{plan(x.sizes(), x.element_size()), {}, {}, {}, {}, {}, {}, 0, 0, false});
   const int ranks = communicator_->size();
   const Partition partition = made->plan.assign(ranks);
   const std::vector<Tile>& tiles = made->plan.tiles();
@@ -210,20 +229,23 @@ std::int64_t TiledDenoiser::batch_size(const Tensor& x, const Tile& tile) const 
     shape.insert(shape.begin(), {x.size(0), x.size(1)});
     if (const std::optional<double> elements = denoiser_->memory_estimate(shape)) {
       const double bytes = *elements * static_cast<double>(x.element_size());
-      most = std::min(most, static_cast<std::int64_t>(std::max(1.0, options_.memory_limit_bytes / bytes)));
+      most = std::min(
+          most, static_cast<std::int64_t>(std::max(1.0, options_.memory_limit_bytes / bytes)));
     }
   }
   return most;
 }
 
-Tensor TiledDenoiser::denoise_own_tiles(const Tensor& x, const NoiseLevel& sigma, const Layout& layout) const {
+Tensor TiledDenoiser::denoise_own_tiles(const Tensor& x, const NoiseLevel& sigma,
+                                        const Layout& layout) const {
   const std::int64_t elements = layout.counts[static_cast<std::size_t>(communicator_->rank())];
   Tensor mine = at::empty({elements}, x.options().requires_grad(false));
 
   // Tiles of equal windows together, each group in the plan's order.
   std::map<Extents, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < layout.own.size(); ++i) {
-    groups[layout.plan.tiles()[static_cast<std::size_t>(layout.own[i])].window_shape()].push_back(i);
+    groups[layout.plan.tiles()[static_cast<std::size_t>(layout.own[i])].window_shape()].push_back(
+        i);
   }
   for (const auto& [shape, members] : groups) {
     const Tile& first = layout.plan.tiles()[static_cast<std::size_t>(layout.own[members.front()])];
@@ -239,11 +261,15 @@ Tensor TiledDenoiser::denoise_own_tiles(const Tensor& x, const NoiseLevel& sigma
       for (std::size_t i = begin; i < end; ++i) {
         const auto tile = static_cast<std::size_t>(layout.own[members[i]]);
         Extents origin;
-        for (const TileAxis& axis : layout.plan.tiles()[tile].axes) origin.push_back(axis.window.begin);
+        for (const TileAxis& axis : layout.plan.tiles()[tile].axes)
+          origin.push_back(axis.window.begin);
         const auto place = static_cast<std::int64_t>(i - begin);
-        Tensor part = box_of(denoised.narrow(0, place * x.size(0), x.size(0)), layout.kept[tile], origin);
+        Tensor part =
+            box_of(denoised.narrow(0, place * x.size(0), x.size(0)), layout.kept[tile], origin);
         if (layout.weights[members[i]].defined()) part = part * layout.weights[members[i]];
-        mine.narrow(0, layout.offset[tile] - layout.own_begin, layout.size[tile]).view(part.sizes()).copy_(part);
+        mine.narrow(0, layout.offset[tile] - layout.own_begin, layout.size[tile])
+            .view(part.sizes())
+            .copy_(part);
       }
     }
   }
@@ -257,7 +283,8 @@ Tensor TiledDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) const
   std::exception_ptr failure;
   try {
     if (communicator_->size() > 1 && at::GradMode::is_enabled() && x.requires_grad()) {
-      throw error::InvalidArgument(who + ": cannot be differentiated over several ranks; detach x or use one rank");
+      throw error::InvalidArgument(
+          who + ": cannot be differentiated over several ranks; detach x or use one rank");
     }
     layout_of_x = &layout(x);
     mine = denoise_own_tiles(x, sigma, *layout_of_x);
@@ -268,13 +295,15 @@ Tensor TiledDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) const
   agree(*communicator_, who, failure, packet.maxima());
   packet.check(who);
 
-  const Tensor all = communicator_->size() > 1 ? all_gather(*communicator_, mine, layout_of_x->counts) : mine;
+  const Tensor all =
+      communicator_->size() > 1 ? all_gather(*communicator_, mine, layout_of_x->counts) : mine;
   Tensor result = layout_of_x->overlapping ? at::zeros_like(x, at::MemoryFormat::Contiguous)
                                            : at::empty_like(x, at::MemoryFormat::Contiguous);
   const Extents origin(layout_of_x->plan.shape().size(), 0);
   for (std::size_t tile = 0; tile < layout_of_x->size.size(); ++tile) {
     Tensor target = box_of(result, layout_of_x->kept[tile], origin);
-    const Tensor part = all.narrow(0, layout_of_x->offset[tile], layout_of_x->size[tile]).view(target.sizes());
+    const Tensor part =
+        all.narrow(0, layout_of_x->offset[tile], layout_of_x->size[tile]).view(target.sizes());
     if (layout_of_x->overlapping) {
       target.add_(part);
     } else {

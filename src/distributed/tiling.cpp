@@ -22,7 +22,8 @@ std::int64_t least_context(const TilePlan& plan) {
     for (std::size_t axis = 0; axis < tile.axes.size(); ++axis) {
       const TileAxis& part = tile.axes[axis];
       if (part.window.begin > 0) least = std::min(least, part.support().begin - part.window.begin);
-      if (part.window.end < plan.shape()[axis]) least = std::min(least, part.window.end - part.support().end);
+      if (part.window.end < plan.shape()[axis])
+        least = std::min(least, part.window.end - part.support().end);
     }
   }
   return least;
@@ -32,26 +33,30 @@ std::int64_t least_context(const TilePlan& plan) {
 
 TilePlan TiledDenoiser::plan(at::IntArrayRef image_shape, std::int64_t bytes_per_element) const {
   if (image_shape.size() < 3 || image_shape.size() > 5) {
-    throw error::ShapeMismatch(fmt::format("{}.plan: the shape is {}, expected (B, C, spatial...)", name(),
-                                           to_string(image_shape)));
+    throw error::ShapeMismatch(fmt::format("{}.plan: the shape is {}, expected (B, C, spatial...)",
+                                           name(), to_string(image_shape)));
   }
-  return rule_ ? rule_(image_shape.slice(2).vec()) : plan_by_options(image_shape, bytes_per_element);
+  return rule_ ? rule_(image_shape.slice(2).vec())
+               : plan_by_options(image_shape, bytes_per_element);
 }
 
 double TiledDenoiser::working_elements_per_pixel(at::IntArrayRef image_shape) const {
   double pixels = 1;
   for (const std::int64_t extent : image_shape.slice(2)) pixels *= static_cast<double>(extent);
-  return denoiser_->memory_estimate(image_shape).value_or(0) / (pixels * static_cast<double>(image_shape[0]));
+  return denoiser_->memory_estimate(image_shape).value_or(0) /
+         (pixels * static_cast<double>(image_shape[0]));
 }
 
-TilePlan TiledDenoiser::plan_by_options(at::IntArrayRef image_shape, std::int64_t bytes_per_element) const {
+TilePlan TiledDenoiser::plan_by_options(at::IntArrayRef image_shape,
+                                        std::int64_t bytes_per_element) const {
   const Extents shape = image_shape.slice(2).vec();
   switch (options_.tiling) {
     case Tiling::fixed:
-      return TilePlan::fixed(shape, {.patch = options_.patch,
-                                     .overlap = options_.overlap,
-                                     .blend = options_.window == BlendWindow::constant ? 0 : options_.blend,
-                                     .alignment = denoiser_->alignment()});
+      return TilePlan::fixed(
+          shape, {.patch = options_.patch,
+                  .overlap = options_.overlap,
+                  .blend = options_.window == BlendWindow::constant ? 0 : options_.blend,
+                  .alignment = denoiser_->alignment()});
     case Tiling::peer:
       return TilePlan::peer(shape, options_.patch, options_.overlap);
     case Tiling::even:
@@ -66,18 +71,22 @@ TilePlan TiledDenoiser::plan_by_options(at::IntArrayRef image_shape, std::int64_
                  .minimum_tiles = options_.minimum_tiles,
                  .minimum_window = denoiser_->minimum_extent()};
   if (options_.memory_limit_bytes > 0) {
-    const double elements = working_elements_per_pixel(image_shape) * static_cast<double>(image_shape[0]);
+    const double elements =
+        working_elements_per_pixel(image_shape) * static_cast<double>(image_shape[0]);
     if (!(elements > 0)) {
-      throw error::InvalidArgument(fmt::format(
-          "{}: a memory limit needs a denoiser whose memory is known, and {} gives no estimate; give a plan with "
-          "EvenTiles::max_window_pixels instead",
-          name(), denoiser_->name()));
+      throw error::InvalidArgument(
+          fmt::format("{}: a memory limit needs a denoiser whose memory is known, and {} gives no "
+                      "estimate; give a plan with "
+                      "EvenTiles::max_window_pixels instead",
+                      name(), denoiser_->name()));
     }
     even.max_window_pixels = std::max<std::int64_t>(
-        1, static_cast<std::int64_t>(options_.memory_limit_bytes / (elements * static_cast<double>(bytes_per_element))));
+        1, static_cast<std::int64_t>(options_.memory_limit_bytes /
+                                     (elements * static_cast<double>(bytes_per_element))));
   }
   // An image that is short along one axis is padded as a whole: no cut reproduces that.
-  const bool is_short = std::any_of(shape.begin(), shape.end(), [&](std::int64_t n) { return n < even.minimum_window; });
+  const bool is_short = std::any_of(shape.begin(), shape.end(),
+                                    [&](std::int64_t n) { return n < even.minimum_window; });
   if (exact && is_short) {
     even.ranks = 1;
     even.minimum_tiles = 1;
@@ -90,10 +99,13 @@ bool TiledDenoiser::is_exact(const TilePlan& plan) const {
   const bool whole = std::all_of(plan.tiles().begin(), plan.tiles().end(),
                                  [&](const Tile& tile) { return tile.window_shape() == shape; });
   if (plan.border() == Border::clamp && whole) return true;
-  if (plan.border() != Border::clamp || !denoiser_->reach() || least_context(plan) < *denoiser_->reach()) return false;
+  if (plan.border() != Border::clamp || !denoiser_->reach() ||
+      least_context(plan) < *denoiser_->reach())
+    return false;
   return std::all_of(plan.tiles().begin(), plan.tiles().end(), [&](const Tile& tile) {
     return std::all_of(tile.axes.begin(), tile.axes.end(), [&](const TileAxis& axis) {
-      return axis.window.begin % denoiser_->alignment() == 0 && axis.window.length() >= denoiser_->minimum_extent();
+      return axis.window.begin % denoiser_->alignment() == 0 &&
+             axis.window.length() >= denoiser_->minimum_extent();
     });
   });
 }
@@ -110,7 +122,8 @@ std::optional<double> TiledDenoiser::memory_estimate(at::IntArrayRef shape) cons
   }
   double image = 1;
   for (const std::int64_t extent : shape) image *= static_cast<double>(extent);
-  return largest * static_cast<double>(std::max<std::int64_t>(1, options_.max_batch_size)) + 2 * image;
+  return largest * static_cast<double>(std::max<std::int64_t>(1, options_.max_batch_size)) +
+         2 * image;
 }
 
 std::vector<std::string> TiledDenoiser::warnings(at::IntArrayRef image_shape) const {
@@ -118,33 +131,40 @@ std::vector<std::string> TiledDenoiser::warnings(at::IntArrayRef image_shape) co
   std::vector<std::string> lines;
   if (!is_exact(tiles)) {
     if (tiles.border() == Border::reflect) {
-      lines.emplace_back("borders are filled by reflection: the result differs from untiled there, whatever the overlap");
+      lines.emplace_back(
+          "borders are filled by reflection: the result differs from untiled there, whatever the "
+          "overlap");
     }
     if (!denoiser_->reach()) {
-      lines.push_back(fmt::format("a pixel of {} may depend on the whole image: the result differs from untiled near "
-                                  "the cuts",
-                                  denoiser_->name()));
+      lines.push_back(fmt::format(
+          "a pixel of {} may depend on the whole image: the result differs from untiled near "
+          "the cuts",
+          denoiser_->name()));
     } else if (tiles.tiles().size() > 1) {
-      lines.push_back(fmt::format("the context of {} pixels is less than the {} a pixel of {} depends on: the result is "
-                                  "approximate near the cuts",
-                                  least_context(tiles), *denoiser_->reach(), denoiser_->name()));
+      lines.push_back(fmt::format(
+          "the context of {} pixels is less than the {} a pixel of {} depends on: the result is "
+          "approximate near the cuts",
+          least_context(tiles), *denoiser_->reach(), denoiser_->name()));
     }
   }
   const auto count = static_cast<std::int64_t>(tiles.tiles().size());
   if (count < communicator_->size()) {
-    lines.push_back(fmt::format("{} of {} ranks have no tile", communicator_->size() - count, communicator_->size()));
+    lines.push_back(fmt::format("{} of {} ranks have no tile", communicator_->size() - count,
+                                communicator_->size()));
   }
   return lines;
 }
 
-std::string TiledDenoiser::summary(at::IntArrayRef image_shape, std::int64_t bytes_per_element) const {
-  std::string text = plan(image_shape, bytes_per_element)
-                         .summary({.ranks = communicator_->size(),
-                                   .batch = image_shape[0],
-                                   .channels = image_shape[1],
-                                   .bytes_per_element = bytes_per_element,
-                                   .working_elements_per_pixel = working_elements_per_pixel(image_shape),
-                                   .tiles_per_batch = std::max<std::int64_t>(1, options_.max_batch_size)});
+std::string TiledDenoiser::summary(at::IntArrayRef image_shape,
+                                   std::int64_t bytes_per_element) const {
+  std::string text =
+      plan(image_shape, bytes_per_element)
+          .summary({.ranks = communicator_->size(),
+                    .batch = image_shape[0],
+                    .channels = image_shape[1],
+                    .bytes_per_element = bytes_per_element,
+                    .working_elements_per_pixel = working_elements_per_pixel(image_shape),
+                    .tiles_per_batch = std::max<std::int64_t>(1, options_.max_batch_size)});
   for (const std::string& warning : warnings(image_shape)) text += "note: " + warning + "\n";
   return text;
 }

@@ -18,8 +18,9 @@ using Header = std::array<std::int64_t, most_dimensions + 2>;
 
 Header header_of(const Tensor& tensor, const std::string& who) {
   if (!tensor.defined() || tensor.dim() > static_cast<std::int64_t>(most_dimensions)) {
-    throw error::ShapeMismatch(fmt::format("{}: a measurement is {}, expected at most {} dimensions", who,
-                                           describe(tensor), most_dimensions));
+    throw error::ShapeMismatch(
+        fmt::format("{}: a measurement is {}, expected at most {} dimensions", who,
+                    describe(tensor), most_dimensions));
   }
   Header header{};
   header[0] = static_cast<std::int64_t>(tensor.scalar_type());
@@ -35,31 +36,38 @@ Tensor empty_like(const Header& header) {
   return at::empty(shape, at::TensorOptions().dtype(static_cast<at::ScalarType>(header[0])));
 }
 
-Tensor on_host(const Tensor& tensor) { return tensor.detach().to(at::kCPU).contiguous(); }
+Tensor on_host(const Tensor& tensor) {
+  return tensor.detach().to(at::kCPU).contiguous();
+}
 
 std::int64_t bytes_of(const Header& header) {
-  std::int64_t bytes = static_cast<std::int64_t>(c10::elementSize(static_cast<at::ScalarType>(header[0])));
-  for (std::int64_t axis = 0; axis < header[1]; ++axis) bytes *= header[static_cast<std::size_t>(axis) + 2];
+  std::int64_t bytes =
+      static_cast<std::int64_t>(c10::elementSize(static_cast<at::ScalarType>(header[0])));
+  for (std::int64_t axis = 0; axis < header[1]; ++axis)
+    bytes *= header[static_cast<std::size_t>(axis) + 2];
   return bytes;
 }
 
 void check_count(const TensorList& given, std::int64_t expected, const std::string& who) {
   if (static_cast<std::int64_t>(given.size()) != expected) {
-    throw error::ShapeMismatch(fmt::format("{}: got {} measurements, expected {}", who, given.size(), expected));
+    throw error::ShapeMismatch(
+        fmt::format("{}: got {} measurements, expected {}", who, given.size(), expected));
   }
 }
 
 }  // namespace
 
-TensorList select_held(const TensorList& all, const Partition& partition, int rank, const std::string& who) {
+TensorList select_held(const TensorList& all, const Partition& partition, int rank,
+                       const std::string& who) {
   check_count(all, partition.items(), who);
   TensorList held;
-  for (const std::int64_t index : partition.of(rank)) held.push_back(all[static_cast<std::size_t>(index)]);
+  for (const std::int64_t index : partition.of(rank))
+    held.push_back(all[static_cast<std::size_t>(index)]);
   return held;
 }
 
-TensorList gather_held(const TensorList& held, const Partition& partition, Communicator& communicator,
-                       const std::string& who) {
+TensorList gather_held(const TensorList& held, const Partition& partition,
+                       Communicator& communicator, const std::string& who) {
   const std::vector<std::int64_t> indices = partition.of(communicator.rank());
   std::vector<Header> headers(static_cast<std::size_t>(partition.items()), Header{});
   std::vector<std::byte> mine;
@@ -73,12 +81,14 @@ TensorList gather_held(const TensorList& held, const Partition& partition, Commu
     }
   });
   Communicator& host = communicator.control();
-  host.all_reduce(headers.data(), static_cast<std::int64_t>(headers.size() * std::tuple_size_v<Header>), DataType::i64,
-                  Reduction::sum);
+  host.all_reduce(headers.data(),
+                  static_cast<std::int64_t>(headers.size() * std::tuple_size_v<Header>),
+                  DataType::i64, Reduction::sum);
 
   std::vector<std::int64_t> counts(static_cast<std::size_t>(communicator.size()), 0);
   for (std::int64_t index = 0; index < partition.items(); ++index) {
-    counts[static_cast<std::size_t>(partition.owner(index))] += bytes_of(headers[static_cast<std::size_t>(index)]);
+    counts[static_cast<std::size_t>(partition.owner(index))] +=
+        bytes_of(headers[static_cast<std::size_t>(index)]);
   }
   std::int64_t total = 0;
   for (const std::int64_t count : counts) total += count;
@@ -100,15 +110,16 @@ TensorList gather_held(const TensorList& held, const Partition& partition, Commu
   return all;
 }
 
-TensorList scatter_held(const TensorList& all, int root, const Partition& partition, Communicator& communicator,
-                        const std::string& who) {
+TensorList scatter_held(const TensorList& all, int root, const Partition& partition,
+                        Communicator& communicator, const std::string& who) {
   std::vector<Header> headers(static_cast<std::size_t>(partition.items()), Header{});
   TensorList sources;
   std::array<std::int64_t, 2> roots = {root, -root};
   std::exception_ptr failure;
   try {
     if (root < 0 || root >= communicator.size()) {
-      throw error::InvalidArgument(fmt::format("{}: root is {}, expected a rank in [0, {})", who, root, communicator.size()));
+      throw error::InvalidArgument(fmt::format("{}: root is {}, expected a rank in [0, {})", who,
+                                               root, communicator.size()));
     }
     if (communicator.rank() == root) {
       check_count(all, partition.items(), who);
@@ -121,19 +132,21 @@ TensorList scatter_held(const TensorList& all, int root, const Partition& partit
     failure = std::current_exception();
   }
   agree(communicator, who, failure, roots);
-  if (roots[0] != -roots[1]) throw error::InvalidArgument(who + ": the ranks were given different roots");
+  if (roots[0] != -roots[1])
+    throw error::InvalidArgument(who + ": the ranks were given different roots");
 
   Communicator& host = communicator.control();
-  host.broadcast(headers.data(), static_cast<std::int64_t>(headers.size() * std::tuple_size_v<Header>), DataType::i64,
-                 root);
+  host.broadcast(headers.data(),
+                 static_cast<std::int64_t>(headers.size() * std::tuple_size_v<Header>),
+                 DataType::i64, root);
   TensorList held;
   std::vector<Message> sends;
   std::vector<Message> receives;
   guarded(communicator, who, [&] {
     for (std::size_t i = 0; i < sources.size(); ++i) {
       // A message's data is not const, because receives share the type; a send only reads it.
-      sends.push_back({partition.owner(static_cast<std::int64_t>(i)), const_cast<void*>(sources[i].const_data_ptr()),
-                       bytes_of(headers[i])});
+      sends.push_back({partition.owner(static_cast<std::int64_t>(i)),
+                       const_cast<void*>(sources[i].const_data_ptr()), bytes_of(headers[i])});
     }
     for (const std::int64_t index : partition.of(communicator.rank())) {
       const Header& header = headers[static_cast<std::size_t>(index)];

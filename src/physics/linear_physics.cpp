@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "convolution.hpp"
+#include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -84,15 +85,27 @@ double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t 
   return solver.eigenvalues().maxCoeff();
 }
 
+/// Runs a check of what this rank was given. If it fails, the ranks that share the operators, which wait in the
+/// collective that follows, fail with it.
+template <typename Check>
+void check_together(const LinearPhysics& physics, const std::string& function, const Check& check) {
+  const std::string who = physics.name() + "." + function;
+  try {
+    check(who);
+  } catch (const error::InvalidArgument&) {
+    agree(physics.communicator(), who, std::current_exception());
+  }
+}
+
 }  // namespace
 
 Tensor LinearPhysics::adjoint(const TensorList& v) const {
-  check_measurements(v, "adjoint");
+  check_together(*this, "adjoint", [&](const std::string&) { check_measurements(v, "adjoint"); });
   return do_adjoint(v);
 }
 
 Tensor LinearPhysics::normal(const Tensor& x) const {
-  check_image(x, name() + ".normal: x");
+  check_together(*this, "normal", [&](const std::string& who) { check_image(x, who + ": x"); });
   const Tensor spectrum = normal_spectrum(x);
   if (!spectrum.defined()) return do_normal(x);
   return filter(x, spectrum);
@@ -101,13 +114,13 @@ Tensor LinearPhysics::normal(const Tensor& x) const {
 bool LinearPhysics::has_normal_spectrum(const Tensor& x) const { return normal_spectrum(x).defined(); }
 
 Tensor LinearPhysics::normal_spectrum(const Tensor& x) const {
-  check_image(x, name() + ".normal_spectrum: x");
+  check_together(*this, "normal_spectrum", [&](const std::string& who) { check_image(x, who + ": x"); });
   // The spectrum depends on the channels and the spatial shape, not on the batch.
   return spectra_.get(describe(x.select(0, 0)), [&] { return do_normal_spectrum(x); });
 }
 
 double LinearPhysics::norm_squared(const Tensor& x) const {
-  check_image(x, name() + ".norm_squared: x");
+  check_together(*this, "norm_squared", [&](const std::string& who) { check_image(x, who + ": x"); });
   const Tensor spectrum = normal_spectrum(x);
   if (spectrum.defined()) return spectrum.max().item<double>();
 
@@ -124,11 +137,11 @@ double LinearPhysics::norm_squared(const Tensor& x) const {
 }
 
 Tensor LinearPhysics::solve_normal(const Tensor& b, double shift, const ConjugateGradientOptions& options) const {
-  check_image(b, name() + ".solve_normal: b");
-  check_options(options, name() + ".solve_normal");
-  if (!(shift >= 0)) {
-    throw error::InvalidArgument(fmt::format("{}.solve_normal: shift is {}, expected >= 0", name(), shift));
-  }
+  check_together(*this, "solve_normal", [&](const std::string& who) {
+    check_image(b, who + ": b");
+    check_options(options, who);
+    if (!(shift >= 0)) throw error::InvalidArgument(fmt::format("{}: shift is {}, expected >= 0", who, shift));
+  });
   const Tensor spectrum = normal_spectrum(b);
   if (spectrum.defined() && shift > 0) return filter(b, (spectrum + shift).reciprocal_());
   return conjugate_gradient([&](const Tensor& v) { return at::add(normal(v), v, shift); }, b, options);

@@ -34,15 +34,18 @@ inline Tensor smooth(const Tensor& x) {
     const Tensor moved = result.movedim(axis, -1);
     const std::int64_t length = moved.size(-1);
     const Tensor lines = moved.reshape({-1, 1, length});
-    result = at::conv1d(lines, line.view({1, 1, 3}), {}, 1, 1).view(moved.sizes()).movedim(-1, axis);
+    result =
+        at::conv1d(lines, line.view({1, 1, 3}), {}, 1, 1).view(moved.sizes()).movedim(-1, axis);
   }
   return result.contiguous();
 }
 
-/// x <- (1 - sigma) x + sigma tanh(smooth(x)), `rounds` times: local, of reach `rounds`, non-linear, sees borders.
+/// x <- (1 - sigma) x + sigma tanh(smooth(x)), `rounds` times: local, of reach `rounds`,
+/// non-linear, sees borders.
 class LocalDenoiser : public tessera::Denoiser {
  public:
-  explicit LocalDenoiser(std::int64_t rounds = 2, bool has_reach = true) : rounds_(rounds), has_reach_(has_reach) {}
+  explicit LocalDenoiser(std::int64_t rounds = 2, bool has_reach = true)
+      : rounds_(rounds), has_reach_(has_reach) {}
   std::string name() const override { return "local"; }
   std::optional<std::int64_t> reach() const override {
     return has_reach_ ? std::optional(rounds_) : std::nullopt;
@@ -59,15 +62,16 @@ class LocalDenoiser : public tessera::Denoiser {
     calls.push_back(x.sizes().vec());
     const Tensor level = sigma.broadcastable(x);
     Tensor result = x;
-    for (std::int64_t i = 0; i < rounds_; ++i) result = (1 - level) * result + level * at::tanh(smooth(result));
+    for (std::int64_t i = 0; i < rounds_; ++i)
+      result = (1 - level) * result + level * at::tanh(smooth(result));
     return result;
   }
   std::int64_t rounds_;
   bool has_reach_;
 };
 
-/// A denoiser with a grid, as networks that change resolution have: pads right and bottom to multiples of 4 by
-/// repetition, adds the smoothed mean of each cell of 4 pixels, crops.
+/// A denoiser with a grid, as networks that change resolution have: pads right and bottom to
+/// multiples of 4 by repetition, adds the smoothed mean of each cell of 4 pixels, crops.
 class GridDenoiser : public tessera::Denoiser {
  public:
   std::string name() const override { return "grid"; }
@@ -81,7 +85,8 @@ class GridDenoiser : public tessera::Denoiser {
     std::vector<std::int64_t> split(x.sizes().begin(), x.sizes().begin() + 2);
     std::vector<std::int64_t> means;
     for (std::int64_t axis = x.dim() - 1; axis >= 2; --axis) {
-      const std::int64_t grid = x.size(axis) < minimum_extent() ? 8 : 4;  // a rule of its own for short images
+      const std::int64_t grid =
+          x.size(axis) < minimum_extent() ? 8 : 4;  // a rule of its own for short images
       padding.insert(padding.end(), {0, (x.size(axis) + grid - 1) / grid * grid - x.size(axis)});
     }
     const Tensor padded = at::pad(x, padding, "replicate");
@@ -92,9 +97,11 @@ class GridDenoiser : public tessera::Denoiser {
     const Tensor cells = padded.reshape(split).mean(means, true);
     std::vector<std::int64_t> coarse(x.sizes().begin(), x.sizes().begin() + 2);
     for (std::int64_t axis = 2; axis < x.dim(); ++axis) coarse.push_back(padded.size(axis) / 4);
-    const Tensor spread = (smooth(cells.reshape(coarse)).view(cells.sizes())).expand(split).reshape(padded.sizes());
+    const Tensor spread =
+        (smooth(cells.reshape(coarse)).view(cells.sizes())).expand(split).reshape(padded.sizes());
     Tensor result = padded + sigma.broadcastable(x).mean() * spread;
-    for (std::int64_t axis = 2; axis < x.dim(); ++axis) result = result.narrow(axis, 0, x.size(axis));
+    for (std::int64_t axis = 2; axis < x.dim(); ++axis)
+      result = result.narrow(axis, 0, x.size(axis));
     return result.contiguous();
   }
 };
@@ -110,8 +117,8 @@ class FailingDenoiser : public tessera::Denoiser {
   }
 };
 
-/// A x = w (x shifted by `index` + 1, every second pixel along the last axis for odd indices), so that measurements
-/// of different operators have different shapes.
+/// A x = w (x shifted by `index` + 1, every second pixel along the last axis for odd indices), so
+/// that measurements of different operators have different shapes.
 class ShiftAndSample : public tessera::LinearOperator {
  public:
   explicit ShiftAndSample(std::int64_t index) : index_(index) {}
@@ -138,7 +145,8 @@ class ShiftAndSample : public tessera::LinearOperator {
   std::int64_t index_;
 };
 
-/// Circular convolution with the kernel that is 1 at the origin and 0.5 at pixel index + 1 of the last axis.
+/// Circular convolution with the kernel that is 1 at the origin and 0.5 at pixel index + 1 of the
+/// last axis.
 class Circulant : public tessera::LinearOperator {
  public:
   explicit Circulant(std::int64_t index) : index_(index) {}
@@ -151,7 +159,9 @@ class Circulant : public tessera::LinearOperator {
     return list;
   }
   Tensor do_apply(const Tensor& x) const override { return x + 0.5 * x.roll({index_ + 1}, {-1}); }
-  Tensor do_apply_adjoint(const Tensor& v) const override { return v + 0.5 * v.roll({-(index_ + 1)}, {-1}); }
+  Tensor do_apply_adjoint(const Tensor& v) const override {
+    return v + 0.5 * v.roll({-(index_ + 1)}, {-1});
+  }
   Tensor do_normal_spectrum(const Tensor& x) const override {
     std::vector<std::int64_t> shape = x.sizes().vec();
     shape[0] = 1;
@@ -181,8 +191,12 @@ class FailingOperator : public tessera::LinearOperator {
   std::string name() const override { return "failing"; }
 
  private:
-  Tensor do_apply(const Tensor& /*x*/) const override { throw std::runtime_error("the operator broke"); }
-  Tensor do_apply_adjoint(const Tensor& /*v*/) const override { throw std::runtime_error("the operator broke"); }
+  Tensor do_apply(const Tensor& /*x*/) const override {
+    throw std::runtime_error("the operator broke");
+  }
+  Tensor do_apply_adjoint(const Tensor& /*v*/) const override {
+    throw std::runtime_error("the operator broke");
+  }
 };
 
 }  // namespace test

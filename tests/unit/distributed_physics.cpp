@@ -14,7 +14,8 @@ namespace {
 
 std::vector<LinearPhysicsPtr> operators(std::int64_t count) {
   std::vector<LinearPhysicsPtr> list;
-  for (std::int64_t i = 0; i < count; ++i) list.push_back(std::make_shared<test::ShiftAndSample>(i));
+  for (std::int64_t i = 0; i < count; ++i)
+    list.push_back(std::make_shared<test::ShiftAndSample>(i));
   return list;
 }
 
@@ -55,8 +56,8 @@ TEST_CASE("an adjoint does not write into what an operator returned") {
     Tensor do_apply(const Tensor& x) const override { return x; }
     Tensor do_apply_adjoint(const Tensor& v) const override { return v; }
   };
-  const DistributedPhysics physics({std::make_shared<Identity>(), std::make_shared<Identity>()}, self_communicator(),
-                                   {.reduction = OperatorReduction::mean});
+  const DistributedPhysics physics({std::make_shared<Identity>(), std::make_shared<Identity>()},
+                                   self_communicator(), {.reduction = OperatorReduction::mean});
   const Tensor x = test::indexed({1, 1, 4, 5});
   const Tensor copy = x.clone();
   CHECK(relative_error(physics.adjoint(physics.forward(x)), copy) < 1e-15);
@@ -88,23 +89,28 @@ TEST_CASE("select, gather and scatter, alone") {
     REQUIRE(other.size() == 3);
     for (std::size_t i = 0; i < 3; ++i) CHECK(at::equal(other[i], y[i]));
   }
-  CHECK(message_of([&] { physics.gather({y[0]}); }).find("got 1 measurements, expected 3") != std::string::npos);
+  CHECK(message_of([&] { physics.gather({y[0]}); }).find("got 1 measurements, expected 3") !=
+        std::string::npos);
   CHECK(message_of([&] { physics.scatter(y, 1); }).find("root is 1") != std::string::npos);
 }
 
 TEST_CASE("what a distributed physics is not made of") {
   const CommunicatorPtr self = self_communicator();
   const auto shared = std::make_shared<DistributedPhysics>(operators(2), self);
-  CHECK(message_of([&] { DistributedPhysics({nullptr}, self); }) == "DistributedPhysics: operator 0 is null");
+  CHECK(message_of([&] { DistributedPhysics({nullptr}, self); }) ==
+        "DistributedPhysics: operator 0 is null");
   CHECK(message_of([&] { DistributedPhysics({shared}, self); }).find("is a stack of 2 operators") !=
         std::string::npos);
-  CHECK(message_of([&] { DistributedPhysics(std::vector<LinearPhysicsPtr>{}, self); }).find("0 operators") !=
-        std::string::npos);
-  CHECK(message_of([&] { DistributedPhysics(operators(2), nullptr); }).find("communicator is null") !=
-        std::string::npos);
+  CHECK(message_of([&] {
+          DistributedPhysics(std::vector<LinearPhysicsPtr>{}, self);
+        }).find("0 operators") != std::string::npos);
+  CHECK(message_of([&] {
+          DistributedPhysics(operators(2), nullptr);
+        }).find("communicator is null") != std::string::npos);
   CHECK(message_of([&] {
           DistributedPhysics(operators(2), self, {.partition = Partition::block(3, 1)});
-        }).find("shares 3 operators over 1 ranks, expected 2 operators over 1 ranks") != std::string::npos);
+        }).find("shares 3 operators over 1 ranks, expected 2 operators over 1 ranks") !=
+        std::string::npos);
   const DistributedPhysics physics(operators(2), self);
   CHECK_THROWS_AS(physics.adjoint({test::indexed({1, 1, 4, 5})}), error::ShapeMismatch);
   // Operators that disagree about the image.
@@ -114,7 +120,8 @@ TEST_CASE("what a distributed physics is not made of") {
 
 TEST_CASE("non-linear operators: value and gradient agree") {
   const DistributedNonlinearPhysics physics(
-      3, [](std::int64_t index) { return std::make_unique<test::Saturating>(index); }, self_communicator());
+      3, [](std::int64_t index) { return std::make_unique<test::Saturating>(index); },
+      self_communicator());
   const Tensor x = test::indexed({2, 1, 4, 5});
   const Tensor direction = test::indexed({2, 1, 4, 5}, 1.0);
   const auto value = [&](const Tensor& at) {

@@ -27,7 +27,8 @@ void for_each_pixel(const std::vector<Interval>& box, const Visit& visit) {
   }
 }
 
-/// Every pixel in exactly one core, weights that sum to one, supports within windows, windows within the image.
+/// Every pixel in exactly one core, weights that sum to one, supports within windows, windows
+/// within the image.
 void check_plan(const TilePlan& plan) {
   std::int64_t pixels = 1;
   for (const std::int64_t extent : plan.shape()) pixels *= extent;
@@ -58,7 +59,8 @@ void check_plan(const TilePlan& plan) {
         if (part.core.end == plan.shape()[axis]) REQUIRE(weights.back().back() == 1.0);
         REQUIRE(static_cast<std::int64_t>(weights.back().size()) == kept.back().length());
       }
-      if (window == BlendWindow::constant) for_each_pixel(core, [&](const Extents& pixel) { ++owners[pixel]; });
+      if (window == BlendWindow::constant)
+        for_each_pixel(core, [&](const Extents& pixel) { ++owners[pixel]; });
       for_each_pixel(kept, [&](const Extents& pixel) {
         double product = 1;
         for (std::size_t axis = 0; axis < pixel.size(); ++axis) {
@@ -95,7 +97,8 @@ std::vector<Interval> cores_along(const TilePlan& plan, std::size_t axis) {
 
 std::vector<Interval> windows_along(const TilePlan& plan, std::size_t axis) {
   std::map<std::int64_t, Interval> windows;
-  for (const Tile& tile : plan.tiles()) windows[tile.axes[axis].core.begin] = tile.axes[axis].window;
+  for (const Tile& tile : plan.tiles())
+    windows[tile.axes[axis].core.begin] = tile.axes[axis].window;
   std::vector<Interval> list;
   for (const auto& [begin, window] : windows) list.push_back(window);
   return list;
@@ -111,7 +114,8 @@ std::string message_of(const std::function<void()>& action) {
 }
 
 /// Tiles of a peer plan as it reports them: starts in the padded image, targets in the image.
-void check_peer(const Extents& shape, std::int64_t patch, std::int64_t overlap, const std::vector<Extents>& starts,
+void check_peer(const Extents& shape, std::int64_t patch, std::int64_t overlap,
+                const std::vector<Extents>& starts,
                 const std::vector<std::vector<Interval>>& targets) {
   const TilePlan plan = TilePlan::peer(shape, {patch}, overlap);
   CHECK(plan.tiles().size() == starts[0].size() * starts[1].size());
@@ -133,13 +137,29 @@ TEST_CASE("peer plans have the layout of the published tiling") {
              {{{0, 448}, {448, 896}, {896, 1344}, {1344, 1792}, {1792, 2048}},
               {{0, 448}, {448, 896}, {896, 1344}, {1344, 1366}}});
   check_peer({4096, 2731}, 448, 32,
-             {{0, 448, 896, 1344, 1792, 2240, 2688, 3136, 3584, 3648}, {0, 448, 896, 1344, 1792, 2240, 2283}},
-             {{{0, 448}, {448, 896}, {896, 1344}, {1344, 1792}, {1792, 2240}, {2240, 2688}, {2688, 3136},
-               {3136, 3584}, {3584, 4032}, {4032, 4096}},
-              {{0, 448}, {448, 896}, {896, 1344}, {1344, 1792}, {1792, 2240}, {2240, 2688}, {2688, 2731}}});
+             {{0, 448, 896, 1344, 1792, 2240, 2688, 3136, 3584, 3648},
+              {0, 448, 896, 1344, 1792, 2240, 2283}},
+             {{{0, 448},
+               {448, 896},
+               {896, 1344},
+               {1344, 1792},
+               {1792, 2240},
+               {2240, 2688},
+               {2688, 3136},
+               {3136, 3584},
+               {3584, 4032},
+               {4032, 4096}},
+              {{0, 448},
+               {448, 896},
+               {896, 1344},
+               {1344, 1792},
+               {1792, 2240},
+               {2240, 2688},
+               {2688, 2731}}});
   check_peer({1024, 683}, 448, 32, {{0, 448, 576}, {0, 235}},
              {{{0, 448}, {448, 896}, {896, 1024}}, {{0, 448}, {448, 683}}});
-  check_peer({512, 512}, 256, 64, {{0, 256}, {0, 256}}, {{{0, 256}, {256, 512}}, {{0, 256}, {256, 512}}});
+  check_peer({512, 512}, 256, 64, {{0, 256}, {0, 256}},
+             {{{0, 256}, {256, 512}}, {{0, 256}, {256, 512}}});
   check_peer({100, 57}, 32, 8, {{0, 32, 64, 68}, {0, 25}},
              {{{0, 32}, {32, 64}, {64, 96}, {96, 100}}, {{0, 32}, {32, 57}}});
 }
@@ -147,16 +167,21 @@ TEST_CASE("peer plans have the layout of the published tiling") {
 TEST_CASE("plans cover images of one to three dimensions once, with weights that sum to one") {
   for (const std::int64_t blend : {0, 4, 10}) {
     check_plan(TilePlan::fixed({37}, {.patch = {10}, .overlap = 5, .blend = blend}));
-    check_plan(TilePlan::fixed({37, 23}, {.patch = {16, 7}, .overlap = 5, .blend = blend, .alignment = 4}));
+    check_plan(TilePlan::fixed({37, 23},
+                               {.patch = {16, 7}, .overlap = 5, .blend = blend, .alignment = 4}));
     check_plan(TilePlan::fixed({9, 11, 13}, {.patch = {5}, .overlap = 5, .blend = blend}));
-    check_plan(TilePlan::fixed({33, 21}, {.patch = {16, 20}, .overlap = 5, .blend = blend}));  // cores of 1 pixel
+    check_plan(TilePlan::fixed(
+        {33, 21}, {.patch = {16, 20}, .overlap = 5, .blend = blend}));  // cores of 1 pixel
     for (const int ranks : {1, 2, 3, 5, 8, 40}) {
-      check_plan(TilePlan::even({61, 47}, {.ranks = ranks, .context = 3, .blend = blend, .alignment = 2}));
+      check_plan(
+          TilePlan::even({61, 47}, {.ranks = ranks, .context = 3, .blend = blend, .alignment = 2}));
       check_plan(TilePlan::even({101}, {.ranks = ranks, .context = 2, .blend = blend}));
       check_plan(TilePlan::even({17, 9, 21}, {.ranks = ranks, .context = 1, .blend = blend}));
       check_plan(TilePlan::even({1, 1}, {.ranks = ranks, .context = 3, .blend = blend}));
-      check_plan(TilePlan::even({1, 40}, {.ranks = ranks, .context = 3, .blend = blend, .alignment = 8}));
-      check_plan(TilePlan::even({64, 40}, {.ranks = ranks, .context = 4, .blend = blend, .minimum_window = 24}));
+      check_plan(
+          TilePlan::even({1, 40}, {.ranks = ranks, .context = 3, .blend = blend, .alignment = 8}));
+      check_plan(TilePlan::even(
+          {64, 40}, {.ranks = ranks, .context = 4, .blend = blend, .minimum_window = 24}));
     }
   }
   check_plan(TilePlan::peer({37, 23}, {16, 7}, 5));
@@ -165,12 +190,15 @@ TEST_CASE("plans cover images of one to three dimensions once, with weights that
 }
 
 TEST_CASE("fixed plans have equal windows inside the image") {
-  const TilePlan plan = TilePlan::fixed({2048, 1366}, {.patch = {448}, .overlap = 32, .alignment = 8});
-  CHECK(cores_along(plan, 0) == std::vector<Interval>{{0, 448}, {448, 896}, {896, 1344}, {1344, 1792}, {1792, 2048}});
+  const TilePlan plan =
+      TilePlan::fixed({2048, 1366}, {.patch = {448}, .overlap = 32, .alignment = 8});
+  CHECK(cores_along(plan, 0) ==
+        std::vector<Interval>{{0, 448}, {448, 896}, {896, 1344}, {1344, 1792}, {1792, 2048}});
   CHECK(windows_along(plan, 0) ==
         std::vector<Interval>{{0, 512}, {416, 928}, {864, 1376}, {1312, 1824}, {1536, 2048}});
   // 1366 is no multiple of 8: the last window begins on the grid and ends at the border.
-  CHECK(windows_along(plan, 1) == std::vector<Interval>{{0, 512}, {416, 928}, {848, 1366}, {848, 1366}});
+  CHECK(windows_along(plan, 1) ==
+        std::vector<Interval>{{0, 512}, {416, 928}, {848, 1366}, {848, 1366}});
 
   // An image smaller than one tile: one window, the image.
   const TilePlan small = TilePlan::fixed({450, 448}, {.patch = {448}, .overlap = 32});
@@ -190,7 +218,8 @@ TEST_CASE("even plans give every rank the same work") {
 
   // Border tiles take the larger cores: two halos inside, one at the border, all windows alike.
   const TilePlan plan = TilePlan::even({2048, 1366}, {.ranks = 16, .context = 32, .alignment = 8});
-  CHECK(windows_along(plan, 0) == std::vector<Interval>{{0, 560}, {496, 1056}, {992, 1552}, {1488, 2048}});
+  CHECK(windows_along(plan, 0) ==
+        std::vector<Interval>{{0, 560}, {496, 1056}, {992, 1552}, {1488, 2048}});
   for (const Tile& tile : plan.tiles()) {
     for (const TileAxis& axis : tile.axes) CHECK(axis.window.begin % 8 == 0);
   }
@@ -204,14 +233,16 @@ TEST_CASE("the work of the fixed and the peer's tiling at 16 ranks") {
 
 TEST_CASE("even plans keep to the memory limit and the number of tiles asked for") {
   for (const std::int64_t limit : {20000, 70000, 262144}) {
-    const TilePlan plan =
-        TilePlan::even({1024, 683}, {.context = 16, .blend = 8, .alignment = 8, .max_window_pixels = limit});
+    const TilePlan plan = TilePlan::even(
+        {1024, 683}, {.context = 16, .blend = 8, .alignment = 8, .max_window_pixels = limit});
     for (const Tile& tile : plan.tiles()) CHECK(tile.window_pixels() <= limit);
-    check_plan(TilePlan::even({102, 68}, {.context = 2, .blend = 4, .max_window_pixels = limit / 100}));
+    check_plan(
+        TilePlan::even({102, 68}, {.context = 2, .blend = 4, .max_window_pixels = limit / 100}));
   }
   CHECK(TilePlan::even({64, 64}, {.context = 4, .minimum_tiles = 7}).tiles().size() >= 7);
   CHECK(TilePlan::even({64, 64}, {.context = 4}).tiles().size() == 1);
-  for (const TileAxis& axis : TilePlan::even({128}, {.ranks = 8, .context = 1, .minimum_window = 24}).tiles()[3].axes) {
+  for (const TileAxis& axis :
+       TilePlan::even({128}, {.ranks = 8, .context = 1, .minimum_window = 24}).tiles()[3].axes) {
     CHECK(axis.window.length() >= 24);
   }
 }
@@ -221,14 +252,16 @@ TEST_CASE("tiles are assigned by their work, every rank count") {
   for (const int ranks : {1, 2, 3, 7, 20}) {
     const Partition partition = plan.assign(ranks);
     std::int64_t count = 0;
-    for (int rank = 0; rank < ranks; ++rank) count += static_cast<std::int64_t>(partition.of(rank).size());
+    for (int rank = 0; rank < ranks; ++rank)
+      count += static_cast<std::int64_t>(partition.of(rank).size());
     CHECK(count == 8);
   }
   CHECK(plan.costs({.ranks = 20}).idle_ranks == 12);
 }
 
 TEST_CASE("a plan's summary tells its costs") {
-  const TilePlan plan = TilePlan::even({256, 256}, {.ranks = 4, .context = 32, .blend = 16, .alignment = 8});
+  const TilePlan plan =
+      TilePlan::even({256, 256}, {.ranks = 4, .context = 32, .blend = 16, .alignment = 8});
   const TileCosts costs = plan.costs({.ranks = 4, .channels = 3, .bytes_per_element = 4});
   CHECK(costs.tiles == 4);
   CHECK(costs.largest_window == Extents{168, 168});
@@ -244,32 +277,49 @@ TEST_CASE("a plan's summary tells its costs") {
 }
 
 TEST_CASE("what cannot work is refused with what would") {
-  const auto fixed = [](const FixedTiles& options) { return message_of([&] { TilePlan::fixed({320, 512}, options); }); };
+  const auto fixed = [](const FixedTiles& options) {
+    return message_of([&] { TilePlan::fixed({320, 512}, options); });
+  };
   CHECK(fixed({.patch = {448}}) ==
-        "TilePlan.fixed: the patch of 448 pixels is larger than the image, 320x512 (320 pixels along axis 0); use a "
+        "TilePlan.fixed: the patch of 448 pixels is larger than the image, 320x512 (320 pixels "
+        "along axis 0); use a "
         "patch of at most 320, or even tiles, which fit any image");
-  CHECK(fixed({.patch = {64}, .overlap = -1}).find("overlap is -1, expected at least 0") != std::string::npos);
-  CHECK(fixed({.patch = {64, 64, 64}}).find("one number for all or one per dimension") != std::string::npos);
-  CHECK(fixed({.patch = {0}}).find("the patch is 0") != std::string::npos);
-  CHECK(fixed({.patch = {64}, .overlap = 8, .blend = 20}).find("use blend <= 16 or overlap >= 10") !=
+  CHECK(fixed({.patch = {64}, .overlap = -1}).find("overlap is -1, expected at least 0") !=
         std::string::npos);
+  CHECK(fixed({.patch = {64, 64, 64}}).find("one number for all or one per dimension") !=
+        std::string::npos);
+  CHECK(fixed({.patch = {0}}).find("the patch is 0") != std::string::npos);
+  CHECK(
+      fixed({.patch = {64}, .overlap = 8, .blend = 20}).find("use blend <= 16 or overlap >= 10") !=
+      std::string::npos);
   CHECK(fixed({.patch = {64}, .alignment = 0}).find("alignment is 0") != std::string::npos);
 
-  CHECK(message_of([] { TilePlan::peer({320, 512}, {448}, 32); }).find("larger than the image") != std::string::npos);
-  CHECK(message_of([] { TilePlan::peer({16, 16}, {8}, 16); }).find("use an overlap of at most 15") !=
-        std::string::npos);
-  CHECK(message_of([] { TilePlan::peer({16, 16}, {8}, -1); }).find("overlap is -1") != std::string::npos);
+  CHECK(message_of([] {
+          TilePlan::peer({320, 512}, {448}, 32);
+        }).find("larger than the image") != std::string::npos);
+  CHECK(message_of([] {
+          TilePlan::peer({16, 16}, {8}, 16);
+        }).find("use an overlap of at most 15") != std::string::npos);
+  CHECK(message_of([] {
+          TilePlan::peer({16, 16}, {8}, -1);
+        }).find("overlap is -1") != std::string::npos);
 
-  const auto even = [](const EvenTiles& options) { return message_of([&] { TilePlan::even({64, 64}, options); }); };
+  const auto even = [](const EvenTiles& options) {
+    return message_of([&] { TilePlan::even({64, 64}, options); });
+  };
   CHECK(even({.ranks = 0}).find("ranks is 0") != std::string::npos);
   CHECK(even({.context = -1}).find("context is -1") != std::string::npos);
   CHECK(even({.blend = -2}).find("blend is -2") != std::string::npos);
-  CHECK(even({.context = 32, .max_window_pixels = 100}).find("raise the limit or lower the context") !=
+  CHECK(even({.context = 32, .max_window_pixels = 100})
+            .find("raise the limit or lower the context") != std::string::npos);
+  CHECK(even({.alignment = 16, .minimum_tiles = 17}).find("ask for at most 16") !=
         std::string::npos);
-  CHECK(even({.alignment = 16, .minimum_tiles = 17}).find("ask for at most 16") != std::string::npos);
-  CHECK(message_of([] { TilePlan::even({}, {}); }).find("one to three positive extents") != std::string::npos);
+  CHECK(message_of([] { TilePlan::even({}, {}); }).find("one to three positive extents") !=
+        std::string::npos);
   CHECK(message_of([] { TilePlan::even({4, 0}, {}); }).find("[4, 0]") != std::string::npos);
-  CHECK(message_of([] { TilePlan::even({4, 4, 4, 4}, {}); }).find("[4, 4, 4, 4]") != std::string::npos);
+  CHECK(message_of([] {
+          TilePlan::even({4, 4, 4, 4}, {});
+        }).find("[4, 4, 4, 4]") != std::string::npos);
   CHECK(message_of([] { blend_window("hann"); }).find("'hann'") != std::string::npos);
 }
 

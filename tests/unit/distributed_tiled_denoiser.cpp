@@ -13,7 +13,9 @@ using test::relative_error;
 
 namespace {
 
-std::vector<std::vector<std::int64_t>> image_shapes() { return {{1, 1, 61}, {2, 3, 37, 29}, {2, 1, 11, 14, 17}}; }
+std::vector<std::vector<std::int64_t>> image_shapes() {
+  return {{1, 1, 61}, {2, 3, 37, 29}, {2, 1, 11, 14, 17}};
+}
 
 TiledDenoiser tiled(DenoiserPtr denoiser, TilingOptions options) {
   return {std::move(denoiser), self_communicator(), std::move(options)};
@@ -31,11 +33,13 @@ std::string message_of(const std::function<void()>& action) {
 }  // namespace
 
 TEST_CASE("exact tilings reproduce the untiled denoiser, borders included") {
-  const DenoiserPtr denoisers[] = {std::make_shared<LocalDenoiser>(3), std::make_shared<GridDenoiser>()};
+  const DenoiserPtr denoisers[] = {std::make_shared<LocalDenoiser>(3),
+                                   std::make_shared<GridDenoiser>()};
   for (const DenoiserPtr& denoiser : denoisers) {
     for (const auto& shape : image_shapes()) {
       for (const std::int64_t tiles : {2, 5}) {
-        const TiledDenoiser exact = tiled(denoiser, {.tiling = Tiling::exact, .minimum_tiles = tiles});
+        const TiledDenoiser exact =
+            tiled(denoiser, {.tiling = Tiling::exact, .minimum_tiles = tiles});
         const Tensor x = test::indexed(shape);
         CAPTURE(denoiser->name(), tiles, shape.size());
         CHECK(exact.plan(x.sizes()).tiles().size() >= static_cast<std::size_t>(tiles));
@@ -50,7 +54,8 @@ TEST_CASE("exact tilings reproduce the untiled denoiser, borders included") {
 }
 
 TEST_CASE("images shorter than a denoiser's minimum extent are not cut by exact tilings") {
-  const TiledDenoiser exact = tiled(std::make_shared<GridDenoiser>(), {.tiling = Tiling::exact, .minimum_tiles = 3});
+  const TiledDenoiser exact =
+      tiled(std::make_shared<GridDenoiser>(), {.tiling = Tiling::exact, .minimum_tiles = 3});
   const Tensor x = test::indexed({1, 1, 7, 90});
   CHECK(exact.plan(x.sizes()).tiles().size() == 1);
   CHECK(relative_error(exact.denoise(x, 0.4), GridDenoiser().denoise(x, 0.4)) < 1e-12);
@@ -65,9 +70,11 @@ TEST_CASE("every window blends enough context to the untiled result") {
       const Tensor untiled = denoiser->denoise(x, 0.3);
       CAPTURE(to_string(window), shape.size());
       const TilingOptions even{.context = 2, .blend = 4, .window = window, .minimum_tiles = 6};
-      CHECK(tiled(denoiser, even).plan(x.sizes()).is_blended() == (window != BlendWindow::constant));
+      CHECK(tiled(denoiser, even).plan(x.sizes()).is_blended() ==
+            (window != BlendWindow::constant));
       CHECK(relative_error(tiled(denoiser, even).denoise(x, 0.3), untiled) < 1e-14);
-      const TilingOptions fixed{.tiling = Tiling::fixed, .blend = 4, .patch = {9}, .overlap = 4, .window = window};
+      const TilingOptions fixed{
+          .tiling = Tiling::fixed, .blend = 4, .patch = {9}, .overlap = 4, .window = window};
       CHECK(relative_error(tiled(denoiser, fixed).denoise(x, 0.3), untiled) < 1e-14);
       // Too little context shows.
       const TilingOptions little{.context = 1, .blend = 4, .window = window, .minimum_tiles = 6};
@@ -80,7 +87,8 @@ TEST_CASE("blending is a weighted sum of the tiles") {
   // Two tiles of one row, cut at 8, without context: each sees its own end of the row only.
   const auto denoiser = std::make_shared<LocalDenoiser>(1);
   const Tensor x = test::indexed({1, 1, 16});
-  const TiledDenoiser two = tiled(denoiser, {.context = 0, .blend = 4, .window = BlendWindow::linear, .ranks = 2});
+  const TiledDenoiser two =
+      tiled(denoiser, {.context = 0, .blend = 4, .window = BlendWindow::linear, .ranks = 2});
   const Tensor left = denoiser->denoise(x.narrow(2, 0, 10).contiguous(), 0.5);
   const Tensor right = denoiser->denoise(x.narrow(2, 6, 10).contiguous(), 0.5);
   Tensor expected = at::cat({left.narrow(2, 0, 8), right.narrow(2, 2, 8)}, 2);
@@ -99,14 +107,19 @@ TEST_CASE("one sigma per image and maps of sigma survive tiling") {
   const NoiseLevel one_map(0.5 + 0.4 * test::indexed({1, 1, 37, 29}, 1.0));
   for (const Tiling tiling : {Tiling::exact, Tiling::fixed}) {
     for (const std::int64_t batch : {0, 1, 3}) {
-      const TiledDenoiser tiles = tiled(denoiser, {.tiling = tiling, .blend = 4, .patch = {8}, .overlap = 4,
-                                                   .minimum_tiles = 6, .max_batch_size = batch});
+      const TiledDenoiser tiles = tiled(denoiser, {.tiling = tiling,
+                                                   .blend = 4,
+                                                   .patch = {8},
+                                                   .overlap = 4,
+                                                   .minimum_tiles = 6,
+                                                   .max_batch_size = batch});
       for (const NoiseLevel& level : {NoiseLevel(0.2), per_image, map, one_map}) {
         CHECK(relative_error(tiles.denoise(x, level), denoiser->denoise(x, level)) < 1e-14);
       }
     }
   }
-  // Reflected windows need reflected maps: with a denoiser that only looks at its own pixel, they cannot matter.
+  // Reflected windows need reflected maps: with a denoiser that only looks at its own pixel, they
+  // cannot matter.
   const auto pointwise = std::make_shared<LocalDenoiser>(0);
   const TiledDenoiser peer = tiled(pointwise, {.tiling = Tiling::peer, .patch = {8}, .overlap = 4});
   CHECK(relative_error(peer.denoise(x, map), pointwise->denoise(x, map)) < 1e-14);
@@ -143,7 +156,8 @@ TEST_CASE("a memory limit cuts an image on one rank") {
   const auto denoiser = std::make_shared<LocalDenoiser>(2);
   const Tensor x = test::indexed({1, 3, 96, 80});
   const double whole = 3.0 * 96 * 80 * 4 * 8;
-  const TiledDenoiser limited = tiled(denoiser, {.tiling = Tiling::exact, .memory_limit_bytes = whole / 4});
+  const TiledDenoiser limited =
+      tiled(denoiser, {.tiling = Tiling::exact, .memory_limit_bytes = whole / 4});
   CHECK(relative_error(limited.denoise(x, 0.3), denoiser->denoise(x, 0.3)) < 1e-14);
   for (const auto& shape : denoiser->calls) {
     if (shape[2] == 96 && shape[3] == 80) continue;  // the untiled reference
@@ -155,11 +169,13 @@ TEST_CASE("a memory limit cuts an image on one rank") {
 TEST_CASE("another image shape gets another plan") {
   const auto denoiser = std::make_shared<LocalDenoiser>(1);
   const TiledDenoiser tiles = tiled(denoiser, {.tiling = Tiling::exact, .minimum_tiles = 4});
-  for (const auto& shape : std::vector<std::vector<std::int64_t>>{{1, 1, 20, 40}, {2, 3, 40, 20}, {1, 2, 9, 9, 9}}) {
+  for (const auto& shape :
+       std::vector<std::vector<std::int64_t>>{{1, 1, 20, 40}, {2, 3, 40, 20}, {1, 2, 9, 9, 9}}) {
     const Tensor x = test::indexed(shape);
     CHECK(relative_error(tiles.denoise(x, 0.3), denoiser->denoise(x, 0.3)) < 1e-14);
   }
-  const TiledDenoiser own(denoiser, self_communicator(), TilePlan::fixed({20, 40}, {.patch = {8}, .overlap = 2}));
+  const TiledDenoiser own(denoiser, self_communicator(),
+                          TilePlan::fixed({20, 40}, {.patch = {8}, .overlap = 2}));
   const Tensor x = test::indexed({1, 1, 20, 40});
   CHECK(relative_error(own.denoise(x, 0.3), denoiser->denoise(x, 0.3)) < 1e-14);
   CHECK(message_of([&] { own.denoise(x.transpose(2, 3).contiguous(), 0.3); }) ==
@@ -171,13 +187,17 @@ TEST_CASE("tilings say what they are") {
   const auto unlimited = std::make_shared<LocalDenoiser>(3, false);
   const std::vector<std::int64_t> shape = {1, 3, 64, 64};
 
-  CHECK(message_of([&] { tiled(unlimited, {.tiling = Tiling::exact}); })
-            .find("an exact tiling needs a denoiser with a reach") != std::string::npos);
-  CHECK(message_of([&] { tiled(std::make_shared<GridDenoiser>(), {.memory_limit_bytes = 1e6}).plan(shape); })
-            .find("grid gives no estimate") != std::string::npos);
-  CHECK(message_of([&] { tiled(local, {.max_batch_size = -1}); }).find("max_batch_size is -1") != std::string::npos);
-  CHECK(message_of([&] { tiled(local, {.tiling = Tiling::fixed}).denoise(test::indexed(shape), 0.1); })
-            .find("the patch of 448 pixels is larger than the image") != std::string::npos);
+  CHECK(message_of([&] {
+          tiled(unlimited, {.tiling = Tiling::exact});
+        }).find("an exact tiling needs a denoiser with a reach") != std::string::npos);
+  CHECK(message_of([&] {
+          tiled(std::make_shared<GridDenoiser>(), {.memory_limit_bytes = 1e6}).plan(shape);
+        }).find("grid gives no estimate") != std::string::npos);
+  CHECK(message_of([&] { tiled(local, {.max_batch_size = -1}); }).find("max_batch_size is -1") !=
+        std::string::npos);
+  CHECK(message_of([&] {
+          tiled(local, {.tiling = Tiling::fixed}).denoise(test::indexed(shape), 0.1);
+        }).find("the patch of 448 pixels is larger than the image") != std::string::npos);
 
   const auto warning = [&](const DenoiserPtr& denoiser, TilingOptions options) {
     options.minimum_tiles = 2;

@@ -53,6 +53,8 @@ class DRUNet : public Denoiser {
   std::optional<std::int64_t> reach() const override;
   /// The pixel size of the coarsest scale, m.
   std::int64_t alignment() const override;
+  /// Below 64 the size rule is another.
+  std::int64_t minimum_extent() const override { return 64; }
   std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
 
  private:

@@ -9,8 +9,8 @@
 
 namespace tessera {
 
-/// Operators of any kind shared out over ranks, as DistributedPhysics does for linear ones: forward() and
-/// measure() are local, vjp() is complete on every rank after one all-reduce.
+/// Operators of any kind shared out over ranks, as DistributedPhysics does for linear ones:
+/// forward() and measure() are local, vjp() is complete on every rank after one all-reduce.
 class DistributedNonlinearPhysics : public Physics {
  public:
   using Factory = std::function<std::unique_ptr<Physics>(std::int64_t index)>;
@@ -19,8 +19,8 @@ class DistributedNonlinearPhysics : public Physics {
   DistributedNonlinearPhysics(std::vector<PhysicsPtr> operators, CommunicatorPtr communicator,
                               DistributedPhysicsOptions options = {});
   /// Collective. See DistributedPhysics.
-  DistributedNonlinearPhysics(std::int64_t count, const Factory& factory, CommunicatorPtr communicator,
-                              DistributedPhysicsOptions options = {});
+  DistributedNonlinearPhysics(std::int64_t count, const Factory& factory,
+                              CommunicatorPtr communicator, DistributedPhysicsOptions options = {});
 
   std::string name() const override { return "distributed_nonlinear_physics"; }
   std::int64_t operator_count() const override { return partition_->items(); }

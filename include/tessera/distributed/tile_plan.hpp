@@ -6,9 +6,9 @@
 
 #include "tessera/comm/partition.hpp"
 
-/// How an image is cut into tiles: pure geometry in global coordinates, one to three spatial dimensions.
-/// A plan knows nothing of ranks or tensors; what TiledDenoiser computes from it does not depend on the
-/// number of ranks that share the tiles.
+/// How an image is cut into tiles: pure geometry in global coordinates, one to three spatial
+/// dimensions. A plan knows nothing of ranks or tensors; what TiledDenoiser computes from it does
+/// not depend on the number of ranks that share the tiles.
 namespace tessera {
 
 /// Pixels [begin, end) along one axis.
@@ -21,9 +21,10 @@ struct Interval {
 
 /// One tile along one axis: core within support within window.
 ///
-/// Cores are disjoint and cover the image. Around a cut at c, the two tiles that meet there are blended over
-/// [c - blend, c + blend): the support of a tile is its core and half of each blended region. The window is
-/// what the denoiser is given: the support and the context, which is cropped from the result.
+/// Cores are disjoint and cover the image. Around a cut at c, the two tiles that meet there are
+/// blended over [c - blend, c + blend): the support of a tile is its core and half of each blended
+/// region. The window is what the denoiser is given: the support and the context, which is cropped
+/// from the result.
 struct TileAxis {
   Interval core;
   Interval window;
@@ -48,7 +49,8 @@ enum class Border {
   reflect  ///< windows are filled by reflection without repeating the border pixel
 };
 
-/// The seed benchmark's tiling: cores of `patch` pixels from the origin, a halo of `overlap` pixels around.
+/// The seed benchmark's tiling: cores of `patch` pixels from the origin, a halo of `overlap` pixels
+/// around.
 struct FixedTiles {
   std::vector<std::int64_t> patch = {448};  ///< per axis, or one for all
   std::int64_t overlap = 32;                ///< halo: context and half of the blended region
@@ -58,13 +60,14 @@ struct FixedTiles {
 
 /// Even cuts: every rank has the same work.
 struct EvenTiles {
-  int ranks = 1;                   ///< how many ranks are to share the tiles
-  std::int64_t context = 32;       ///< cropped pixels beyond the support
-  std::int64_t blend = 0;          ///< full length of the blended region around a cut
-  std::int64_t alignment = 1;      ///< cuts and windows lie on this grid (Denoiser::alignment)
+  int ranks = 1;                       ///< how many ranks are to share the tiles
+  std::int64_t context = 32;           ///< cropped pixels beyond the support
+  std::int64_t blend = 0;              ///< full length of the blended region around a cut
+  std::int64_t alignment = 1;          ///< cuts and windows lie on this grid (Denoiser::alignment)
   std::int64_t max_window_pixels = 0;  ///< no window is larger: the memory limit; 0: none
-  std::int64_t minimum_tiles = 1;  ///< at least so many tiles
-  std::int64_t minimum_window = 1; ///< no window is shorter along any axis (Denoiser::minimum_extent)
+  std::int64_t minimum_tiles = 1;      ///< at least so many tiles
+  std::int64_t minimum_window =
+      1;  ///< no window is shorter along any axis (Denoiser::minimum_extent)
 };
 
 /// What a plan costs when `ranks` ranks share it.
@@ -72,11 +75,13 @@ struct TileCosts {
   std::int64_t tiles = 0;
   std::vector<std::int64_t> smallest_window;
   std::vector<std::int64_t> largest_window;
-  double work_factor = 1;     ///< pixels computed / pixels of the image
-  double imbalance = 1;       ///< largest rank's pixels computed / (pixels of the image / ranks)
-  int idle_ranks = 0;         ///< ranks without a tile
-  double exchanged_bytes = 0; ///< what all ranks together contribute to the all-gather of one denoising; 0 on one rank
-  double peak_bytes = 0;      ///< estimate for the busiest rank: image in and out, tiles exchanged, working memory
+  double work_factor = 1;  ///< pixels computed / pixels of the image
+  double imbalance = 1;    ///< largest rank's pixels computed / (pixels of the image / ranks)
+  int idle_ranks = 0;      ///< ranks without a tile
+  double exchanged_bytes =
+      0;  ///< what all ranks together contribute to the all-gather of one denoising; 0 on one rank
+  double peak_bytes =
+      0;  ///< estimate for the busiest rank: image in and out, tiles exchanged, working memory
 };
 
 /// What the costs are computed for. Defaults: a colour image in float32.
@@ -94,19 +99,23 @@ struct TileCostOptions {
 /// Tiles that cover an image of a given shape.
 class TilePlan {
  public:
-  /// Cores start at 0, patch, 2 patch, ...; the last one ends at the border. Windows are shifted inside the
-  /// image, so that all have patch + 2 overlap pixels where the image has as many and `alignment` allows.
-  /// Throws error::InvalidArgument for a patch larger than the image, a negative overlap, or a blended region
-  /// that the overlap does not hold.
+  /// Cores start at 0, patch, 2 patch, ...; the last one ends at the border. Windows are shifted
+  /// inside the image, so that all have patch + 2 overlap pixels where the image has as many and
+  /// `alignment` allows. Throws error::InvalidArgument for a patch larger than the image, a
+  /// negative overlap, or a blended region that the overlap does not hold.
   static TilePlan fixed(std::vector<std::int64_t> shape, const FixedTiles& options);
 
-  /// The layout of deepinv 0.5's tiling: all windows have patch + 2 overlap pixels, the last one is shifted
-  /// back, borders are filled by reflection, and where cores would overlap the earlier tile wins.
-  static TilePlan peer(std::vector<std::int64_t> shape, std::vector<std::int64_t> patch, std::int64_t overlap);
+  /// The layout of deepinv 0.5's tiling: all windows have patch + 2 overlap pixels, the last one is
+  /// shifted back, borders are filled by reflection, and where cores would overlap the earlier tile
+  /// wins.
+  static TilePlan peer(std::vector<std::int64_t> shape, std::vector<std::int64_t> patch,
+                       std::int64_t overlap);
 
-  /// Cuts for all ranks at once: tiles at the border take larger cores, because they need no outer halo.
-  /// Searches the grids, with one or several tiles per rank, for the least work of the busiest rank, then for
-  /// the least work in all. context and blend / 2 together are rounded up to the alignment.
+  /// Cuts for all ranks at once: tiles at the border take larger cores, because they need no outer
+  /// halo. Searches grids, with one or several tiles per rank, and bands that are cut by
+  /// themselves, which serve numbers of ranks that do not factorise, for the least work of the
+  /// busiest rank, then for the least work in all. context and blend / 2 together are rounded up to
+  /// the alignment.
   static TilePlan even(std::vector<std::int64_t> shape, const EvenTiles& options);
 
   const std::vector<std::int64_t>& shape() const { return shape_; }

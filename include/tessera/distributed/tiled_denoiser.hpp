@@ -15,52 +15,59 @@ namespace tessera {
 
 /// How TiledDenoiser cuts an image; see TilePlan.
 enum class Tiling {
-  even,   ///< equal work for every rank, `context` cropped and `blend` weighted pixels around the cuts
-  exact,  ///< as even, with the context that reproduces the untiled denoiser, from its reach and alignment
+  even,   ///< equal work for every rank, `context` cropped and `blend` weighted pixels around the
+          ///< cuts
+  exact,  ///< as even, with the context that reproduces the untiled denoiser, from its reach and
+          ///< alignment
   fixed,  ///< cores of `patch` pixels with a halo of `overlap`
   peer    ///< the layout of deepinv's tiling, reflected borders and hard cuts included
 };
 
 struct TilingOptions {
   Tiling tiling = Tiling::even;
-  std::int64_t context = 32;                ///< even: cropped pixels beyond the blended region
-  std::int64_t blend = 16;                  ///< even, fixed: full length of the blended region around a cut
-  std::vector<std::int64_t> patch = {448};  ///< fixed, peer: size of a core, per axis or one for all
-  std::int64_t overlap = 32;                ///< fixed, peer: halo around a core; holds half of the blend
+  std::int64_t context = 32;  ///< even: cropped pixels beyond the blended region
+  std::int64_t blend = 16;    ///< even, fixed: full length of the blended region around a cut
+  std::vector<std::int64_t> patch = {
+      448};                   ///< fixed, peer: size of a core, per axis or one for all
+  std::int64_t overlap = 32;  ///< fixed, peer: halo around a core; holds half of the blend
   BlendWindow window = BlendWindow::cosine;
-  int ranks = 0;                            ///< even, exact: plan for so many ranks; 0: for the communicator's
-  std::int64_t minimum_tiles = 1;           ///< even, exact: at least so many tiles
-  /// Tiles of equal shape given to the denoiser at once; 0: all of a rank's. With 1 the result is the same bits
-  /// for every number of ranks, given one plan; with more it is the same to rounding, because libraries may
-  /// choose their algorithm by batch size.
+  int ranks = 0;  ///< even, exact: plan for so many ranks; 0: for the communicator's
+  std::int64_t minimum_tiles = 1;  ///< even, exact: at least so many tiles
+  /// Tiles of equal shape given to the denoiser at once; 0: all of a rank's. With 1 the result is
+  /// the same bits for every number of ranks, given one plan; with more it is the same to rounding,
+  /// because libraries may choose their algorithm by batch size.
   std::int64_t max_batch_size = 1;
-  /// Bound on the denoiser's working memory, from Denoiser::memory_estimate: limits the windows of even and
-  /// exact tilings and the tiles per batch of all. 0: none.
+  /// Bound on the denoiser's working memory, from Denoiser::memory_estimate: limits the windows of
+  /// even and exact tilings and the tiles per batch of all. 0: none.
   double memory_limit_bytes = 0;
 };
 
-/// A denoiser applied tile by tile, the tiles shared out over ranks: less memory on one rank, less time on
-/// several.
+/// A denoiser applied tile by tile, the tiles shared out over ranks: less memory on one rank, less
+/// time on several.
 ///
-/// Each rank denoises its tiles and weighs them; one all-gather of the weighted tiles completes the image on
-/// every rank, which adds them up in the plan's order. So, for a given plan, the result does not depend on the
-/// number of ranks. What is gathered is each tile's core with its half of the blended regions: the image once,
-/// and the blended regions once more, about half of what an all-reduce of images moves.
+/// Each rank denoises its tiles and weighs them; one all-gather of the weighted tiles completes the
+/// image on every rank, which adds them up in the plan's order. So, for a given plan, the result
+/// does not depend on the number of ranks. What is gathered is each tile's core with its half of
+/// the blended regions: the image once, and the blended regions once more, about half of what an
+/// all-reduce of images moves.
 class TiledDenoiser : public Denoiser {
  public:
   /// Plans for an image's spatial extents. The same on every rank.
   using Rule = std::function<TilePlan(const std::vector<std::int64_t>& shape)>;
 
-  /// Plans by the options, once per image shape. Throws error::InvalidArgument for options that cannot work:
-  /// an exact tiling of a denoiser without a reach, a memory limit where its memory is unknown.
+  /// Plans by the options, once per image shape. Throws error::InvalidArgument for options that
+  /// cannot work: an exact tiling of a denoiser without a reach, a memory limit where its memory is
+  /// unknown.
   TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, TilingOptions options = {});
 
   /// With a plan of one's own, for images of its shape; of the options, window, max_batch_size and
   /// memory_limit_bytes are read.
-  TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, TilePlan plan, TilingOptions options = {});
+  TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, TilePlan plan,
+                TilingOptions options = {});
 
   /// With a rule of one's own; of the options, the same are read.
-  TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, Rule rule, TilingOptions options = {});
+  TiledDenoiser(DenoiserPtr denoiser, CommunicatorPtr communicator, Rule rule,
+                TilingOptions options = {});
 
   /// "tiled(drunet)"
   std::string name() const override;
@@ -74,14 +81,16 @@ class TiledDenoiser : public Denoiser {
   const Denoiser& denoiser() const { return *denoiser_; }
   const TilingOptions& options() const { return options_; }
 
-  /// Local. The plan for images of shape (B, C, spatial...), with elements of `bytes_per_element` bytes.
+  /// Local. The plan for images of shape (B, C, spatial...), with elements of `bytes_per_element`
+  /// bytes.
   TilePlan plan(at::IntArrayRef image_shape, std::int64_t bytes_per_element = 4) const;
 
-  /// Local. True if tiles of this plan reproduce the untiled denoiser to rounding: enough context inside the
-  /// image, windows on its grid.
+  /// Local. True if tiles of this plan reproduce the untiled denoiser to rounding: enough context
+  /// inside the image, windows on its grid.
   bool is_exact(const TilePlan& plan) const;
 
-  /// Local. What a user should know about this tiling: how it differs from untiled, ranks without a tile.
+  /// Local. What a user should know about this tiling: how it differs from untiled, ranks without a
+  /// tile.
   std::vector<std::string> warnings(at::IntArrayRef image_shape) const;
 
   /// Local. The plan's costs and the warnings, as lines of text.
@@ -101,8 +110,9 @@ class TiledDenoiser : public Denoiser {
   DenoiserPtr denoiser_;
   CommunicatorPtr communicator_;
   TilingOptions options_;
-  Rule rule_;                                                             // empty: by the options
-  mutable std::map<std::string, std::shared_ptr<const Layout>> layouts_;  // by shape, dtype and device
+  Rule rule_;  // empty: by the options
+  mutable std::map<std::string, std::shared_ptr<const Layout>>
+      layouts_;  // by shape, dtype and device
 };
 
 }  // namespace tessera

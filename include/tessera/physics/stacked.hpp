@@ -23,6 +23,7 @@ class StackedPhysics : public LinearPhysics {
   std::int64_t operator_count() const override { return static_cast<std::int64_t>(operators_.size()); }
   /// Operator `index` alone; error::InvalidArgument beyond the last.
   const LinearPhysics& at(std::int64_t index) const;
+  const std::vector<LinearPhysicsPtr>& operators() const { return operators_; }
 
   /// (1/N) sum_i A_i^+ y_i. Not the least-squares solution, which pseudo_inverse gives: a cheap starting
   /// point, since each operator is inverted alone.

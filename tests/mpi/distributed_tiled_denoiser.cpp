@@ -1,0 +1,142 @@
+#include <ATen/ops/equal.h>
+
+#include <chrono>
+
+#include "catch.hpp"
+#include "distributed_parts.hpp"
+#include "tessera/comm/self.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/distributed/tiled_denoiser.hpp"
+#include "world.hpp"
+
+using namespace tessera;
+using test::relative_error;
+
+// Run on 1 to 8 ranks: with two and six tiles, some ranks hold none.
+namespace {
+
+using Shape = std::vector<std::int64_t>;
+
+std::vector<Shape> image_shapes() {
+  return {{2, 3, 37, 29}, {2, 1, 11, 14, 17}};
+}
+
+error::RankFailure failure_of(const std::function<void()>& action) {
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    action();
+  } catch (const error::RankFailure& failure) {
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+    return failure;
+  }
+  FAIL("no rank failure");
+  throw std::logic_error("unreachable");
+}
+
+/// Fails on rank `failing`.
+DenoiserPtr failing_on(int failing) {
+  if (test::world()->rank() == failing) return std::make_shared<test::FailingDenoiser>();
+  class Same : public Denoiser {
+   public:
+    std::string name() const override { return "failing"; }
+
+   private:
+    Tensor do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const override {
+      return x.clone();
+    }
+  };
+  return std::make_shared<Same>();
+}
+
+}  // namespace
+
+TEST_CASE("given a plan, the bits do not depend on the number of ranks") {
+  const auto denoiser = std::make_shared<test::LocalDenoiser>(3);
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    for (const Shape& shape : image_shapes()) {
+      const Tensor x = test::indexed(shape, 0, type);
+      const std::vector<std::int64_t> extents(shape.begin() + 2, shape.end());
+      for (const std::int64_t tiles : {2, 6}) {
+        const TilePlan even =
+            TilePlan::even(extents, {.context = 1, .blend = 4, .minimum_tiles = tiles});
+        const TilePlan peer = TilePlan::peer(extents, {10}, 3);
+        for (const TilePlan& plan : {even, peer}) {
+          for (const BlendWindow window :
+               {BlendWindow::constant, BlendWindow::cosine, BlendWindow::gaussian}) {
+            const TiledDenoiser alone(denoiser, self_communicator(), plan, {.window = window});
+            const TiledDenoiser together(denoiser, test::world(), plan, {.window = window});
+            CHECK(at::equal(together.denoise(x, 0.3), alone.denoise(x, 0.3)));
+            const TiledDenoiser batched(denoiser, test::world(), plan,
+                                        {.window = window, .max_batch_size = 0});
+            CHECK(relative_error(batched.denoise(x, 0.3), alone.denoise(x, 0.3)) <
+                  (type == at::kDouble ? 1e-14 : 1e-6));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("exact tilings are exact on every number of ranks") {
+  const DenoiserPtr denoisers[] = {std::make_shared<test::LocalDenoiser>(3),
+                                   std::make_shared<test::GridDenoiser>()};
+  for (const DenoiserPtr& denoiser : denoisers) {
+    for (const Shape& shape : image_shapes()) {
+      const TiledDenoiser exact(denoiser, test::world(), {.tiling = Tiling::exact});
+      const Tensor x = test::indexed(shape);
+      CHECK(relative_error(exact.denoise(x, 0.4), denoiser->denoise(x, 0.4)) < 1e-12);
+      const NoiseLevel per_image(at::tensor({0.1, 0.6}, at::kDouble));
+      CHECK(relative_error(exact.denoise(x, per_image), denoiser->denoise(x, per_image)) < 1e-12);
+    }
+  }
+}
+
+TEST_CASE("more ranks than tiles: said, and done") {
+  const auto denoiser = std::make_shared<test::LocalDenoiser>(2);
+  const Tensor x = test::indexed({1, 1, 20, 18});
+  const TiledDenoiser two(denoiser, test::world(),
+                          TilePlan::fixed({20, 18}, {.patch = {10, 18}, .overlap = 2}));
+  denoiser->calls.clear();
+  CHECK(relative_error(two.denoise(x, 0.3), test::LocalDenoiser(2).denoise(x, 0.3)) < 1e-14);
+  const int ranks = test::world()->size();
+  const std::size_t tiles = ranks == 1 ? 2 : (test::world()->rank() < 2 ? 1 : 0);
+  CHECK(denoiser->calls.size() == tiles);
+  CHECK(two.warnings(x.sizes()).size() == (ranks > 2 ? 1 : 0));
+}
+
+TEST_CASE("a denoiser that fails on one rank fails on all") {
+  const int ranks = test::world()->size();
+  if (ranks == 1) return;
+  for (const int failing : {0, ranks - 1}) {
+    const TiledDenoiser tiles(failing_on(failing), test::world(), {.context = 2, .blend = 0});
+    const error::RankFailure failure = failure_of([&] {
+      tiles.denoise(test::indexed({1, 1, 40, 40}), 0.1);
+    });
+    CHECK(failure.rank() == failing);
+    CHECK(std::string(failure.what()).find("the denoiser broke") != std::string::npos);
+  }
+}
+
+TEST_CASE("images and plans that differ between ranks are noticed on all") {
+  const int ranks = test::world()->size();
+  const int rank = test::world()->rank();
+  if (ranks == 1) return;
+  const auto denoiser = std::make_shared<test::LocalDenoiser>(1);
+  const TiledDenoiser tiles(denoiser, test::world(), {.context = 2, .blend = 2});
+  const auto denoise = [&](const Tensor& x) { tiles.denoise(x, 0.1); };
+  CHECK_THROWS_AS(denoise(test::indexed({1, 1, 20, rank == 0 ? 16 : 24})), error::ShapeMismatch);
+  CHECK_THROWS_AS(denoise(test::indexed({1, 1, 20, 16}, 0, rank == 0 ? at::kFloat : at::kDouble)),
+                  error::ShapeMismatch);
+  CHECK_THROWS_AS(TiledDenoiser(denoiser, test::world(), {.context = rank == 0 ? 2 : 3})
+                      .denoise(test::indexed({1, 1, 40, 40}), 0.1),
+                  error::InvalidArgument);
+  // Wrong on one rank alone: not an image, a level that does not fit.
+  CHECK(failure_of([&] {
+          denoise(rank == 1 ? test::indexed({20, 16}) : test::indexed({1, 1, 20, 16}));
+        }).rank() == 1);
+  CHECK(failure_of([&] {
+          tiles.denoise(
+              test::indexed({2, 1, 20, 16}),
+              rank == 1 ? NoiseLevel(at::tensor({0.1, 0.2, 0.3}, at::kDouble)) : NoiseLevel(0.1));
+        }).rank() == 1);
+}
