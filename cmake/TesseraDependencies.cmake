@@ -58,7 +58,7 @@ tessera_decide(NCCL NCCL_FOUND LibTorch_CUDA_FOUND)
 if(TESSERA_IO)
   find_package(PNG)
   find_package(JPEG)
-  find_package(TIFF)
+  find_package(TIFF 4.5)  # errors and warnings per file, not per process
   find_package(nlohmann_json 3.7 QUIET)
 endif()
 tessera_decide(IO PNG_FOUND JPEG_FOUND TIFF_FOUND nlohmann_json_FOUND)

@@ -127,6 +127,8 @@ class JpegReader {
     }
     codec_.out_color_space = grey ? JCS_GRAYSCALE : JCS_RGB;
 
+    const int turned = options.apply_orientation ? orientation() : 1;  // finishing forgets the markers
+
     const Tensor samples = host_tensor({height, width, grey ? 1 : 3}, at::kByte);
     auto* first = samples.mutable_data_ptr<std::uint8_t>();
     const auto stride = static_cast<std::size_t>(samples.stride(0));
@@ -138,8 +140,7 @@ class JpegReader {
       }
       jpeg_finish_decompress(&codec_);
     });
-    const Tensor image = image_from_samples(samples);
-    return options.apply_orientation ? upright(image, orientation()) : image;
+    return upright(image_from_samples(samples), turned);
   }
 
  private:

@@ -53,8 +53,7 @@ json parse_header(const std::string& text) {
   const auto watch = [&keys](int depth, json::parse_event_t event, json& parsed) {
     constexpr int deepest = 3;  // header, entry, shape
     if (depth > deepest) throw error::Io("has a damaged header: too deeply nested");
-    keys.resize(static_cast<std::size_t>(depth) + 1);
-    if (event == json::parse_event_t::object_end) keys.resize(static_cast<std::size_t>(depth));
+    keys.resize(static_cast<std::size_t>(depth) + 1);  // forgets the keys of objects that have ended
     if (event == json::parse_event_t::key) {
       const auto& key = parsed.get_ref<const std::string&>();
       if (!keys.back().insert(key).second) {

@@ -25,12 +25,16 @@ void TiffStream::open(const char* mode) {
   TIFFOpenOptions* options = TIFFOpenOptionsAlloc();
   if (options == nullptr) throw std::bad_alloc();
   TIFFOpenOptionsSetErrorHandlerExtR(options, keep_error, this);
-  TIFFOpenOptionsSetWarningHandlerExtR(options, drop_warning, this);
+  TIFFOpenOptionsSetWarningHandlerExtR(options, judge_warning, this);
   handle_ = TIFFClientOpenExt(
       "image", mode, this, read, write, seek, [](thandle_t) { return 0; }, size,
       [](thandle_t, void**, toff_t*) { return 0; }, [](thandle_t, void*, toff_t) {}, options);
   TIFFOpenOptionsFree(options);
   if (handle_ == nullptr) fail("cannot be opened");
+  if (!message_.empty()) {
+    TIFFClose(std::exchange(handle_, nullptr));
+    fail("cannot be opened");
+  }
 }
 
 void TiffStream::fail(const char* otherwise) const {
@@ -53,6 +57,14 @@ int TiffStream::keep_error(TIFF* /*tiff*/, void* self, const char* /*module*/, c
   } catch (const std::exception&) {  // out of memory: the caller's own words will do
   }
   return 1;
+}
+
+/// libtiff goes on without the tags whose values it cannot read, and pixels change their meaning (a palette
+/// becomes grey); that is an error here. All other warnings are about what does not matter.
+int TiffStream::judge_warning(TIFF* tiff, void* self, const char* module, const char* format,
+                              std::va_list arguments) {
+  const bool lost = std::strstr(format, "IO error during reading") != nullptr;
+  return lost ? keep_error(tiff, self, module, format, arguments) : 1;
 }
 
 tmsize_t TiffStream::read(thandle_t self, void* target, tmsize_t count) {

@@ -211,19 +211,19 @@ TEST_CASE("read_image refuses a decompression bomb before it allocates", "[io][i
   const ImageReadOptions any{.max_pixels = std::numeric_limits<std::int64_t>::max()};
   CHECK_THROWS_WITH(read_image(data_file("bomb.png"), any), Contains("cannot hold"));
 
-  // The height of a JPEG and of a TIFF raised to their largest values.
+  // The size of a JPEG and the width of a TIFF raised.
   const test::TemporaryFolder folder;
   std::string jpeg = test::read_bytes(data_file("grey.jpg"));
   const std::size_t frame = jpeg.find("\xff\xc0");
   REQUIRE(frame != std::string::npos);
   jpeg.replace(frame + 5, 4, "\xff\xdc\xff\xdc");
   test::write_bytes(folder.file("bomb.jpg"), jpeg);
-  CHECK_THROWS_WITH(read_image(folder.file("bomb.jpg")), Contains("cannot hold"));
+  CHECK_THROWS_WITH(read_image(folder.file("bomb.jpg"), any), Contains("cannot hold"));
 
   std::string tiff = test::read_bytes(data_file("strips8.tif"));
-  const std::size_t height = tiff.find(std::string("\x01\x01\x04\x00\x01\x00\x00\x00\x05", 9));
-  REQUIRE(height != std::string::npos);
-  tiff.replace(height + 8, 4, "\xff\xff\xff\x0f");
+  const std::size_t width = tiff.find(std::string("\x00\x01\x04\x00\x01\x00\x00\x00\x07", 9));
+  REQUIRE(width != std::string::npos);
+  tiff.replace(width + 8, 4, "\xff\xff\xff\x0f");
   test::write_bytes(folder.file("bomb.tif"), tiff);
   CHECK_THROWS_WITH(read_image(folder.file("bomb.tif")), Contains("cannot hold"));
 }

@@ -1,0 +1,56 @@
+#include "tessera/io/default_weights.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <vector>
+
+#include "tessera/core/error.hpp"
+
+namespace tessera {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* file_name = "drunet_lite.safetensors";
+
+/// The folders of the library that holds this function and of the running program; the same folder if the
+/// library is linked into the program.
+std::vector<fs::path> own_folders() {
+  std::vector<fs::path> folders;
+  std::error_code failed;
+  Dl_info info{};
+  if (::dladdr(reinterpret_cast<const void*>(&default_weights), &info) != 0 && info.dli_fname != nullptr) {
+    const fs::path library = fs::canonical(info.dli_fname, failed);
+    if (!failed) folders.push_back(library.parent_path());
+  }
+  const fs::path program = fs::read_symlink("/proc/self/exe", failed);
+  if (!failed) folders.push_back(program.parent_path());
+  return folders;
+}
+
+}  // namespace
+
+std::string default_weights() {
+  std::vector<fs::path> candidates;
+  for (const fs::path& folder : own_folders()) {
+    for (const char* relative : {TESSERA_WEIGHTS_FROM_LIBRARY, TESSERA_WEIGHTS_FROM_PROGRAM}) {
+      candidates.push_back((folder / relative).lexically_normal());
+    }
+  }
+  candidates.emplace_back(TESSERA_WEIGHTS_SOURCE);
+  candidates.emplace_back(TESSERA_WEIGHTS_INSTALLED);
+  std::vector<std::string> tried;
+  for (const fs::path& candidate : candidates) {
+    const fs::path file = candidate / file_name;
+    std::error_code ignored;
+    if (fs::is_regular_file(file, ignored)) return file.string();
+    if (tried.empty() || tried.back() != candidate.string()) tried.push_back(candidate.string());
+  }
+  throw error::Io(fmt::format("default_weights: there is no {} in any of {}", file_name, fmt::join(tried, ", ")));
+}
+
+}  // namespace tessera
