@@ -7,11 +7,13 @@
 ///
 ///   core         Tensor and TensorList (LibTorch's), errors
 ///   comm         Communicator: how ranks talk, agree on failures and share out work; tensors sent through it
-///   physics      y_i = A_i(x): forward models, from one image to one measurement per operator; noise
+///   physics      y_i = A_i(x): forward models, from one image to one measurement per operator; blurs; noise
 ///   fidelity     f(x): how badly an image explains the measurements, and its gradient and proximal operator
-///   denoiser     removes noise of a given level from an image
+///   denoiser     removes noise of a given level from an image: total variation, DnCNN, DRUNet
 ///   prior        what images look like: a regulariser, or a denoiser in its place
+///   distributed  operators shared out over ranks, denoisers applied tile by tile, with the same interfaces
 ///   solver       iterations that bring fidelity and prior together; observers, stopping rules
+///   metric       how good a restoration is, where the truth is known
 ///
 /// One iteration: x -> fidelity.gradient(x), where physics goes forward and back and ranks add up
 ///                  -> x - step * gradient -> prior.prox, where the denoiser works -> x.
@@ -26,28 +28,48 @@
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/counting.hpp"
 #include "tessera/comm/partition.hpp"
+#include "tessera/comm/program.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/comm/tensor_view.hpp"
 
+#include "tessera/physics/blur.hpp"
+#include "tessera/physics/gaussian_kernel.hpp"
 #include "tessera/physics/linear_operator.hpp"
 #include "tessera/physics/linear_physics.hpp"
 #include "tessera/physics/noise.hpp"
+#include "tessera/physics/padding.hpp"
 #include "tessera/physics/physics.hpp"
+#include "tessera/physics/spectrum_cache.hpp"
+#include "tessera/physics/stacked.hpp"
 
 #include "tessera/fidelity/data_fidelity.hpp"
 #include "tessera/fidelity/l2.hpp"
 
 #include "tessera/denoiser/denoiser.hpp"
+#include "tessera/denoiser/dncnn.hpp"
+#include "tessera/denoiser/drunet.hpp"
+#include "tessera/denoiser/network_options.hpp"
 #include "tessera/denoiser/noise_level.hpp"
+#include "tessera/denoiser/total_variation.hpp"
 #include "tessera/denoiser/weights.hpp"
 
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/prior/prior.hpp"
+
+#include "tessera/distributed/blend_window.hpp"
+#include "tessera/distributed/distributed_nonlinear_physics.hpp"
+#include "tessera/distributed/distributed_physics.hpp"
+#include "tessera/distributed/tile_plan.hpp"
+#include "tessera/distributed/tiled_denoiser.hpp"
 
 #include "tessera/solver/hqs.hpp"
 #include "tessera/solver/observer.hpp"
 #include "tessera/solver/pnp.hpp"
 #include "tessera/solver/solver.hpp"
 #include "tessera/solver/stopwatch.hpp"
+
+#include "tessera/metric/psnr.hpp"
+#include "tessera/metric/ssim.hpp"
 // clang-format on

@@ -97,7 +97,9 @@ class NcclCommunicator final : public Communicator {
   std::string name() const override { return "nccl"; }
   Memory memory() const override { return Memory::device; }
   Communicator& control() override { return *control_; }
-  [[noreturn]] void abort(int code) override { control_->abort(code); }
+  [[noreturn]] void abort(int code) override {
+    for (;;) control_->abort(code);  // GCC 12 forgets that the virtual function does not return
+  }
 
  private:
   void check(ncclResult_t result, const char* operation) {
