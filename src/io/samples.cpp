@@ -52,11 +52,11 @@ Tensor upright(const Tensor& image, int orientation) {
     case 5:
       return image.transpose(rows, columns).contiguous();
     case 6:
-      return image.transpose(rows, columns).flip({columns});
+      return image.transpose(rows, columns).flip({columns}).contiguous();
     case 7:
-      return image.transpose(rows, columns).flip({rows, columns});
+      return image.transpose(rows, columns).flip({rows, columns}).contiguous();
     case 8:
-      return image.transpose(rows, columns).flip({rows});
+      return image.transpose(rows, columns).flip({rows}).contiguous();
     default:
       return image;
   }

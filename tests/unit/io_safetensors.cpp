@@ -89,7 +89,7 @@ TEST_CASE("read_safetensors refuses inconsistent headers, with the cause", "[io]
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,1e300]}})", "natural number"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}})", "no pair"},
       {R"({"a":{"dtype":"F32","shape":{},"data_offsets":[0,8]}})", "no list"},
-      {R"({"a":{"dtype":"F32","shape":[[2]],"data_offsets":[0,8]}})", "natural number"},
+      {R"({"a":{"dtype":"F32","shape":[[2]],"data_offsets":[0,8]}})", "nested"},
       {R"({"a":{"dtype":"F32","shape":[[[[[2]]]]],"data_offsets":[0,8]}})", "nested"},
       {R"({"a":{"dtype":"Q7","shape":[2],"data_offsets":[0,8]}})", "dtype 'Q7'"},
       {R"({"a":{"dtype":7,"shape":[2],"data_offsets":[0,8]}})", "dtype 'number'"},

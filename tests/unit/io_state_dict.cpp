@@ -122,7 +122,8 @@ TEST_CASE("read_state_dict survives hostile pickles", "[io][state_dict]") {
   const std::string path = folder.file("w.pth");
   const auto [program, cause] = GENERATE(table<std::string, std::string>({
       {".", "stack is empty"},
-      {"R", "missing"},
+      {"R", "stack is empty"},
+      {"K\x01R", "missing"},
       {"(", "truncated"},
       {"t", "mark is missing"},
       {"(((((0", "opcode 0x30"},
