@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/network.hpp"
 #include "key_layout.hpp"
 #include "network.hpp"
 #include "tessera/core/error.hpp"
@@ -65,7 +66,14 @@ DnCNN::DnCNN(const StateDict& weights, NetworkOptions options)
   }
   architecture_.width = fitted.unknowns[width];
   architecture_.channels = fitted.unknowns[in_channels];
-  network_ = std::make_unique<const detail::Network>(std::move(fitted.parameters), options);
+  detail::Network::Compile compile;
+  if (architecture_.dimensions == 2) {
+    compile = [has_bias = architecture_.has_bias](const std::vector<Tensor>& parameters) {
+      return engine::compile_dncnn(parameters, has_bias);
+    };
+  }
+  network_ = std::make_unique<const detail::Network>(std::move(fitted.parameters), options,
+                                                     std::move(compile));
 }
 
 DnCNN::~DnCNN() = default;
@@ -74,16 +82,25 @@ std::int64_t DnCNN::parameter_count() const {
   return network_->parameter_count();
 }
 
-// Two feature images are alive at a time.
+// The engine works on one image at a time, beside the batch's results. With LibTorch's operations
+// two feature images are alive at a time.
 std::optional<double> DnCNN::memory_estimate(at::IntArrayRef shape) const {
   if (static_cast<std::int64_t>(shape.size()) != architecture_.dimensions + 2) return std::nullopt;
   double pixels = static_cast<double>(shape[0]);
   for (const std::int64_t extent : shape.slice(2)) pixels *= static_cast<double>(extent);
+  if (architecture_.dimensions == 2) {
+    if (const auto working = network_->engine_elements(shape[2], shape[3]))
+      return static_cast<double>(*working) + pixels * static_cast<double>(architecture_.channels);
+  }
   return pixels * 2 * static_cast<double>(architecture_.width);
 }
 
 Tensor DnCNN::do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const {
   detail::check_channels(x, architecture_.channels, architecture_.dimensions, "dncnn.denoise");
+  if (const auto engine = network_->engine_for(x)) {
+    const Tensor input = x.to(at::kFloat).contiguous();
+    return detail::Network::leave(engine->run(input).add_(input), x);
+  }
   const Tensor input = network_->enter(x);
   const detail::Network::Parameters parameters = network_->parameters(input);
   auto next = parameters->begin();

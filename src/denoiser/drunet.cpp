@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "drunet_layout.hpp"
+#include "engine/network.hpp"
 #include "network.hpp"
 
 namespace tessera {
@@ -83,7 +84,15 @@ class Pass {
 DRUNet::DRUNet(const StateDict& weights, NetworkOptions options) {
   detail::DRUNetWeights read = detail::read_drunet(weights);
   architecture_ = std::move(read.architecture);
-  network_ = std::make_unique<const detail::Network>(std::move(read.parameters), options);
+  detail::Network::Compile compile;
+  if (architecture_.dimensions == 2) {
+    const auto scales = static_cast<std::int64_t>(architecture_.widths.size());
+    compile = [scales, blocks = architecture_.blocks](const std::vector<Tensor>& parameters) {
+      return engine::compile_drunet(parameters, scales, blocks);
+    };
+  }
+  network_ = std::make_unique<const detail::Network>(std::move(read.parameters), options,
+                                                     std::move(compile));
 }
 
 DRUNet::~DRUNet() = default;
@@ -136,12 +145,20 @@ std::vector<std::int64_t> DRUNet::accepted_extents(at::IntArrayRef spatial) cons
   return extents;
 }
 
-// In a block three feature images are alive, beside one skip per scale down to the current one.
+// The engine works on one image at a time, beside the batch's inputs and results. With LibTorch's
+// operations three feature images are alive in a block, beside one skip per scale down to the
+// current one.
 std::optional<double> DRUNet::memory_estimate(at::IntArrayRef shape) const {
   if (static_cast<std::int64_t>(shape.size()) != architecture_.dimensions + 2) return std::nullopt;
+  const std::vector<std::int64_t> extents = accepted_extents(shape.slice(2));
   double pixels = static_cast<double>(shape[0]);
-  for (const std::int64_t extent : accepted_extents(shape.slice(2)))
-    pixels *= static_cast<double>(extent);
+  for (const std::int64_t extent : extents) pixels *= static_cast<double>(extent);
+  if (architecture_.dimensions == 2) {
+    if (const auto working = network_->engine_elements(extents[0], extents[1])) {
+      return static_cast<double>(*working) +
+             pixels * static_cast<double>(2 * architecture_.channels + 1);
+    }
+  }
   double peak = 0;
   double skips = 0;
   double share = 1;  // of this scale in the pixels
@@ -158,6 +175,10 @@ Tensor DRUNet::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
   Tensor input = at::cat({x, sigma.as_map(x)}, 1);
   const std::vector<std::int64_t> extents = accepted_extents(x.sizes().slice(2));
   if (at::IntArrayRef(extents) != x.sizes().slice(2)) input = extended(input, extents);
+  if (const auto engine = network_->engine_for(input)) {
+    const Tensor result = engine->run(input.to(at::kFloat).contiguous());
+    return detail::Network::leave(cropped(result, x), x);
+  }
   input = network_->enter(input);
   const detail::Network::Parameters parameters = network_->parameters(input);
   const Tensor result = Pass(architecture_, *parameters)(std::move(input));

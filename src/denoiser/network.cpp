@@ -9,6 +9,7 @@
 #include <numeric>
 #include <optional>
 
+#include "engine/network.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera::detail {
@@ -44,11 +45,12 @@ Tensor convolution(const Tensor& x, const Tensor& kernel, const Tensor& bias, st
 
 }  // namespace
 
-Network::Network(std::vector<Tensor> parameters, NetworkOptions options)
+Network::Network(std::vector<Tensor> parameters, NetworkOptions options, Compile compile)
     : parameters_(std::move(parameters)),
       options_(options),
       trainable_(std::any_of(parameters_.begin(), parameters_.end(),
-                             [](const Tensor& parameter) { return parameter.requires_grad(); })) {
+                             [](const Tensor& parameter) { return parameter.requires_grad(); })),
+      compile_(options.engine == Engine::automatic ? std::move(compile) : Compile()) {
   if (options_.compute_type && !at::isFloatingType(*options_.compute_type)) {
     throw error::InvalidArgument(
         fmt::format("NetworkOptions: compute_type is {}, expected a floating type",
@@ -60,6 +62,8 @@ Network::Network(std::vector<Tensor> parameters, NetworkOptions options)
     if (parameter.is_inference()) parameter = parameter.clone();
   }
 }
+
+Network::~Network() = default;
 
 std::int64_t Network::parameter_count() const {
   return std::accumulate(
@@ -93,6 +97,36 @@ Network::Parameters Network::parameters(const Tensor& entered) const {
   const c10::InferenceMode normal(false);
   copies_.push_back({type, entered.device(), format, convert_all()});
   return copies_.back().parameters;
+}
+
+std::shared_ptr<const engine::Network> Network::engine_for(const Tensor& input) const {
+  const bool gradients = at::GradMode::is_enabled() && (trainable_ || input.requires_grad());
+  const at::ScalarType type = options_.compute_type.value_or(input.scalar_type());
+  if (!compile_ || gradients || type != at::kFloat || !input.device().is_cpu() || input.dim() != 4)
+    return nullptr;
+
+  // Counts every change in place.
+  std::uint64_t version = 0;
+  for (const Tensor& parameter : parameters_) version += parameter._version();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (engine_ == nullptr || engine_version_ != version) {
+    engine_ = compile_(parameters_);
+    engine_version_ = version;
+  }
+  return engine_;
+}
+
+std::optional<std::int64_t> Network::engine_elements(std::int64_t height,
+                                                     std::int64_t width) const {
+  if (!compile_) return std::nullopt;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (engine_plan_ == nullptr) {
+    std::vector<Tensor> shapes;
+    for (const Tensor& parameter : parameters_) shapes.push_back(parameter.detach().to(at::kMeta));
+    engine_plan_ = compile_(shapes);
+  }
+  if (engine_plan_ == nullptr) return std::nullopt;
+  return engine_plan_->working_floats(height, width);
 }
 
 Tensor Network::leave(const Tensor& result, const Tensor& x) {

@@ -1,13 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "tessera/core/tensor.hpp"
 #include "tessera/denoiser/network_options.hpp"
+
+namespace tessera::engine {
+class Network;
+}
 
 namespace tessera::detail {
 
@@ -18,7 +24,12 @@ class Network {
  public:
   using Parameters = std::shared_ptr<const std::vector<Tensor>>;
 
-  Network(std::vector<Tensor> parameters, NetworkOptions options);
+  /// Makes the network of these parameters for the convolution engine, or null where there is none.
+  using Compile =
+      std::function<std::unique_ptr<const engine::Network>(const std::vector<Tensor>& parameters)>;
+
+  Network(std::vector<Tensor> parameters, NetworkOptions options, Compile compile = {});
+  ~Network();
 
   const NetworkOptions& options() const { return options_; }
   std::int64_t parameter_count() const;
@@ -28,6 +39,14 @@ class Network {
   /// The parameters to apply to an image that was entered. Copies are kept, unless they require
   /// gradients: then a conversion is part of the graph, made anew at each call.
   Parameters parameters(const Tensor& entered) const;
+
+  /// The engine's network where it computes this input: float32 on the host, two spatial
+  /// dimensions, no gradients, Engine::automatic; else null. Made at first use, and again after
+  /// parameters were changed in place.
+  std::shared_ptr<const engine::Network> engine_for(const Tensor& input) const;
+  /// Working memory of the engine for such an input, in elements; nullopt where it is not used.
+  std::optional<std::int64_t> engine_elements(std::int64_t height, std::int64_t width) const;
+
   /// A result as an image like x: contiguous, of its dtype.
   static Tensor leave(const Tensor& result, const Tensor& x);
 
@@ -44,6 +63,10 @@ class Network {
   bool trainable_;
   mutable std::mutex mutex_;
   mutable std::vector<Copies> copies_;
+  Compile compile_;
+  mutable std::shared_ptr<const engine::Network> engine_;
+  mutable std::uint64_t engine_version_ = 0;
+  mutable std::shared_ptr<const engine::Network> engine_plan_;  // without weights
 };
 
 /// Throws error::ShapeMismatch unless x has this many channels and spatial dimensions.

@@ -1,11 +1,16 @@
 #pragma once
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv_transpose2d.h>
+#include <ATen/ops/randn.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
+#include <optional>
+#include <stdexcept>
 #include <vector>
 
 #include "denoiser/engine/layers.hpp"
@@ -61,11 +66,16 @@ struct OwnedLanes {
   }
 };
 
-inline Tensor float_weight(at::IntArrayRef shape, double phase) {
-  std::int64_t fan = 1;
-  for (const std::int64_t extent : shape) fan *= extent;
-  return (indexed(shape, phase) / std::sqrt(static_cast<double>(fan) / static_cast<double>(shape[0])))
-      .to(at::kFloat);
+/// Gaussian values, float32: sums of them do not cancel by chance of a formula, so that errors relative to
+/// the result are errors of the arithmetic.
+inline Tensor noise(at::IntArrayRef shape, std::uint64_t seed) {
+  at::Generator generator = at::detail::createCPUGenerator(seed);
+  return at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat));
+}
+
+/// A kernel that keeps the scale of its input.
+inline Tensor kernel(at::IntArrayRef shape, std::uint64_t seed) {
+  return noise(shape, seed) / std::sqrt(static_cast<double>(shape[1] * shape[2] * shape[3]));
 }
 
 inline Tensor padded_conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {}) {

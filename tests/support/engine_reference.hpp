@@ -1,8 +1,6 @@
 #pragma once
 
-#include <ATen/ops/randn.h>
 #include <ATen/ops/rand.h>
-#include <ATen/CPUGeneratorImpl.h>
 
 #include <utility>
 

@@ -39,9 +39,9 @@ TEST_CASE("Head equals LibTorch's convolution") {
   for (const Shape& s : shapes()) {
     for (const bool relu : {false, true}) {
       INFO(s.in << " to " << s.out << " channels, " << s.height << "x" << s.width);
-      const Tensor x = indexed({1, s.in, s.height, s.width}, 0.3, at::kFloat);
-      const Tensor weight = float_weight({s.out, s.in, 3, 3}, 1);
-      const Tensor bias = relu ? indexed({s.out}, 2, at::kFloat) : Tensor();
+      const Tensor x = noise({1, s.in, s.height, s.width}, 11);
+      const Tensor weight = kernel({s.out, s.in, 3, 3}, 1);
+      const Tensor bias = relu ? noise({s.out}, 12) : Tensor();
       Tensor expected = padded_conv(x, weight, bias);
       if (relu) expected = at::relu(expected);
       const engine::Head head = head_of(weight, bias, relu);
@@ -64,11 +64,11 @@ TEST_CASE("Tail equals LibTorch's convolution, with and without the head around 
       const std::int64_t in = s.out;  // many to few
       const std::int64_t out = s.in;
       INFO(in << " to " << out << " channels, " << s.height << "x" << s.width << ", skip " << skip);
-      const Tensor x = indexed({1, in, s.height, s.width}, 0.3, at::kFloat);
-      const Tensor image = indexed({1, 4, s.height, s.width}, 0.9, at::kFloat);
-      const Tensor head_weight = float_weight({in, 4, 3, 3}, 1);
-      const Tensor weight = float_weight({out, in, 3, 3}, 2);
-      const Tensor bias = indexed({out}, 3, at::kFloat);
+      const Tensor x = noise({1, in, s.height, s.width}, 13);
+      const Tensor image = noise({1, 4, s.height, s.width}, 14);
+      const Tensor head_weight = kernel({in, 4, 3, 3}, 1);
+      const Tensor weight = kernel({out, in, 3, 3}, 2);
+      const Tensor bias = noise({out}, 15);
       Tensor sum = x.to(at::kDouble);
       if (skip) sum = sum + padded_conv(image, head_weight);
       const Tensor expected = padded_conv(sum, weight, skip ? Tensor() : bias);
@@ -100,11 +100,11 @@ TEST_CASE("Tail equals LibTorch's convolution, with and without the head around 
 TEST_CASE("Steps between scales equal LibTorch's strided convolutions") {
   for (const Shape& s : shapes()) {
     INFO(s.in << " and " << s.out << " channels, coarse " << s.height << "x" << s.width);
-    const Tensor fine = indexed({1, s.in, 2 * s.height, 2 * s.width}, 0.3, at::kFloat);
-    const Tensor down = float_weight({s.out, s.in, 2, 2}, 1);
-    const Tensor coarse = indexed({1, s.out, s.height, s.width}, 0.4, at::kFloat);
-    const Tensor skip = indexed({1, s.out, s.height, s.width}, 0.5, at::kFloat);
-    const Tensor up = float_weight({s.out, s.in, 2, 2}, 2);
+    const Tensor fine = noise({1, s.in, 2 * s.height, 2 * s.width}, 16);
+    const Tensor down = kernel({s.out, s.in, 2, 2}, 1);
+    const Tensor coarse = noise({1, s.out, s.height, s.width}, 17);
+    const Tensor skip = noise({1, s.out, s.height, s.width}, 18);
+    const Tensor up = kernel({s.out, s.in, 2, 2}, 2);
 
     const OwnedLanes memory(2, engine::up_scratch(engine::padded_channels(s.out)));
     const OwnedImage fine_image(fine);

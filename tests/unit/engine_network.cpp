@@ -55,7 +55,7 @@ TEST_CASE("A compiled DRUNet equals the formula in float64") {
     const ReferenceDrunet reference(c.widths, c.blocks, c.channels);
     const auto network = engine::compile_drunet(
         reference.weights, static_cast<std::int64_t>(c.widths.size()), c.blocks);
-    const Tensor x = indexed({3, c.channels + 1, c.height, c.width}, 0.2, at::kFloat);
+    const Tensor x = noise({3, c.channels + 1, c.height, c.width}, 11);
     const Tensor result = network->run(x);
     const Tensor expected = reference(x);
     for (std::int64_t i = 0; i < 3; ++i) CHECK(relative_error(result[i], expected[i]) < 2e-6);
@@ -79,13 +79,13 @@ TEST_CASE("A compiled DnCNN equals the formula in float64") {
         INFO("depth " << depth << ", bias " << has_bias << ", width " << width);
         at::Generator generator = at::detail::createCPUGenerator(5);
         std::vector<Tensor> weights;
-        const Tensor x = indexed({2, 3, 37, 50}, 0.2, at::kFloat);
+        const Tensor x = noise({2, 3, 37, 50}, 12);
         Tensor expected = x;
         for (std::int64_t i = 0; i < depth; ++i) {
           const std::int64_t in = i == 0 ? 3 : width;
           const std::int64_t out = i + 1 == depth ? 3 : width;
           const Tensor weight = default_init({out, in, 3, 3}, generator);
-          const Tensor bias = has_bias ? indexed({out}, static_cast<double>(i), at::kFloat) : Tensor();
+          const Tensor bias = has_bias ? noise({out}, static_cast<std::uint64_t>(i)) : Tensor();
           weights.push_back(weight);
           if (has_bias) weights.push_back(bias);
           expected = padded_conv(expected, weight, bias);
@@ -100,8 +100,8 @@ TEST_CASE("A compiled DnCNN equals the formula in float64") {
 TEST_CASE("The result's bits depend neither on the number of threads nor on earlier calls") {
   const ReferenceDrunet reference({64, 80, 96}, 2, 3);
   const auto network = engine::compile_drunet(reference.weights, 3, 2);
-  const Tensor x = indexed({2, 4, 100, 132}, 0.2, at::kFloat);
-  const Tensor other = indexed({1, 4, 40, 40}, 0.9, at::kFloat);
+  const Tensor x = noise({2, 4, 100, 132}, 14);
+  const Tensor other = noise({1, 4, 40, 40}, 15);
   const Tensor first = network->run(x);
   for (const int count : {1, 2, 3, 4, 7}) {
     const Threads threads(count);
@@ -117,7 +117,7 @@ TEST_CASE("Several threads may use one network") {
   std::vector<Tensor> inputs;
   std::vector<Tensor> expected;
   for (int i = 0; i < 4; ++i) {
-    inputs.push_back(indexed({1, 4, 30 + 2 * i, 26}, i, at::kFloat));
+    inputs.push_back(noise({1, 4, 30 + 2 * i, 26}, static_cast<std::uint64_t>(i)));
     expected.push_back(network->run(inputs.back()));
   }
   std::vector<Tensor> results(4);

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "network.hpp"
+#include "compiled_network.hpp"
 
 namespace tessera::engine {
 
@@ -15,12 +15,9 @@ struct Layer {
       : weight(reader.next({out, in, 3, 3})) {
     if (has_bias) bias = reader.next({weight.size(0)});
   }
-
-  const float* weight_data() const { return weight.const_data_ptr<float>(); }
-  const float* bias_data() const { return bias.defined() ? bias.const_data_ptr<float>() : nullptr; }
 };
 
-class Dncnn final : public Network {
+class Dncnn final : public CompiledNetwork {
  public:
   Dncnn(WeightReader reader, bool has_bias) {
     const Layer head(reader, has_bias, -1, -1);
@@ -28,21 +25,21 @@ class Dncnn final : public Network {
     head_.in_channels = head.weight.size(1);
     head_.relu = true;
     head_.weights =
-        head_weights(head.weight_data(), head.bias_data(), channels, head_.in_channels);
+        head_weights(values_of(head.weight), values_of(head.bias), channels, head_.in_channels);
 
     const std::int64_t tensors_per_layer = has_bias ? 2 : 1;
     while (reader.left() > tensors_per_layer) {
       const Layer layer(reader, has_bias, channels, channels);
       layers_.push_back(
-          winograd_weights(layer.weight_data(), layer.bias_data(), channels, channels));
+          winograd_weights(values_of(layer.weight), values_of(layer.bias), channels, channels));
     }
 
     const Layer tail(reader, has_bias, -1, channels);
     tail_.out_channels = tail.weight.size(0);
-    tail_.weights = tail_weights(tail.weight_data(), tail_.out_channels, channels);
-    if (has_bias) {
+    tail_.weights = tail_weights(values_of(tail.weight), tail_.out_channels, channels);
+    if (const float* bias = values_of(tail.bias); bias != nullptr) {
       tail_.bias = Buffer(tail_.out_channels);
-      std::copy_n(tail.bias_data(), tail_.out_channels, tail_.bias.data());
+      std::copy_n(bias, tail_.out_channels, tail_.bias.data());
     }
   }
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "network.hpp"
+#include "compiled_network.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera::engine {
@@ -18,7 +18,7 @@ using Blocks = std::vector<Block>;
 
 WinogradWeights read_winograd(WeightReader& reader, std::int64_t channels) {
   const Tensor weight = reader.next({channels, channels, 3, 3});
-  return winograd_weights(weight.const_data_ptr<float>(), nullptr, channels, channels);
+  return winograd_weights(values_of(weight), nullptr, channels, channels);
 }
 
 Blocks read_blocks(WeightReader& reader, std::int64_t count, std::int64_t channels) {
@@ -40,14 +40,14 @@ struct Scale {
   Blocks after;
 };
 
-class Drunet final : public Network {
+class Drunet final : public CompiledNetwork {
  public:
   Drunet(WeightReader reader, std::int64_t scales, std::int64_t blocks) {
     const Tensor head = reader.next({-1, -1, 3, 3});
     std::vector<std::int64_t> widths = {head.size(0)};
     head_.in_channels = head.size(1);
     head_.weights =
-        head_weights(head.const_data_ptr<float>(), nullptr, widths[0], head_.in_channels);
+        head_weights(values_of(head), nullptr, widths[0], head_.in_channels);
 
     for (std::int64_t level = 1; level < scales; ++level) {
       Scale scale;
@@ -56,19 +56,19 @@ class Drunet final : public Network {
       scale.before = read_blocks(reader, blocks, width);
       const Tensor down = reader.next({-1, width, 2, 2});
       widths.push_back(down.size(0));
-      scale.down = down_weights(down.const_data_ptr<float>(), widths.back(), width);
+      scale.down = down_weights(values_of(down), widths.back(), width);
       scales_.push_back(std::move(scale));
     }
     body_ = read_blocks(reader, blocks, widths.back());
     for (std::size_t i = scales_.size(); i-- > 0;) {
       const Tensor up = reader.next({widths[i + 1], widths[i], 2, 2});
-      scales_[i].up = up_weights(up.const_data_ptr<float>(), widths[i + 1], widths[i]);
+      scales_[i].up = up_weights(values_of(up), widths[i + 1], widths[i]);
       scales_[i].after = read_blocks(reader, blocks, widths[i]);
     }
 
     const Tensor tail = reader.next({-1, widths[0], 3, 3});
     tail_.out_channels = tail.size(0);
-    tail_.weights = tail_weights(tail.const_data_ptr<float>(), tail_.out_channels, widths[0]);
+    tail_.weights = tail_weights(values_of(tail), tail_.out_channels, widths[0]);
     if (reader.left() != 0) {
       throw error::ShapeMismatch(fmt::format("engine: {} weights are left over", reader.left()));
     }

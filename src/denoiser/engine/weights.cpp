@@ -64,6 +64,7 @@ WinogradWeights winograd_weights(const float* weight, const float* bias, std::in
   WinogradWeights result;
   result.in_channels = padded_channels(in);
   result.out_channels = padded_channels(out);
+  if (weight == nullptr) return result;
   const std::int64_t total = kPoints * result.in_channels * result.out_channels;
   result.values = Buffer(total);
   result.bias = padded_bias(bias, out, result.out_channels);
@@ -90,9 +91,10 @@ WinogradWeights winograd_weights(const float* weight, const float* bias, std::in
   return result;
 }
 
-void MatrixWeights::resize(std::int64_t row_count, std::int64_t column_count) {
+void MatrixWeights::resize(std::int64_t row_count, std::int64_t column_count, bool allocate) {
   rows = row_count;
   columns = round_up(column_count, kChannelBlock);
+  if (!allocate) return;
   values = Buffer(rows * columns);
   std::fill_n(values.data(), rows * columns, 0.0F);
 }
@@ -105,7 +107,8 @@ float& MatrixWeights::at(std::int64_t row, std::int64_t column) {
 MatrixWeights head_weights(const float* weight, const float* bias, std::int64_t out,
                            std::int64_t in) {
   MatrixWeights result;
-  result.resize(9 * in, padded_channels(out));
+  result.resize(9 * in, padded_channels(out), weight != nullptr);
+  if (weight == nullptr) return result;
   result.bias = padded_bias(bias, out, result.columns);
   for (std::int64_t o = 0; o < out; ++o) {
     for (std::int64_t c = 0; c < in; ++c) {
@@ -117,7 +120,8 @@ MatrixWeights head_weights(const float* weight, const float* bias, std::int64_t 
 
 MatrixWeights tail_weights(const float* weight, std::int64_t out, std::int64_t in) {
   MatrixWeights result;
-  result.resize(padded_channels(in), 9 * out);
+  result.resize(padded_channels(in), 9 * out, weight != nullptr);
+  if (weight == nullptr) return result;
   for (std::int64_t o = 0; o < out; ++o) {
     for (std::int64_t c = 0; c < in; ++c) {
       for (std::int64_t k = 0; k < 9; ++k) result.at(c, k * out + o) = weight[(o * in + c) * 9 + k];
@@ -129,7 +133,8 @@ MatrixWeights tail_weights(const float* weight, std::int64_t out, std::int64_t i
 MatrixWeights down_weights(const float* weight, std::int64_t out, std::int64_t in) {
   const std::int64_t padded = padded_channels(in);
   MatrixWeights result;
-  result.resize(4 * padded, padded_channels(out));
+  result.resize(4 * padded, padded_channels(out), weight != nullptr);
+  if (weight == nullptr) return result;
   for (std::int64_t o = 0; o < out; ++o) {
     for (std::int64_t c = 0; c < in; ++c) {
       for (std::int64_t k = 0; k < 4; ++k) {
@@ -143,7 +148,8 @@ MatrixWeights down_weights(const float* weight, std::int64_t out, std::int64_t i
 MatrixWeights up_weights(const float* weight, std::int64_t in, std::int64_t out) {
   const std::int64_t padded = padded_channels(out);
   MatrixWeights result;
-  result.resize(padded_channels(in), 4 * padded);
+  result.resize(padded_channels(in), 4 * padded, weight != nullptr);
+  if (weight == nullptr) return result;
   for (std::int64_t c = 0; c < in; ++c) {
     for (std::int64_t o = 0; o < out; ++o) {
       for (std::int64_t k = 0; k < 4; ++k) {

@@ -24,7 +24,8 @@ struct WinogradWeights {
   Buffer bias;  ///< out_channels floats; empty: none
 };
 
-/// weight: [out][in][3][3] as LibTorch lays it out; bias: [out] or null.
+/// weight: [out][in][3][3] as LibTorch lays it out; bias: [out] or null. Here and below, with a null weight
+/// the result has its sizes and no values.
 WinogradWeights winograd_weights(const float* weight, const float* bias, std::int64_t out,
                                  std::int64_t in);
 
@@ -35,7 +36,7 @@ struct MatrixWeights {
   Buffer values;
   Buffer bias;  ///< columns floats; empty: none
 
-  void resize(std::int64_t row_count, std::int64_t column_count);
+  void resize(std::int64_t row_count, std::int64_t column_count, bool allocate);
   float& at(std::int64_t row, std::int64_t column);
 };
 

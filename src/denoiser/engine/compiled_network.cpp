@@ -1,4 +1,4 @@
-#include "network.hpp"
+#include "compiled_network.hpp"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
@@ -10,7 +10,7 @@
 
 namespace tessera::engine {
 
-Tensor Network::run(const Tensor& input) const {
+Tensor CompiledNetwork::run(const Tensor& input) const {
   const std::int64_t height = input.size(2);
   const std::int64_t width = input.size(3);
   Program program;
@@ -37,14 +37,14 @@ Tensor Network::run(const Tensor& input) const {
   return result;
 }
 
-std::int64_t Network::working_floats(std::int64_t height, std::int64_t width) const {
+std::int64_t CompiledNetwork::working_floats(std::int64_t height, std::int64_t width) const {
   Program program;
   build(program, height, width);
   program.plan();
   return program.memory_floats() + at::get_num_threads() * program.scratch_floats();
 }
 
-Buffer Network::take_buffer(std::int64_t floats) const {
+Buffer CompiledNetwork::take_buffer(std::int64_t floats) const {
   {
     const std::lock_guard lock(mutex_);
     if (!idle_.empty()) {
@@ -56,7 +56,7 @@ Buffer Network::take_buffer(std::int64_t floats) const {
   return Buffer(floats);
 }
 
-void Network::return_buffer(Buffer buffer) const {
+void CompiledNetwork::return_buffer(Buffer buffer) const {
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(buffer));
 }
@@ -74,7 +74,11 @@ Tensor WeightReader::next(at::IntArrayRef shape) {
     throw error::ShapeMismatch(fmt::format("engine: weight {} is {}, expected {} (-1: any)", next_ - 1,
                                            describe(weight), to_string(shape)));
   }
-  return weight.detach().to(at::kCPU, at::kFloat).contiguous();
+  return weight.is_meta() ? weight : weight.detach().to(at::kCPU, at::kFloat).contiguous();
+}
+
+const float* values_of(const Tensor& weight) {
+  return weight.defined() && !weight.is_meta() ? weight.const_data_ptr<float>() : nullptr;
 }
 
 }  // namespace tessera::engine

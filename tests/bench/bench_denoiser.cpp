@@ -1,0 +1,215 @@
+// How fast the denoiser's convolutions are on this processor: the whole network, its layers, and LibTorch's
+// own operations beside them, in alternated rounds. Prints JSON. See docs/performance.md.
+//
+//   bench_denoiser --height 512 --width 512 --threads 2 --widths 64,128,256,512 --blocks 4 --rounds 3
+//                  --layers        times one residual block per scale too
+//                  --no-reference  leaves LibTorch out
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/rand.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "denoiser/engine/kernels.hpp"
+#include "denoiser/engine/program.hpp"
+#include "networks.hpp"
+#include "tessera/denoiser/drunet.hpp"
+
+namespace {
+
+using tessera::Tensor;
+
+struct Options {
+  std::int64_t height = 512;
+  std::int64_t width = 512;
+  int threads = at::get_num_threads();
+  std::vector<std::int64_t> widths = {64, 128, 256, 512};
+  std::int64_t blocks = 4;
+  int rounds = 3;
+  bool layers = false;
+  bool reference = true;
+};
+
+[[noreturn]] void usage(const std::string& wrong) {
+  fmt::print(stderr, "bench_denoiser: {}\noptions: --height N --width N --threads N --widths a,b,... --blocks N "
+                     "--rounds N --layers --no-reference\n", wrong);
+  std::exit(2);
+}
+
+std::vector<std::int64_t> numbers(const std::string& text) {
+  std::vector<std::int64_t> all;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    all.push_back(std::atoll(text.substr(at, comma - at).c_str()));
+    if (all.back() <= 0) usage("not a list of positive numbers: " + text);
+    at = comma + 1;
+  }
+  if (all.empty()) usage("an empty list");
+  return all;
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    if (name == "--layers") {
+      options.layers = true;
+      continue;
+    }
+    if (name == "--no-reference") {
+      options.reference = false;
+      continue;
+    }
+    if (i + 1 == argc) usage(name + " needs a value, or is unknown");
+    const std::vector<std::int64_t> value = numbers(argv[++i]);
+    if (name == "--height") options.height = value[0];
+    else if (name == "--width") options.width = value[0];
+    else if (name == "--threads") options.threads = static_cast<int>(value[0]);
+    else if (name == "--widths") options.widths = value;
+    else if (name == "--blocks") options.blocks = value[0];
+    else if (name == "--rounds") options.rounds = static_cast<int>(value[0]);
+    else usage("unknown option " + name);
+  }
+  return options;
+}
+
+template <typename Work>
+double seconds(const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Smallest and middle of several times.
+struct Times {
+  std::vector<double> all;
+
+  void add(double time) {
+    all.insert(std::upper_bound(all.begin(), all.end(), time), time);
+  }
+  std::string json(double flop) const {
+    const double least = all.front();
+    const double median = all[all.size() / 2];
+    return fmt::format("{{\"min_s\": {:.4f}, \"median_s\": {:.4f}, \"gflops_of_min\": {:.1f}}}", least, median,
+                       flop / least * 1e-9);
+  }
+};
+
+/// Floating-point operations of the network by its definition: two per multiply-add of each convolution.
+double network_flop(const Options& o, std::int64_t channels) {
+  double per_pixel = 0;
+  double area = 1;
+  for (std::size_t i = 0; i < o.widths.size(); ++i, area /= 4) {
+    const auto width = static_cast<double>(o.widths[i]);
+    const bool last = i + 1 == o.widths.size();
+    per_pixel += area * width * width * 9 * 2 * static_cast<double>(o.blocks) * (last ? 1 : 2);
+    if (!last) per_pixel += 2 * area * width * static_cast<double>(o.widths[i + 1]);
+  }
+  per_pixel += 9 * static_cast<double>(o.widths[0] * (2 * channels + 1));
+  return 2 * per_pixel * static_cast<double>(o.height * o.width);
+}
+
+/// Uniform in +-1 / sqrt(fan-in), LibTorch's default.
+tessera::StateDict random_weights(const Options& o, std::int64_t channels) {
+  tessera::StateDict weights;
+  for (const auto& [key, shape] : test::drunet_keys(channels, o.widths, o.blocks)) {
+    const double bound = 1 / std::sqrt(static_cast<double>(shape[1] * shape[2] * shape[3]));
+    weights[key] = (at::rand(shape) * 2 - 1) * bound;
+  }
+  return weights;
+}
+
+/// One convolution inside a residual block, ours and LibTorch's.
+void bench_layer(const Options& o, std::int64_t channels, std::int64_t height, std::int64_t width, bool last) {
+  namespace engine = tessera::engine;
+  const Tensor weight = at::rand({channels, channels, 3, 3}) - 0.5;
+  const engine::WinogradWeights weights =
+      engine::winograd_weights(weight.const_data_ptr<float>(), nullptr, channels, channels);
+  engine::Program program;
+  const auto slot = program.image(height, width, weights.out_channels);
+  engine::add_pair(program, weights, engine::Epilogue::relu, weights, engine::Epilogue::relu, slot, slot, height,
+                   width);
+  program.plan();
+  engine::Execution execution;
+  execution.lanes.count = o.threads;
+  execution.lanes.floats = program.scratch_floats();
+  engine::Buffer buffer(program.memory_floats() + o.threads * program.scratch_floats());
+  std::fill_n(buffer.data(), buffer.size(), 0.0F);
+  execution.memory = buffer.data();
+  execution.lanes.scratch = buffer.data() + program.memory_floats();
+
+  const Tensor x = at::rand({1, channels, height, width});
+  Times ours;
+  Times reference;
+  for (int round = 0; round < o.rounds; ++round) {
+    for (int repeat = 0; repeat < 3; ++repeat) ours.add(seconds([&] { program.run(execution); }) / 2);
+    if (o.reference) reference.add(seconds([&] { at::conv2d(x, weight, {}, 1, 1); }));
+  }
+  const double flop = 2.0 * 9 * static_cast<double>(channels * channels * height * width);
+  fmt::print("    {{\"channels\": {}, \"height\": {}, \"width\": {}, \"ours\": {}", channels, height, width,
+             ours.json(flop));
+  if (o.reference) fmt::print(", \"libtorch\": {}", reference.json(flop));
+  fmt::print("}}{}\n", last ? "" : ",");
+}
+
+void bench_network(const Options& o) {
+  constexpr std::int64_t kChannels = 3;
+  const tessera::StateDict weights = random_weights(o, kChannels);
+  tessera::NetworkOptions reference_options;
+  reference_options.engine = tessera::Engine::reference;
+  const tessera::DRUNet ours(weights);
+  const tessera::DRUNet reference(weights, reference_options);
+  const Tensor x = at::rand({1, kChannels, o.height, o.width});
+
+  const double flop = network_flop(o, kChannels);
+  Times our_times;
+  Times reference_times;
+  ours.denoise(x, 0.05);  // transforms the weights, makes the buffer
+  rusage usage_now{};
+  getrusage(RUSAGE_SELF, &usage_now);
+  const double peak_mb = static_cast<double>(usage_now.ru_maxrss) / 1024;
+  if (o.reference) reference.denoise(x, 0.05);
+  for (int round = 0; round < o.rounds; ++round) {
+    for (int repeat = 0; repeat < 3; ++repeat) our_times.add(seconds([&] { ours.denoise(x, 0.05); }));
+    if (o.reference) reference_times.add(seconds([&] { reference.denoise(x, 0.05); }));
+  }
+  fmt::print("  \"network\": {{\"gflop\": {:.1f}, \"ours\": {}", flop * 1e-9, our_times.json(flop));
+  if (o.reference) {
+    fmt::print(", \"libtorch\": {}, \"ratio_of_min\": {:.2f}", reference_times.json(flop),
+               reference_times.all.front() / our_times.all.front());
+  }
+  const double pixels = static_cast<double>(o.height * o.width);
+  fmt::print(",\n    \"working_elements_per_pixel\": {:.1f}, \"process_peak_mb\": {:.0f}}}",
+             ours.memory_estimate(x.sizes()).value_or(0) / pixels, peak_mb);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  at::set_num_threads(options.threads);
+  const c10::InferenceMode inference;
+  fmt::print("{{\n  \"height\": {}, \"width\": {}, \"threads\": {}, \"instruction_set\": \"{}\",\n", options.height,
+             options.width, options.threads, tessera::engine::instruction_set());
+  bench_network(options);
+  if (options.layers) {
+    fmt::print(",\n  \"layers\": [\n");
+    for (std::size_t i = 0; i < options.widths.size(); ++i) {
+      bench_layer(options, options.widths[i], options.height >> i, options.width >> i,
+                  i + 1 == options.widths.size());
+    }
+    fmt::print("  ]");
+  }
+  fmt::print("\n}}\n");
+  return 0;
+}
