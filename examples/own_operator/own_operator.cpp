@@ -1,6 +1,7 @@
 // A forward model of one's own: three functions, and everything else works with it.
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/arange.h>
 

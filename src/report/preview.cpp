@@ -3,6 +3,7 @@
 #include <ATen/ops/_upsample_bicubic2d_aa.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/upsample_bicubic2d.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,10 +30,14 @@ Tensor scaled_down(const Tensor& image, std::int64_t width) {
   return at::_upsample_bicubic2d_aa(image, {height, width}, false).clamp(0, 1);
 }
 
-Tensor middle(const Tensor& image, std::int64_t height, std::int64_t width) {
-  const std::int64_t h = std::min(height, image.size(2));
-  const std::int64_t w = std::min(width, image.size(3));
-  return image.narrow(2, (image.size(2) - h) / 2, h).narrow(3, (image.size(3) - w) / 2, w);
+/// The middle of an image, as large as the picture it goes with: at full resolution, or enlarged where a third of
+/// the image is smaller than that.
+Tensor detail(const Tensor& image, const Tensor& picture) {
+  const std::int64_t w = std::clamp<std::int64_t>(image.size(3) / 3, 1, picture.size(3));
+  const std::int64_t h = std::clamp<std::int64_t>(w * picture.size(2) / picture.size(3), 1, image.size(2));
+  const Tensor part = image.narrow(2, (image.size(2) - h) / 2, h).narrow(3, (image.size(3) - w) / 2, w);
+  if (w == picture.size(3) && h == picture.size(2)) return part;
+  return at::upsample_bicubic2d(part, {picture.size(2), picture.size(3)}, false).clamp(0, 1);
 }
 
 /// Black text on white, as large as fits into `width`, up to three pixels per dot.
@@ -61,9 +66,9 @@ Tensor column(const Panel& panel, const PreviewOptions& options) {
   const Tensor image = presentable(panel.image);
   const Tensor picture = scaled_down(image, options.panel_width);
   std::vector<Tensor> parts = {caption(panel.label, picture.size(3)), picture};
-  if (options.detail && picture.size(3) < image.size(3)) {
+  if (options.detail) {
     parts.push_back(white(gap, picture.size(3)));
-    parts.push_back(middle(image, picture.size(2), picture.size(3)));
+    parts.push_back(detail(image, picture));
   }
   return at::cat(parts, 2);
 }

@@ -1,4 +1,7 @@
-#pragma once
+// Include guards, not #pragma once: a precompiled header restored by a compiler cache remembers another time stamp of
+// this file, by which GCC recognises files that it must read only once.
+#ifndef TESSERA_TESTS_CATCH_HPP
+#define TESSERA_TESTS_CATCH_HPP
 
 // LibTorch's logging defines a fatal CHECK. Included first, once and for all, it makes way for Catch2's.
 #include <c10/util/Logging.h>
@@ -23,3 +26,5 @@ inline auto contains(const std::string& text) { return TESSERA_CONTAINS(text); }
 
 }  // namespace test
 #undef TESSERA_CONTAINS
+
+#endif  // TESSERA_TESTS_CATCH_HPP

@@ -1,4 +1,7 @@
-#pragma once
+// Include guards, not #pragma once: a precompiled header restored by a compiler cache remembers another time stamp of
+// this file, by which GCC recognises files that it must read only once.
+#ifndef TESSERA_TESTS_TENSORS_HPP
+#define TESSERA_TESTS_TENSORS_HPP
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/sin.h>
@@ -39,3 +42,5 @@ inline double relative_error(const Tensor& a, const Tensor& b) {
 }
 
 }  // namespace test
+
+#endif  // TESSERA_TESTS_TENSORS_HPP

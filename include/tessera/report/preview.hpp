@@ -15,7 +15,7 @@ struct Panel {
 
 struct PreviewOptions {
   std::int64_t panel_width = 480;  ///< pixels; wider images are scaled down to it
-  bool detail = true;              ///< a second row with the middle of each image at full resolution
+  bool detail = true;              ///< a second row with the middle of each image, magnified
 };
 
 /// Pictures of equal size side by side under their labels, and below them a detail of each: one
