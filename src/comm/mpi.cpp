@@ -177,12 +177,14 @@ class MpiCommunicator final : public Communicator {
               "exchange");
       });
     }
+    // One by one: MPI_Waitall may not say which message failed, and how.
     std::vector<MPI_Status> statuses(requests.size());
-    const int code = MPI_Waitall(static_cast<int>(requests.size()), requests.data(), statuses.data());
-    if (code == MPI_ERR_IN_STATUS) {
-      for (const MPI_Status& status : statuses) check(status.MPI_ERROR, "exchange");
+    int first_error = MPI_SUCCESS;
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const int code = MPI_Wait(&requests[i], &statuses[i]);
+      if (first_error == MPI_SUCCESS) first_error = code;
     }
-    check(code, "exchange");
+    check(first_error, "exchange");
     for (std::size_t i = 0; i < expected.size(); ++i) {
       int received = 0;
       MPI_Get_count(&statuses[i], mpi_type(type), &received);
@@ -245,6 +247,9 @@ MpiSession::MpiSession(int& argc, char**& argv) : exceptions_(std::uncaught_exce
   int provided = MPI_THREAD_SINGLE;
   mpi_check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "init");
   owns_ = true;
+  // MPI raises what it finds while waiting for a message here, not on the message's communicator.
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
 }
 
 MpiSession::~MpiSession() {

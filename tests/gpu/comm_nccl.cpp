@@ -51,7 +51,7 @@ TEST_CASE("nccl: every operation in every type") {
 TEST_CASE("nccl: a device that is not there is refused on every rank") {
   const NcclOptions beyond{.device = 1000};
   if (control->size() == 1) {
-    CHECK_THROWS_WITH(nccl_communicator(control, beyond), Catch::Contains("device is 1000, expected one in [0, "));
+    CHECK_THROWS_WITH(nccl_communicator(control, beyond), test::contains("device is 1000, expected one in [0, "));
   } else {
     CHECK_THROWS_AS(nccl_communicator(control, beyond), error::RankFailure);
   }

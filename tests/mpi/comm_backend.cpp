@@ -59,7 +59,7 @@ TEST_CASE("mpi: messages of different lengths are an error that names the ranks"
     const Message receive{other, data.data() + 4, expected};
     world.exchange({&send, 1}, {&receive, 1}, DataType::f64);
   };
-  CHECK_THROWS_WITH(exchange(2, 3), Catch::Contains("sent 2 elements, expected 3"));
+  CHECK_THROWS_WITH(exchange(2, 3), test::contains("sent 2 elements, expected 3"));
   CHECK_THROWS_AS(exchange(3, 2), error::Communication);
 }
 
@@ -78,11 +78,11 @@ TEST_CASE("mpi: a launcher that started more tasks than MPI sees is refused") {
     before == nullptr ? ::unsetenv(variable) : ::setenv(variable, kept.c_str(), 1);
     return message;
   };
-  CHECK_THAT(refused("OMPI_COMM_WORLD_SIZE"), Catch::Contains("started 4 tasks (OMPI_COMM_WORLD_SIZE=4)"));
-  CHECK_THAT(refused("PMI_SIZE"), Catch::Contains("started 4 tasks (PMI_SIZE=4)"));
+  CHECK_THAT(refused("OMPI_COMM_WORLD_SIZE"), test::contains("started 4 tasks (OMPI_COMM_WORLD_SIZE=4)"));
+  CHECK_THAT(refused("PMI_SIZE"), test::contains("started 4 tasks (PMI_SIZE=4)"));
   // An mpiexec that says one task knows better than the size of the allocation that it runs in.
   ::setenv("PMI_SIZE", "1", 1);
   CHECK(refused("SLURM_NTASKS").empty());
   ::unsetenv("PMI_SIZE");
-  CHECK_THAT(refused("SLURM_NTASKS"), Catch::Contains("started 4 tasks (SLURM_NTASKS=4)"));
+  CHECK_THAT(refused("SLURM_NTASKS"), test::contains("started 4 tasks (SLURM_NTASKS=4)"));
 }

@@ -81,7 +81,7 @@ TEST_CASE("tensors: a refusal names the rank") {
   Communicator& ranks = *test::world();
   if (ranks.size() == 1) return;
   CHECK_THROWS_WITH(view(at::zeros({2}, at::kHalf), ranks),
-                    Catch::EndsWith("(rank " + std::to_string(ranks.rank()) + " of " + std::to_string(ranks.size()) + ")"));
+                    Catch::Matchers::EndsWith("(rank " + std::to_string(ranks.rank()) + " of " + std::to_string(ranks.size()) + ")"));
 }
 
 TEST_CASE("counting: calls, bytes and seconds by kind, flags apart") {

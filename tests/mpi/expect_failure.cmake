@@ -1,20 +1,19 @@
 # Runs `mpiexec -n RANKS PROGRAM FAULT CULPRIT <folder>` and checks that the job ends by itself within LIMIT_S seconds
-# with a non-zero exit code, that TEXT is printed on standard error exactly COPIES times (if given), that the ranks
+# of its start (the ranks' start: launching
+# them may take long on a busy machine) with a non-zero exit code, that TEXT is printed on standard error exactly COPIES times (if given), that the ranks
 # that returned did so with CODE (if given, then all must have), and that no rank is left running.
 
 set(folder "${WORK_DIR}/${FAULT}.${CULPRIT}.${RANKS}")
 file(REMOVE_RECURSE "${folder}")
 file(MAKE_DIRECTORY "${folder}")
 
-string(TIMESTAMP start "%s")
 execute_process(COMMAND "${MPIEXEC}" "${NUMPROC_FLAG}" ${RANKS} "${PROGRAM}" ${FAULT} ${CULPRIT} "${folder}"
-                TIMEOUT ${LIMIT_S} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+                TIMEOUT 50 RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
 string(TIMESTAMP end "%s")
-math(EXPR seconds "${end} - ${start}")
-message(STATUS "result '${result}' after ${seconds} s\n${output}${errors}")
+message(STATUS "result '${result}'\n${output}${errors}")
 
 if(result MATCHES "timeout")
-  message(SEND_ERROR "the job did not end within ${LIMIT_S} s")
+  message(SEND_ERROR "the job did not end by itself")
 elseif(result EQUAL 0)
   message(SEND_ERROR "the job ended with exit code 0")
 endif()
@@ -24,6 +23,11 @@ foreach(rank RANGE ${last})
   if(NOT EXISTS "${folder}/process.${rank}")
     message(SEND_ERROR "rank ${rank} never started")
     continue()
+  endif()
+  file(TIMESTAMP "${folder}/process.${rank}" start "%s")
+  math(EXPR seconds "${end} - ${start}")
+  if(seconds GREATER LIMIT_S)
+    message(SEND_ERROR "the job ended ${seconds} s after the start of rank ${rank}, expected at most ${LIMIT_S}")
   endif()
   file(READ "${folder}/process.${rank}" process)
   if(EXISTS "/proc/${process}")

@@ -62,13 +62,13 @@ TEST_CASE("view: what cannot be sent is refused with a reason") {
   const CommunicatorPtr ranks = self_communicator();
   CHECK_THROWS_AS(view(Tensor(), *ranks), ShapeMismatch);
   CHECK_THROWS_WITH(view(at::zeros({2, 3}, at::kHalf), *ranks),
-                    Catch::Contains("view: tensor is [2, 3] float16 on cpu, expected uint8, int32"));
-  CHECK_THROWS_WITH(view(at::zeros({2, 3}).t(), *ranks), Catch::Contains("with strides [1, 3], expected a contiguous one"));
-  CHECK_THROWS_WITH(view(at::zeros({2}, at::kComplexFloat).conj(), *ranks), Catch::Contains("resolve_conj()"));
+                    test::contains("view: tensor is [2, 3] float16 on cpu, expected uint8, int32"));
+  CHECK_THROWS_WITH(view(at::zeros({2, 3}).t(), *ranks), test::contains("with strides [1, 3], expected a contiguous one"));
+  CHECK_THROWS_WITH(view(at::zeros({2}, at::kComplexFloat).conj(), *ranks), test::contains("resolve_conj()"));
   CHECK_THROWS_WITH(view(at::empty({2}, at::TensorOptions().device(at::kMeta)), *ranks),
-                    Catch::Contains("expected one on cpu or cuda"));
+                    test::contains("expected one on cpu or cuda"));
   const DeviceOnly device;
-  CHECK_THROWS_WITH(view(at::zeros({2}), device), Catch::Contains("expected one on cuda for communicator 'device only'"));
+  CHECK_THROWS_WITH(view(at::zeros({2}), device), test::contains("expected one on cuda for communicator 'device only'"));
 }
 
 TEST_CASE("tensors: operations on one rank keep the values, strided and conjugated ones too") {
@@ -117,5 +117,5 @@ TEST_CASE("tensors: counts that do not fit are refused") {
   CHECK_THROWS_AS(all_gather(*ranks, Tensor(), {0}), ShapeMismatch);
   const TensorMessage send{0, tensor};
   const TensorMessage receive{0, at::zeros({5}, at::kDouble)};
-  CHECK_THROWS_WITH(exchange(*ranks, {&send, 1}, {&receive, 1}), Catch::Contains("expected one dtype and device"));
+  CHECK_THROWS_WITH(exchange(*ranks, {&send, 1}, {&receive, 1}), test::contains("expected one dtype and device"));
 }

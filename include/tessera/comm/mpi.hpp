@@ -17,7 +17,9 @@ struct MpiOptions {
 /// communicator. Throws error::Communication if it is not, or if the launcher's environment says that
 /// n > 1 tasks were started while MPI sees only one (a program linked against another MPI than its launcher).
 ///
-/// MPI errors become error::Communication with MPI's text. all_reduce of floating-point numbers gives NaN
+/// MPI errors become error::Communication with MPI's text; those that MPI finds while it waits for a message of an
+/// exchange() follow the error handlers of MPI_COMM_WORLD and MPI_COMM_SELF, which an MpiSession sets to
+/// MPI_ERRORS_RETURN and which a program that initialises MPI itself may leave to end the job. all_reduce of floating-point numbers gives NaN
 /// wherever a rank gives NaN, for min and max too. The destructor calls MPI_Comm_free, which MPICH and
 /// Open MPI do without communication; it leaves the duplicate alone when MPI is finalised already or an exception
 /// is under way, because other ranks may then be elsewhere.
