@@ -1,7 +1,7 @@
-# Runs `mpiexec -n RANKS PROGRAM FAULT CULPRIT <folder>` and checks that the job ends by itself within LIMIT_S seconds
-# of its start (the ranks' start: launching
-# them may take long on a busy machine) with a non-zero exit code, that TEXT is printed on standard error exactly COPIES times (if given), that the ranks
-# that returned did so with CODE (if given, then all must have), and that no rank is left running.
+# Runs `mpiexec -n RANKS PROGRAM FAULT CULPRIT <folder>` and checks that the job ends by itself with a non-zero exit
+# code, within LIMIT_S seconds of the start of its ranks (launching them may take long on a busy machine); that TEXT is
+# printed on standard error exactly COPIES times and that every rank returned CODE, where these are given; and that no
+# rank is left running.
 
 set(folder "${WORK_DIR}/${FAULT}.${CULPRIT}.${RANKS}")
 file(REMOVE_RECURSE "${folder}")

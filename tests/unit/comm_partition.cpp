@@ -42,8 +42,8 @@ TEST_CASE("partition: one after the other") {
 TEST_CASE("partition: by cost, the longest first to the least loaded rank") {
   const std::vector<double> costs{1, 5, 4, 3, 3};
   const Partition partition = Partition::by_cost(costs, 2);
-  CHECK(partition.of(0) == Items{0, 1, 4});  // 5, then 3, then 1: 9
-  CHECK(partition.of(1) == Items{2, 3});     // 4, then 3: 7
+  CHECK(partition.of(0) == Items{1, 4});     // 5, then 3: 8
+  CHECK(partition.of(1) == Items{0, 2, 3});  // 4, then 3, then 1: 8
   check_consistent(partition);
   const std::vector<double> equal(8, 2.0);
   for (int rank = 0; rank < 4; ++rank) CHECK(Partition::by_cost(equal, 4).of(rank).size() == 2);

@@ -54,7 +54,7 @@ TEST_CASE("view: address, count and type of a tensor") {
     CHECK(seen.data == tensor.data_ptr());
     CHECK(seen.count == 6);
     CHECK(seen.type == type);
-    CHECK(size_of(type) == tensor.element_size());
+    CHECK(static_cast<std::int64_t>(size_of(type)) == tensor.element_size());
   }
 }
 
