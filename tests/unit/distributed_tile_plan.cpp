@@ -1,9 +1,19 @@
 #include <map>
+#include <ostream>
 
 #include "catch.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/blend_window.hpp"
 #include "tessera/distributed/tile_plan.hpp"
+
+namespace tessera {
+
+/// How failed comparisons print.
+std::ostream& operator<<(std::ostream& stream, const Interval& interval) {
+  return stream << "[" << interval.begin << ", " << interval.end << ")";
+}
+
+}  // namespace tessera
 
 using namespace tessera;
 
