@@ -18,8 +18,8 @@ int main(int argc, char** argv) try {
   const tessera::L2 fidelity(blur, y, truth);
   const auto prior =
       tessera::PlugAndPlay::fixed(std::make_shared<tessera::TotalVariation>(), 0.008);
-  const tessera::PnP solver(fidelity, prior,
-                            {.step = 1 / blur->norm_squared(truth), .stopping = {.max_iterations = 40}});
+  const tessera::PnP solver(
+      fidelity, prior, {.step = 1 / blur->norm_squared(truth), .stopping = {.max_iterations = 40}});
   const tessera::SolveResult result = solver.solve(y.front());
 
   tessera::write_image(argv[2], result.x);

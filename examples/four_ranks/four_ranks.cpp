@@ -1,4 +1,5 @@
-// The same restoration alone and shared out over ranks; the results agree, and the solver knows of no rank.
+// The same restoration alone and shared out over ranks; the results agree, and the solver knows of
+// no rank.
 //   mpiexec -n 4 four_ranks
 #include <ATen/ops/arange.h>
 #include <ATen/ops/sin.h>
@@ -21,7 +22,8 @@ std::unique_ptr<tessera::LinearPhysics> make_operator(std::int64_t index) {
   return blur;
 }
 
-Tensor restore(const tessera::LinearPhysicsPtr& physics, tessera::DenoiserPtr denoiser, const Tensor& truth) {
+Tensor restore(const tessera::LinearPhysicsPtr& physics, tessera::DenoiserPtr denoiser,
+               const Tensor& truth) {
   const tessera::L2 fidelity(physics, physics->measure(truth), truth);
   const auto prior = tessera::PlugAndPlay::fixed(std::move(denoiser), 0.02);
   return tessera::PnP(fidelity, prior, {.step = 0.1}).solve(fidelity.adjoint_of_data() / 8.0).x;
@@ -33,16 +35,19 @@ int run(const tessera::CommunicatorPtr& ranks) {
   const auto denoiser = std::make_shared<tessera::TotalVariation>();
 
   const auto shared = std::make_shared<tessera::DistributedPhysics>(8, make_operator, ranks);
-  const Tensor x = restore(shared, std::make_shared<tessera::TiledDenoiser>(denoiser, ranks), truth);
+  const Tensor x =
+      restore(shared, std::make_shared<tessera::TiledDenoiser>(denoiser, ranks), truth);
 
   const auto self = tessera::self_communicator();
   const auto alone = std::make_shared<tessera::DistributedPhysics>(8, make_operator, self);
   tessera::TilingOptions same_tiles;
   same_tiles.ranks = ranks->size();  // a plan, not the ranks, decides about the result
-  const Tensor serial = restore(alone, std::make_shared<tessera::TiledDenoiser>(denoiser, self, same_tiles), truth);
+  const Tensor serial =
+      restore(alone, std::make_shared<tessera::TiledDenoiser>(denoiser, self, same_tiles), truth);
 
   const double difference = (x - serial).abs().max().item<double>();
-  if (ranks->is_root()) std::printf("%d ranks, largest difference from one: %.1e\n", ranks->size(), difference);
+  if (ranks->is_root())
+    std::printf("%d ranks, largest difference from one: %.1e\n", ranks->size(), difference);
   return difference < 1e-12 ? 0 : 1;
 }
 

@@ -1,10 +1,11 @@
 // A forward model of one's own: three functions, and everything else works with it.
+#include <ATen/ops/arange.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/randn_like.h>
 #include <ATen/ops/sin.h>
-#include <ATen/ops/arange.h>
 
+#include <cmath>
 #include <cstdio>
 
 #include "tessera/tessera.hpp"

@@ -2,4 +2,6 @@
 
 std::string describe_elsewhere(const tessera::Tensor& tensor);
 
-int main() { return describe_elsewhere({}) == tessera::describe({}) ? 0 : 1; }
+int main() {
+  return describe_elsewhere({}) == tessera::describe({}) ? 0 : 1;
+}

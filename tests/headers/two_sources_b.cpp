@@ -2,4 +2,6 @@
 
 std::string describe_elsewhere(const tessera::Tensor& tensor);
 
-std::string describe_elsewhere(const tessera::Tensor& tensor) { return tessera::describe(tensor); }
+std::string describe_elsewhere(const tessera::Tensor& tensor) {
+  return tessera::describe(tensor);
+}
