@@ -51,7 +51,7 @@ TEST_CASE("DnCNN ignores the noise level, and images of a batch do not mix") {
   CHECK(relative_error(net.denoise(x.narrow(0, 1, 1), 0.1), together.narrow(0, 1, 1)) < 1e-14);
   CHECK_THROWS_AS(net.denoise(x, at::full({2}, 0.2, at::kDouble)), tessera::error::ShapeMismatch);
   CHECK_THROWS_WITH(net.denoise(test::indexed({1, 3, 9, 11}), 0.1),
-                    Catch::Contains("expected 2 channels"));
+                    test::contains("expected 2 channels"));
 }
 
 TEST_CASE("DnCNN's reach is its depth, exactly") {

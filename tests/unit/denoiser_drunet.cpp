@@ -142,7 +142,7 @@ TEST_CASE("DRUNet refuses images that it cannot take") {
   const DRUNet net = reference_net();
   CHECK_THROWS_WITH(
       net.denoise(test::indexed({1, 1, 40, 40}), 0.1),
-      Catch::Contains("drunet.denoise: x is [1, 1, 40, 40] float64 on cpu, expected 3 channels"));
+      test::contains("drunet.denoise: x is [1, 1, 40, 40] float64 on cpu, expected 3 channels"));
   CHECK_THROWS_AS(net.denoise(test::indexed({1, 3, 4, 40, 40}), 0.1),
                   tessera::error::ShapeMismatch);
 }
