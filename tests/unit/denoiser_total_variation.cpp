@@ -231,14 +231,15 @@ TEST_CASE("tv: the noise level sets the weight") {
 }
 
 TEST_CASE("tv: removes noise") {
-  const Tensor clean = test::sine_image(3, 48, 40).round().mul(0.4);  // flat regions
+  Tensor clean = at::full({1, 3, 48, 40}, 0.2, at::kDouble);
+  clean.narrow(2, 10, 30).narrow(3, 0, 25).fill_(0.7);
   const double sigma = 0.1;
   const Tensor noisy = clean + sigma * scattered({1, 3, 48, 40});
   const double before = (noisy - clean).square().mean().item<double>();
   const double after =
       (TotalVariation().denoise(noisy, sigma) - clean).square().mean().item<double>();
   CHECK(before == Approx(sigma * sigma).epsilon(0.1));
-  CHECK(after < 0.5 * before);
+  CHECK(after < 0.2 * before);
 }
 
 TEST_CASE("tv: single and half precision") {
