@@ -25,7 +25,10 @@ Tensor counting(at::ScalarType type) {
 /// A version-1 file with this header text and `data_size` zero bytes.
 std::string npy_bytes(std::string header, std::size_t data_size) {
   header.resize(118, ' ');
-  return std::string("\x93NUMPY\x01\x00\x76\x00", 10) + header + std::string(data_size, '\0');
+  std::string bytes("\x93NUMPY\x01\x00\x76\x00", 10);
+  bytes.append(header);
+  bytes.append(data_size, '\0');
+  return bytes;
 }
 
 }  // namespace
@@ -137,6 +140,8 @@ TEST_CASE("read_npy refuses what it cannot read, with the cause", "[io][npy]") {
 TEST_CASE("read_npy refuses an absurd header size", "[io][npy]") {
   const test::TemporaryFolder folder;
   const std::string path = folder.file("x.npy");
-  test::write_bytes(path, std::string("\x93NUMPY\x02\x00\xff\xff\xff\xff", 12) + std::string(100, ' '));
+  std::string bytes("\x93NUMPY\x02\x00\xff\xff\xff\xff", 12);
+  bytes.resize(112, ' ');
+  test::write_bytes(path, bytes);
   CHECK_THROWS_WITH(read_npy(path), Contains("header of 4294967295 bytes"));
 }
