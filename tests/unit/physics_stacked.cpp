@@ -57,7 +57,7 @@ TEST_CASE("StackedPhysics sums what its operators do", "[physics]") {
   for (const Padding padding : {Padding::circular, Padding::replicate}) {
     const StackedPhysics physics = reference_stack(padding);
     CHECK(physics.operator_count() == 3);
-    CHECK(physics.held() == std::vector<std::int64_t>{0, 1, 2});
+    CHECK(physics.held() == std::vector<std::int64_t>({0, 1, 2}));
     CHECK(test::adjoint_error(physics, x) < 1e-14);
     CHECK(physics.has_normal_spectrum(x) == (padding == Padding::circular));
 

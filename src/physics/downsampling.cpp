@@ -1,0 +1,48 @@
+#include "tessera/physics/downsampling.hpp"
+
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include "tessera/core/error.hpp"
+
+namespace tessera {
+
+namespace {
+
+/// A view of every factor-th pixel.
+Tensor decimated(Tensor image, std::int64_t factor) {
+  for (std::int64_t d = 2; d < image.dim(); ++d) image = image.slice(d, 0, image.size(d), factor);
+  return image;
+}
+
+}  // namespace
+
+Downsampling::Downsampling(std::int64_t factor, Tensor kernel, BlurOptions options)
+    : factor_(factor), blur_(std::move(kernel), options) {
+  if (factor < 1) {
+    throw error::InvalidArgument(fmt::format("downsampling: factor is {}, expected >= 1", factor));
+  }
+}
+
+Tensor Downsampling::do_apply(const Tensor& x) const {
+  const Tensor blurred = blur_.apply(x);
+  for (std::int64_t d = 2; d < x.dim(); ++d) {
+    if (blurred.size(d) % factor_ != 0) {
+      throw error::ShapeMismatch(
+          fmt::format("downsampling.forward: x is {}, blurred {}, expected extents that are multiples of {}",
+                      describe(x), to_string(blurred.sizes()), factor_));
+    }
+  }
+  return decimated(blurred, factor_).contiguous();
+}
+
+Tensor Downsampling::do_apply_adjoint(const Tensor& v) const {
+  check_image(v, "downsampling.adjoint: v");
+  std::vector<std::int64_t> shape = v.sizes().vec();
+  for (std::size_t d = 2; d < shape.size(); ++d) shape[d] *= factor_;
+  const Tensor spread = at::zeros(shape, v.options());
+  decimated(spread, factor_).copy_(v);
+  return blur_.apply_adjoint(spread);
+}
+
+}  // namespace tessera

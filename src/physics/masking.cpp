@@ -1,0 +1,34 @@
+#include "tessera/physics/masking.hpp"
+
+#include <fmt/format.h>
+
+#include "tessera/core/error.hpp"
+
+namespace tessera {
+
+Masking::Masking(Tensor mask) : mask_(std::move(mask)) {
+  const bool ok = mask_.defined() && mask_.dim() >= 3 && mask_.dim() <= 5 && mask_.numel() > 0 &&
+                  (mask_.is_floating_point() || mask_.scalar_type() == at::kBool);
+  if (!ok) {
+    throw error::ShapeMismatch(fmt::format(
+        "masking: the mask is {}, expected boolean or floating (1 or B, 1 or C, spatial...)", describe(mask_)));
+  }
+}
+
+Tensor Masking::product(const Tensor& image, const char* what) const {
+  bool ok = image.dim() == mask_.dim();
+  for (std::int64_t d = 0; ok && d < image.dim(); ++d) {
+    ok = mask_.size(d) == image.size(d) || (d < 2 && mask_.size(d) == 1);
+  }
+  if (!ok) {
+    throw error::ShapeMismatch(fmt::format("masking.{} is {}, which the mask {} does not fit", what,
+                                           describe(image), to_string(mask_.sizes())));
+  }
+  return image * mask_.to(image.options());
+}
+
+Tensor Masking::do_apply(const Tensor& x) const { return product(x, "forward: x"); }
+
+Tensor Masking::do_apply_adjoint(const Tensor& v) const { return product(v, "adjoint: v"); }
+
+}  // namespace tessera
