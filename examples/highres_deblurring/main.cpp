@@ -20,10 +20,13 @@ namespace {
 void print_outcome(const Options& options, const Outcome& outcome) {
   if (!outcome.tiling.empty()) fmt::print("{}\n", outcome.tiling);
   const tessera::MetricsRow& last = outcome.rows.back();
-  fmt::print("{} after {} iterations, {:.1f} s (set-up {:.1f} s): {}\n", options.solver, outcome.result.iterations,
-             outcome.result.elapsed_s, outcome.setup_s, tessera::to_string(outcome.result.reason));
+  fmt::print("{} after {} iterations, {:.1f} s (set-up {:.1f} s): {}\n", options.solver,
+             outcome.result.iterations, outcome.result.elapsed_s, outcome.setup_s,
+             tessera::to_string(outcome.result.reason));
   fmt::print("PSNR {:.2f} dB, SSIM {:.4f}\n", last.psnr, last.ssim);
-  fmt::print("Results: {0}/preview.png, {0}/reconstruction.png, {0}/metrics.csv, {0}/summary.json\n", options.out);
+  fmt::print(
+      "Results: {0}/preview.png, {0}/reconstruction.png, {0}/metrics.csv, {0}/summary.json\n",
+      options.out);
 }
 
 void print_plan(Options& options) {
@@ -35,7 +38,8 @@ void print_plan(Options& options) {
                                               ? std::vector<std::int64_t>{1, 3, size * 5 / 8, size}
                                               : make_truth(options).sizes().vec();
   const MachineCosts costs = measure_costs(options, *denoiser);
-  fmt::print("{}", scaling_table(predict(options, denoiser, shape, options.ranks, costs), costs, shape));
+  fmt::print("{}",
+             scaling_table(predict(options, denoiser, shape, options.ranks, costs), costs, shape));
 }
 
 }  // namespace

@@ -7,19 +7,19 @@
 
 /// What the user asked for: the seed benchmark's keys, with dashes on the command line.
 struct Options {
-  std::string image;                 ///< photograph; empty: a built-in synthetic scene
-  std::int64_t image_size = 2048;    ///< larger side in pixels
+  std::string image;               ///< photograph; empty: a built-in synthetic scene
+  std::int64_t image_size = 2048;  ///< larger side in pixels
   bool image_size_given = false;
   std::int64_t num_operators = 8;
-  double noise_level = 0.1;          ///< standard deviation, intensities 0 to 1
-  std::uint64_t seed = 42;           ///< operator i draws its noise from seed + i
+  double noise_level = 0.1;  ///< standard deviation, intensities 0 to 1
+  std::uint64_t seed = 42;   ///< operator i draws its noise from seed + i
 
-  std::string solver = "pnp";        ///< pnp | dpir
-  std::string denoiser = "drunet";   ///< drunet | dncnn | tv
-  std::string weights;               ///< empty: the weights installed with tessera
-  double denoiser_sigma = 0.05;      ///< intensities 0 to 1
-  std::optional<double> step_size;   ///< nullopt: 1 / ||A||^2
-  std::string init_method = "zeros"; ///< zeros | adjoint | pseudo_inverse
+  std::string solver = "pnp";         ///< pnp | dpir
+  std::string denoiser = "drunet";    ///< drunet | dncnn | tv
+  std::string weights;                ///< empty: the weights installed with tessera
+  double denoiser_sigma = 0.05;       ///< intensities 0 to 1
+  std::optional<double> step_size;    ///< nullopt: 1 / ||A||^2
+  std::string init_method = "zeros";  ///< zeros | adjoint | pseudo_inverse
   std::int64_t iterations = 30;
 
   std::optional<bool> distribute_physics;   ///< nullopt: if there are several ranks
@@ -27,24 +27,24 @@ struct Options {
   std::int64_t patch_size = 448;
   std::int64_t overlap = 32;
   std::int64_t max_batch_size = 0;
-  std::string tiling = "auto";       ///< auto | fixed | peer | exact
+  std::string tiling = "auto";  ///< auto | fixed | peer | exact
 
   std::string dtype = "float32";
   std::string device = "cpu";
-  int threads = 0;                   ///< per rank; 0: the machine's cores shared by its ranks
+  int threads = 0;  ///< per rank; 0: the machine's cores shared by its ranks
 
-  std::string truth;                 ///< .npy (3, H, W) in the place of the image
-  std::string measurements;          ///< .npy (N, 3, H, W) in the place of the simulation
+  std::string truth;         ///< .npy (3, H, W) in the place of the image
+  std::string measurements;  ///< .npy (N, 3, H, W) in the place of the simulation
   bool save_npy = false;
   std::string out = "results";
   bool quiet = false;
 
-  bool plan = false;                 ///< predict how the run scales, in the place of running it
+  bool plan = false;  ///< predict how the run scales, in the place of running it
   std::vector<int> ranks = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
   double bandwidth_gb_per_s = 10;
   double latency_us = 5;
 };
 
-/// Reads the command line. Returns an exit code if the program is to end at once: after --help or --version,
-/// which only the first rank prints, or after an error, which it explains on stderr.
+/// Reads the command line. Returns an exit code if the program is to end at once: after --help or
+/// --version, which only the first rank prints, or after an error, which it explains on stderr.
 std::optional<int> parse(int argc, char** argv, bool is_root, Options& options);

@@ -69,14 +69,15 @@ ordered_json totals(const Outcome& outcome) {
 }
 
 void write_summary(const std::string& path, const Options& options, const Outcome& outcome) {
-  const ordered_json summary = {{"configuration", configuration(options, outcome)},
-                                {"versions", {{"tessera", TESSERA_VERSION}, {"libtorch", TORCH_VERSION}}},
-                                {"ranks", outcome.hosts.size()},
-                                {"hosts", outcome.hosts},
-                                {"norm_squared", outcome.norm_squared},
-                                {"tile_plan", outcome.tiling},
-                                {"totals", totals(outcome)},
-                                {"stopped", tessera::to_string(outcome.result.reason)}};
+  const ordered_json summary = {
+      {"configuration", configuration(options, outcome)},
+      {"versions", {{"tessera", TESSERA_VERSION}, {"libtorch", TORCH_VERSION}}},
+      {"ranks", outcome.hosts.size()},
+      {"hosts", outcome.hosts},
+      {"norm_squared", outcome.norm_squared},
+      {"tile_plan", outcome.tiling},
+      {"totals", totals(outcome)},
+      {"stopped", tessera::to_string(outcome.result.reason)}};
   tessera::AtomicFile file(path);
   file.write(summary.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
   file.commit();
@@ -89,7 +90,9 @@ void write_pictures(const std::string& folder, const Outcome& outcome) {
   for (std::size_t i = 0; i < std::min<std::size_t>(2, outcome.measurements.size()); ++i) {
     panels.push_back({fmt::format("measurement {}", i + 1), outcome.measurements[i]});
   }
-  panels.push_back({fmt::format("restored {:.1f} dB", outcome.rows.empty() ? 0.0 : outcome.rows.back().psnr), x});
+  panels.push_back(
+      {fmt::format("restored {:.1f} dB", outcome.rows.empty() ? 0.0 : outcome.rows.back().psnr),
+       x});
   tessera::write_image(folder + "/preview.png", tessera::side_by_side(panels));
 }
 
@@ -98,7 +101,9 @@ void write_pictures(const std::string& folder, const Outcome& outcome) {
 void prepare_folder(const std::string& folder) {
   std::error_code failure;
   fs::create_directories(folder, failure);
-  if (failure) throw tessera::error::Io(fmt::format("--out {}: cannot be created: {}", folder, failure.message()));
+  if (failure)
+    throw tessera::error::Io(
+        fmt::format("--out {}: cannot be created: {}", folder, failure.message()));
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
     throw tessera::error::Io(fmt::format("--out {}: no permission to write into it", folder));
   }

@@ -26,7 +26,8 @@ DenoiserPtr make_network(Options& options) {
   if (options.denoiser == "tv") return std::make_shared<TotalVariation>();
   if (options.weights.empty()) {
     if (options.denoiser == "dncnn") {
-      throw error::InvalidArgument("--denoiser dncnn: no weights are installed for it, give --weights FILE");
+      throw error::InvalidArgument(
+          "--denoiser dncnn: no weights are installed for it, give --weights FILE");
     }
     options.weights = default_weights();
   }
@@ -49,7 +50,8 @@ TilingOptions tiling_options(const Options& options) {
   return tiling;
 }
 
-std::unique_ptr<Solver> make_solver(const Options& options, const L2& fidelity, const PlugAndPlay& prior, double step) {
+std::unique_ptr<Solver> make_solver(const Options& options, const L2& fidelity,
+                                    const PlugAndPlay& prior, double step) {
   if (options.solver == "dpir") {
     HqsOptions hqs;
     hqs.schedule = HqsSchedule::dpir(options.noise_level, options.iterations);

@@ -13,8 +13,10 @@
 
 /// The parts that the options name.
 
-/// The blurs: all on this rank, or shared among the ranks of `world`, as options.distribute_physics says.
-tessera::LinearPhysicsPtr make_physics(const Options& options, const tessera::CommunicatorPtr& world);
+/// The blurs: all on this rank, or shared among the ranks of `world`, as options.distribute_physics
+/// says.
+tessera::LinearPhysicsPtr make_physics(const Options& options,
+                                       const tessera::CommunicatorPtr& world);
 
 /// The untiled denoiser. Sets options.weights to the installed weights where none were given.
 tessera::DenoiserPtr make_network(Options& options);

@@ -8,14 +8,15 @@
 /// The high-resolution deblurring problem: a photograph, and directional Gaussian blurs of it.
 /// Every function is local: each rank makes the same truth, and only the operators it is asked for.
 
-/// The image to recover, (1, 3, H, W) with larger side options.image_size: from the .npy file, the photograph
-/// (bicubic, antialiased), or a synthetic scene. Sets options.image_size to the larger side of a .npy truth,
-/// unless it was given.
+/// The image to recover, (1, 3, H, W) with larger side options.image_size: from the .npy file, the
+/// photograph (bicubic, antialiased), or a synthetic scene. Sets options.image_size to the larger
+/// side of a .npy truth, unless it was given.
 tessera::Tensor make_truth(Options& options);
 
-/// Operator `index` of options.num_operators: a circular Gaussian blur with standard deviations 0.01 and 0.005 of the
-/// image size, its angle spread evenly over [0, 180] degrees. Both ends are included, so the first and the last
-/// operator are the same blur. Noise: Gaussian, from seed + index, then clamped to [0, 1].
+/// Operator `index` of options.num_operators: a circular Gaussian blur with standard deviations
+/// 0.01 and 0.005 of the image size, its angle spread evenly over [0, 180] degrees. Both ends are
+/// included, so the first and the last operator are the same blur. Noise: Gaussian, from seed +
+/// index, then clamped to [0, 1].
 std::unique_ptr<tessera::LinearOperator> make_blur(const Options& options, std::int64_t index);
 
 /// The measurements of the operators `held`, in that order: read from options.measurements.

@@ -26,7 +26,8 @@ std::vector<std::string> gather_hosts(tessera::Communicator& world) {
 
 int threads_per_rank(int wanted, const std::vector<std::string>& hosts, int rank) {
   if (wanted > 0) return wanted;
-  const auto neighbours = std::count(hosts.begin(), hosts.end(), hosts[static_cast<std::size_t>(rank)]);
+  const auto neighbours =
+      std::count(hosts.begin(), hosts.end(), hosts[static_cast<std::size_t>(rank)]);
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());
   return std::max(1, cores / static_cast<int>(neighbours));
 }

@@ -27,8 +27,8 @@ using namespace tessera;
 namespace {
 
 /// Throws on every rank, with the same message, if some rank has neither an operator nor a tile.
-void check_every_rank_works(const Options& options, const LinearPhysics& physics, const TiledDenoiser* tiled,
-                            const Tensor& truth, int ranks) {
+void check_every_rank_works(const Options& options, const LinearPhysics& physics,
+                            const TiledDenoiser* tiled, const Tensor& truth, int ranks) {
   if (ranks == 1) return;
   const auto* shared = dynamic_cast<const DistributedPhysics*>(&physics);
   if (shared == nullptr || tiled == nullptr) return;  // what is not shared is done by every rank
@@ -37,22 +37,26 @@ void check_every_rank_works(const Options& options, const LinearPhysics& physics
   for (int rank = 0; rank < ranks; ++rank) {
     if (shared->partition().of(rank).empty() && tiles.of(rank).empty()) {
       throw error::InvalidArgument(
-          fmt::format("rank {} of {} would have no work: there are {} operators and {} tiles. Start fewer ranks, or give "
+          fmt::format("rank {} of {} would have no work: there are {} operators and {} tiles. "
+                      "Start fewer ranks, or give "
                       "--tiling auto, which makes a tile for every rank",
                       rank, ranks, options.num_operators, plan.tiles().size()));
     }
   }
 }
 
-Tensor starting_point(const Options& options, const LinearPhysics& physics, const L2& fidelity, const TensorList& y) {
+Tensor starting_point(const Options& options, const LinearPhysics& physics, const L2& fidelity,
+                      const TensorList& y) {
   const Tensor& back_projection = fidelity.adjoint_of_data();
   if (options.init_method == "zeros") return at::zeros_like(back_projection);
-  if (options.init_method == "adjoint") return back_projection / static_cast<double>(options.num_operators);
+  if (options.init_method == "adjoint")
+    return back_projection / static_cast<double>(options.num_operators);
   return physics.pseudo_inverse(y, {.tolerance = 1e-4, .max_iterations = 50});
 }
 
 /// Progress on the first rank only, and only if wanted.
-SolveResult solve(const Options& options, const Solver& solver, const Tensor& x0, Recorder& recorder, bool is_root) {
+SolveResult solve(const Options& options, const Solver& solver, const Tensor& x0,
+                  Recorder& recorder, bool is_root) {
   if (!is_root || options.quiet) return solver.solve(x0, recorder);
   Progress progress(options.iterations, &recorder);
   ObserverList both({recorder, progress});
@@ -81,8 +85,9 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   DenoiserPtr denoiser;
   guarded(*world, "highres_deblurring", [&] {
     denoiser = make_network(options);
-    outcome.measurements = options.measurements.empty() ? physics->measure(outcome.truth)
-                                                        : read_measurements(options, physics->held(), outcome.truth);
+    outcome.measurements = options.measurements.empty()
+                               ? physics->measure(outcome.truth)
+                               : read_measurements(options, physics->held(), outcome.truth);
     if (*options.distribute_denoiser) {
       const auto tiled = std::make_shared<TiledDenoiser>(denoiser, world, tiling_options(options));
       outcome.tiling = tiled->summary(outcome.truth.sizes(), outcome.truth.element_size());
@@ -92,8 +97,9 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   });
 
   const L2 fidelity(physics, outcome.measurements, outcome.truth);
-  const PlugAndPlay prior = options.solver == "dpir" ? PlugAndPlay::matched(denoiser)
-                                                     : PlugAndPlay::fixed(denoiser, options.denoiser_sigma);
+  const PlugAndPlay prior = options.solver == "dpir"
+                                ? PlugAndPlay::matched(denoiser)
+                                : PlugAndPlay::fixed(denoiser, options.denoiser_sigma);
   outcome.norm_squared = physics->norm_squared(outcome.truth);
   outcome.step_size = options.step_size.value_or(1.0 / outcome.norm_squared);
   const std::unique_ptr<Solver> solver = make_solver(options, fidelity, prior, outcome.step_size);
@@ -105,7 +111,8 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
                      .compare = world->is_root()});
   outcome.result = solve(options, *solver, x0, recorder, world->is_root());
   outcome.rows = recorder.rows();
-  if (const auto* shared = dynamic_cast<const DistributedPhysics*>(physics.get()); shared && options.save_npy) {
+  if (const auto* shared = dynamic_cast<const DistributedPhysics*>(physics.get());
+      shared && options.save_npy) {
     outcome.measurements = shared->gather(outcome.measurements);
   }
   return outcome;

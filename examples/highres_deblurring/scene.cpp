@@ -40,7 +40,8 @@ Tensor synthetic_scene(std::int64_t size) {
   }
   for (const Disc& disc : discs) {
     const Tensor distance = ((x - disc.x).square() + (y - disc.y).square()).sqrt();
-    const Tensor inside = at::clamp((disc.radius - distance) * static_cast<double>(size) / 2 + 0.5, 0, 1);
+    const Tensor inside =
+        at::clamp((disc.radius - distance) * static_cast<double>(size) / 2 + 0.5, 0, 1);
     for (std::size_t c = 0; c < channels.size(); ++c) {
       channels[c] = channels[c] + inside * (disc.colour[c] - channels[c]);
     }

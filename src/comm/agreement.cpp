@@ -19,10 +19,11 @@ namespace {
 struct Packet {
   static constexpr std::int64_t nothing = std::numeric_limits<std::int64_t>::min();
 
-  /// size - rank of a failed rank, 0 of one that did not fail: the maximum tells the lowest failed rank.
+  /// size - rank of a failed rank, 0 of one that did not fail: the maximum tells the lowest failed
+  /// rank.
   std::int64_t failed = 0;
-  /// h and -h of the place where a rank stands: the maxima are opposite if all stand at the same place. A failed
-  /// rank has left its place and says nothing.
+  /// h and -h of the place where a rank stands: the maxima are opposite if all stand at the same
+  /// place. A failed rank has left its place and says nothing.
   std::int64_t place = nothing;
   std::int64_t minus_place = nothing;
   std::array<std::int64_t, agreement_capacity> maxima;
@@ -51,7 +52,9 @@ std::string sentence(std::string_view where, std::string message, const std::str
 /// Fits text into `bytes` characters, filled up with zeros; the middle goes first.
 std::string fit(std::string text, std::size_t bytes) {
   if (text.size() > bytes) {
-    const auto splits_a_letter = [&text](std::size_t at) { return (text[at] & 0xC0) == 0x80; };  // UTF-8
+    const auto splits_a_letter = [&text](std::size_t at) {
+      return (text[at] & 0xC0) == 0x80;
+    };  // UTF-8
     std::size_t head = bytes / 2 - 4;
     std::size_t tail = text.size() - head;
     while (head > 0 && splits_a_letter(head)) --head;
@@ -81,13 +84,15 @@ std::string without_zeros(std::string text) {
     places += fmt::format("{}rank {} in '{}'", rank == 0 ? "" : ", ", rank, place);
     previous = place;
   }
-  throw error::Communication(fmt::format("agree: the ranks are out of step: {}{}", places, rank_suffix(control)));
+  throw error::Communication(
+      fmt::format("agree: the ranks are out of step: {}{}", places, rank_suffix(control)));
 }
 
 [[noreturn]] void throw_as_rank_failure(Communicator& control, std::string_view where,
                                         const std::exception_ptr& failure, int failed_rank) {
   std::string text;
-  if (control.rank() == failed_rank) text = sentence(where, failure_message(failure), rank_suffix(control));
+  if (control.rank() == failed_rank)
+    text = sentence(where, failure_message(failure), rank_suffix(control));
   text = fit(std::move(text), text_bytes);
   control.broadcast(text.data(), text_bytes, DataType::u8, failed_rank);
   const error::RankFailure agreed(failed_rank, control.size(), without_zeros(std::move(text)));
@@ -99,7 +104,8 @@ std::string without_zeros(std::string text) {
   }
 }
 
-/// Whether a failure must be passed on as it is: agreed upon in this group already, or of the transport itself.
+/// Whether a failure must be passed on as it is: agreed upon in this group already, or of the
+/// transport itself.
 bool is_final(const std::exception_ptr& failure, const Communicator& communicator) {
   try {
     std::rethrow_exception(failure);
@@ -117,8 +123,8 @@ bool is_final(const std::exception_ptr& failure, const Communicator& communicato
 void agree(Communicator& communicator, std::string_view where, const std::exception_ptr& failure,
            std::span<std::int64_t> maxima) {
   if (maxima.size() > agreement_capacity) {
-    throw error::InvalidArgument(fmt::format("agree: {} maxima in '{}', expected at most {}", maxima.size(),
-                                             where, agreement_capacity));
+    throw error::InvalidArgument(fmt::format("agree: {} maxima in '{}', expected at most {}",
+                                             maxima.size(), where, agreement_capacity));
   }
   if (failure && (communicator.size() == 1 || is_final(failure, communicator))) {
     std::rethrow_exception(failure);
@@ -138,7 +144,8 @@ void agree(Communicator& communicator, std::string_view where, const std::except
   control.all_reduce(&packet, packet_count, DataType::i64, Reduction::max);
 
   if (packet.failed > 0) {
-    throw_as_rank_failure(control, where, failure, control.size() - static_cast<int>(packet.failed));
+    throw_as_rank_failure(control, where, failure,
+                          control.size() - static_cast<int>(packet.failed));
   }
   if (packet.place != -packet.minus_place) out_of_step(control, where);
   std::copy_n(packet.maxima.begin(), maxima.size(), maxima.begin());

@@ -67,7 +67,8 @@ class Check {
     }
   }
 
-  /// Messages to oneself must find their receives: their match can be checked before anything is sent.
+  /// Messages to oneself must find their receives: their match can be checked before anything is
+  /// sent.
   void to_oneself(std::span<const Message> sends, std::span<const Message> receives) const {
     const auto own = [this](std::span<const Message> messages) {
       std::vector<std::int64_t> counts;
@@ -152,7 +153,9 @@ void Communicator::exchange(std::span<const Message> sends, std::span<const Mess
   do_exchange(sends, receives, type);
 }
 
-void Communicator::barrier() { do_barrier(); }
+void Communicator::barrier() {
+  do_barrier();
+}
 
 CommunicatorPtr Communicator::split(int color, int key) {
   const Check check(*this, "split");

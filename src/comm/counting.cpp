@@ -14,7 +14,6 @@ std::int64_t bytes_of(std::int64_t count, DataType type) {
 
 }  // namespace
 
-
 Traffic& Traffic::operator+=(const Traffic& other) {
   calls += other.calls;
   bytes_sent += other.bytes_sent;
@@ -22,11 +21,13 @@ Traffic& Traffic::operator+=(const Traffic& other) {
   return *this;
 }
 
-CountingCommunicator::CountingCommunicator(ControlOf, CommunicatorPtr inner) : inner_(std::move(inner)) {}
+CountingCommunicator::CountingCommunicator(ControlOf, CommunicatorPtr inner)
+    : inner_(std::move(inner)) {}
 
 CountingCommunicator::CountingCommunicator(CommunicatorPtr inner) : inner_(std::move(inner)) {
   if (!inner_) throw error::InvalidArgument("CountingCommunicator: given no communicator");
-  control_.reset(new CountingCommunicator(ControlOf{}, CommunicatorPtr(inner_, &inner_->control())));
+  control_.reset(
+      new CountingCommunicator(ControlOf{}, CommunicatorPtr(inner_, &inner_->control())));
 }
 
 Traffic CountingCommunicator::data() const {
@@ -48,34 +49,38 @@ void CountingCommunicator::count(Collective kind, std::int64_t bytes, Call&& cal
   traffic_[static_cast<std::size_t>(kind)] += Traffic{1, size() > 1 ? bytes : 0, elapsed.count()};
 }
 
-void CountingCommunicator::do_all_reduce(void* data, std::int64_t elements, DataType type, Reduction reduction) {
+void CountingCommunicator::do_all_reduce(void* data, std::int64_t elements, DataType type,
+                                         Reduction reduction) {
   count(Collective::all_reduce, bytes_of(elements, type),
         [&] { inner_->all_reduce(data, elements, type, reduction); });
 }
 
-void CountingCommunicator::do_broadcast(void* data, std::int64_t elements, DataType type, int root) {
+void CountingCommunicator::do_broadcast(void* data, std::int64_t elements, DataType type,
+                                        int root) {
   count(Collective::broadcast, root == rank() ? bytes_of(elements, type) : 0,
         [&] { inner_->broadcast(data, elements, type, root); });
 }
 
-void CountingCommunicator::do_all_gather(const void* mine, void* all, std::span<const std::int64_t> counts,
-                                         DataType type) {
+void CountingCommunicator::do_all_gather(const void* mine, void* all,
+                                         std::span<const std::int64_t> counts, DataType type) {
   count(Collective::all_gather, bytes_of(counts[static_cast<std::size_t>(rank())], type),
         [&] { inner_->all_gather(mine, all, counts, type); });
 }
 
-void CountingCommunicator::do_reduce_scatter(const void* all, void* mine, std::span<const std::int64_t> counts,
-                                             DataType type, Reduction reduction) {
+void CountingCommunicator::do_reduce_scatter(const void* all, void* mine,
+                                             std::span<const std::int64_t> counts, DataType type,
+                                             Reduction reduction) {
   const std::int64_t total = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
   count(Collective::reduce_scatter, bytes_of(total, type),
         [&] { inner_->reduce_scatter(all, mine, counts, type, reduction); });
 }
 
-void CountingCommunicator::do_exchange(std::span<const Message> sends, std::span<const Message> receives,
-                                       DataType type) {
+void CountingCommunicator::do_exchange(std::span<const Message> sends,
+                                       std::span<const Message> receives, DataType type) {
   std::int64_t elements = 0;
   for (const Message& message : sends) elements += message.peer == rank() ? 0 : message.count;
-  count(Collective::exchange, bytes_of(elements, type), [&] { inner_->exchange(sends, receives, type); });
+  count(Collective::exchange, bytes_of(elements, type),
+        [&] { inner_->exchange(sends, receives, type); });
 }
 
 void CountingCommunicator::do_barrier() {

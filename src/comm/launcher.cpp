@@ -19,8 +19,10 @@ std::optional<long> tasks(const char* variable) {
 
 std::string sentence(const char* variable, long count) {
   return fmt::format(
-      "the launcher started {} tasks ({}={}), but MPI sees a single rank: this program is linked against "
-      "another MPI than its launcher, or was started without one. Start it with the mpiexec or srun of the MPI "
+      "the launcher started {} tasks ({}={}), but MPI sees a single rank: this program is linked "
+      "against "
+      "another MPI than its launcher, or was started without one. Start it with the mpiexec or "
+      "srun of the MPI "
       "that it was built with",
       count, variable, count);
 }

@@ -79,7 +79,8 @@ class MpiCommunicator final : public Communicator {
     std::byte* bytes = static_cast<std::byte*>(data);
     const std::int64_t element = static_cast<std::int64_t>(size_of(type));
     for (std::int64_t done = 0; done < count; done += options_.largest_count) {
-      send(bytes + done * element, static_cast<int>(std::min(options_.largest_count, count - done)));
+      send(bytes + done * element,
+           static_cast<int>(std::min(options_.largest_count, count - done)));
     }
   }
 
@@ -140,7 +141,8 @@ class MpiCommunicator final : public Communicator {
                          DataType type, Reduction reduction) override {
     const MPI_Op operation = reductions_.operation(type, reduction);
     if (const std::optional<Layout> fits = layout(counts)) {
-      check(MPI_Reduce_scatter(all, mine, fits->counts.data(), mpi_type(type), operation, comm_.get()),
+      check(MPI_Reduce_scatter(all, mine, fits->counts.data(), mpi_type(type), operation,
+                               comm_.get()),
             "reduce_scatter");
       return;
     }
@@ -215,16 +217,19 @@ class MpiCommunicator final : public Communicator {
 
 CommunicatorPtr mpi_communicator(MPI_Comm ranks, const MpiOptions& options) {
   if (!is_initialised() || is_finalised()) {
-    throw error::Communication(fmt::format(
-        "mpi_communicator: MPI {}; call MPI_Init, or make an MpiSession that outlives the communicator",
-        is_initialised() ? "has been finalised" : "is not initialised"));
+    throw error::Communication(
+        fmt::format("mpi_communicator: MPI {}; call MPI_Init, or make an MpiSession that outlives "
+                    "the communicator",
+                    is_initialised() ? "has been finalised" : "is not initialised"));
   }
   if (ranks == MPI_COMM_NULL) {
-    throw error::Communication("mpi_communicator: given MPI_COMM_NULL, expected the ranks to work with");
+    throw error::Communication(
+        "mpi_communicator: given MPI_COMM_NULL, expected the ranks to work with");
   }
   if (options.largest_count < 1 || options.largest_count > std::numeric_limits<int>::max()) {
-    throw error::InvalidArgument(fmt::format(
-        "mpi_communicator: largest_count is {}, expected one in [1, 2^31 - 1]", options.largest_count));
+    throw error::InvalidArgument(
+        fmt::format("mpi_communicator: largest_count is {}, expected one in [1, 2^31 - 1]",
+                    options.largest_count));
   }
   MPI_Comm duplicate = MPI_COMM_NULL;
   mpi_check(MPI_Comm_dup(ranks, &duplicate), "duplicate");
@@ -241,7 +246,8 @@ CommunicatorPtr mpi_communicator(const MpiOptions& options) {
 
 MpiSession::MpiSession(int& argc, char**& argv) : exceptions_(std::uncaught_exceptions()) {
   if (is_finalised()) {
-    throw error::Communication("MpiSession: MPI has been finalised and cannot start again in this process");
+    throw error::Communication(
+        "MpiSession: MPI has been finalised and cannot start again in this process");
   }
   if (is_initialised()) return;
   int provided = MPI_THREAD_SINGLE;

@@ -15,8 +15,8 @@ inline void mpi_check(int code, std::string_view operation, std::string_view suf
   char text[MPI_MAX_ERROR_STRING] = {};
   int length = 0;
   MPI_Error_string(code, text, &length);
-  throw error::Communication(fmt::format("mpi.{}: {}{}", operation,
-                                         std::string_view(text, static_cast<std::size_t>(length)), suffix));
+  throw error::Communication(fmt::format(
+      "mpi.{}: {}{}", operation, std::string_view(text, static_cast<std::size_t>(length)), suffix));
 }
 
 }  // namespace tessera

@@ -8,9 +8,10 @@ namespace tessera {
 
 MPI_Datatype mpi_type(DataType type);
 
-/// The reductions as MPI operations. MPI_MIN and MPI_MAX compare a NaN by the order of their operands, which
-/// may differ between ranks, so floating-point minima and maxima are operations of our own: a NaN wins, and,
-/// declared as not commutative, they see their operands in the same order on every rank.
+/// The reductions as MPI operations. MPI_MIN and MPI_MAX compare a NaN by the order of their
+/// operands, which may differ between ranks, so floating-point minima and maxima are operations of
+/// our own: a NaN wins, and, declared as not commutative, they see their operands in the same order
+/// on every rank.
 class MpiReductions {
  public:
   MpiReductions();

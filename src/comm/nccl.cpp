@@ -73,7 +73,8 @@ class OnDevice {
 };
 
 bool all_equal(std::span<const std::int64_t> counts) {
-  return std::all_of(counts.begin(), counts.end(), [&](std::int64_t count) { return count == counts[0]; });
+  return std::all_of(counts.begin(), counts.end(),
+                     [&](std::int64_t count) { return count == counts[0]; });
 }
 
 class NcclCommunicator final : public Communicator {
@@ -106,12 +107,14 @@ class NcclCommunicator final : public Communicator {
     if (result == ncclSuccess) return;
     broken_ = true;
     const char* detail = ncclGetLastError(comm_);
-    throw error::Communication(fmt::format("nccl.{}: {}{}{}{}", operation, ncclGetErrorString(result),
+    throw error::Communication(fmt::format("nccl.{}: {}{}{}{}", operation,
+                                           ncclGetErrorString(result),
                                            detail != nullptr && *detail != '\0' ? ": " : "",
                                            detail != nullptr ? detail : "", rank_suffix(*this)));
   }
 
-  /// Calls `queue(stream)` with torch's current stream, as one NCCL group, after a look at earlier errors.
+  /// Calls `queue(stream)` with torch's current stream, as one NCCL group, after a look at earlier
+  /// errors.
   template <typename Queue>
   void on_stream(const char* operation, Queue&& queue) {
     const OnDevice current(device_);
@@ -149,29 +152,33 @@ class NcclCommunicator final : public Communicator {
   void do_all_gather(const void* mine, void* all, std::span<const std::int64_t> counts,
                      DataType type) override {
     const auto [nccl, per_element] = nccl_type(type);
-    on_stream("all_gather", [&, nccl = nccl, per_element = per_element](cudaStream_t stream, auto&& note) {
+    on_stream("all_gather", [&, nccl = nccl, per_element = per_element](cudaStream_t stream,
+                                                                        auto&& note) {
       if (all_equal(counts)) {
-        note(ncclAllGather(mine, all, static_cast<std::size_t>(counts[0]) * per_element, nccl, comm_, stream));
+        note(ncclAllGather(mine, all, static_cast<std::size_t>(counts[0]) * per_element, nccl,
+                           comm_, stream));
         return;
       }
       std::byte* slice = static_cast<std::byte*>(all);
       for (int root = 0; root < size(); ++root) {
         const std::size_t count = static_cast<std::size_t>(counts[static_cast<std::size_t>(root)]);
         if (count == 0) continue;
-        note(ncclBroadcast(root == rank() ? mine : slice, slice, count * per_element, nccl, root, comm_, stream));
+        note(ncclBroadcast(root == rank() ? mine : slice, slice, count * per_element, nccl, root,
+                           comm_, stream));
         slice += count * size_of(type);
       }
     });
   }
 
-  void do_reduce_scatter(const void* all, void* mine, std::span<const std::int64_t> counts, DataType type,
-                         Reduction reduction) override {
+  void do_reduce_scatter(const void* all, void* mine, std::span<const std::int64_t> counts,
+                         DataType type, Reduction reduction) override {
     const auto [nccl, per_element] = nccl_type(type);
     const ncclRedOp_t operation = nccl_operation(reduction);
-    on_stream("reduce_scatter", [&, nccl = nccl, per_element = per_element](cudaStream_t stream, auto&& note) {
+    on_stream("reduce_scatter", [&, nccl = nccl, per_element = per_element](cudaStream_t stream,
+                                                                            auto&& note) {
       if (all_equal(counts)) {
-        note(ncclReduceScatter(all, mine, static_cast<std::size_t>(counts[0]) * per_element, nccl, operation, comm_,
-                               stream));
+        note(ncclReduceScatter(all, mine, static_cast<std::size_t>(counts[0]) * per_element, nccl,
+                               operation, comm_, stream));
         return;
       }
       const std::byte* slice = static_cast<const std::byte*>(all);
@@ -187,24 +194,25 @@ class NcclCommunicator final : public Communicator {
   void do_exchange(std::span<const Message> sends, std::span<const Message> receives,
                    DataType type) override {
     const auto [nccl, per_element] = nccl_type(type);
-    on_stream("exchange", [&, nccl = nccl, per_element = per_element](cudaStream_t stream, auto&& note) {
-      for (const Message& message : sends) {
-        if (message.count == 0) continue;
-        note(ncclSend(message.data, static_cast<std::size_t>(message.count) * per_element, nccl, message.peer, comm_,
-                      stream));
-      }
-      for (const Message& message : receives) {
-        if (message.count == 0) continue;
-        note(ncclRecv(message.data, static_cast<std::size_t>(message.count) * per_element, nccl, message.peer, comm_,
-                      stream));
-      }
-    });
+    on_stream("exchange",
+              [&, nccl = nccl, per_element = per_element](cudaStream_t stream, auto&& note) {
+                for (const Message& message : sends) {
+                  if (message.count == 0) continue;
+                  note(ncclSend(message.data, static_cast<std::size_t>(message.count) * per_element,
+                                nccl, message.peer, comm_, stream));
+                }
+                for (const Message& message : receives) {
+                  if (message.count == 0) continue;
+                  note(ncclRecv(message.data, static_cast<std::size_t>(message.count) * per_element,
+                                nccl, message.peer, comm_, stream));
+                }
+              });
   }
 
   void do_barrier() override {
     const OnDevice current(device_);
-    const cudaError_t error =
-        cudaStreamSynchronize(c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device_)).stream());
+    const cudaError_t error = cudaStreamSynchronize(
+        c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device_)).stream());
     if (error != cudaSuccess) {
       broken_ = true;
       throw error::Communication(
@@ -245,16 +253,19 @@ void check_device(const NcclOptions& options, int device) {
   int devices = 0;
   const cudaError_t error = cudaGetDeviceCount(&devices);
   if (error != cudaSuccess || devices == 0) {
-    throw error::InvalidArgument(fmt::format("nccl_communicator: no CUDA device here ({})",
-                                             error != cudaSuccess ? cudaGetErrorString(error) : "none found"));
+    throw error::InvalidArgument(
+        fmt::format("nccl_communicator: no CUDA device here ({})",
+                    error != cudaSuccess ? cudaGetErrorString(error) : "none found"));
   }
   if (device < 0 || device >= devices) {
     throw error::InvalidArgument(
         options.device
-            ? fmt::format("nccl_communicator: device is {}, expected one in [0, {})", device, devices)
-            : fmt::format("nccl_communicator: {} ranks or more on this host, but only {} CUDA devices; "
-                          "start one rank for each device",
-                          device + 1, devices));
+            ? fmt::format("nccl_communicator: device is {}, expected one in [0, {})", device,
+                          devices)
+            : fmt::format(
+                  "nccl_communicator: {} ranks or more on this host, but only {} CUDA devices; "
+                  "start one rank for each device",
+                  device + 1, devices));
   }
 }
 
@@ -262,7 +273,8 @@ void check_device(const NcclOptions& options, int device) {
 
 CommunicatorPtr nccl_communicator(CommunicatorPtr control, const NcclOptions& options) {
   if (!control || control->memory() != Memory::host) {
-    throw error::InvalidArgument("nccl_communicator: expected a control communicator in host memory");
+    throw error::InvalidArgument(
+        "nccl_communicator: expected a control communicator in host memory");
   }
   const int on_host = rank_on_host(*control);
   const int device = options.device.value_or(on_host);

@@ -38,7 +38,8 @@ Partition Partition::block(std::int64_t items, int ranks) {
 Partition Partition::round_robin(std::int64_t items, int ranks) {
   check_sizes(items, ranks);
   std::vector<int> owner(static_cast<std::size_t>(items));
-  for (std::size_t i = 0; i < owner.size(); ++i) owner[i] = static_cast<int>(i % static_cast<std::size_t>(ranks));
+  for (std::size_t i = 0; i < owner.size(); ++i)
+    owner[i] = static_cast<int>(i % static_cast<std::size_t>(ranks));
   return Partition(std::move(owner), ranks);
 }
 
@@ -46,8 +47,8 @@ Partition Partition::by_cost(std::span<const double> costs, int ranks) {
   check_sizes(static_cast<std::int64_t>(costs.size()), ranks);
   for (std::size_t i = 0; i < costs.size(); ++i) {
     if (!(costs[i] > 0) || !std::isfinite(costs[i])) {
-      throw error::InvalidArgument(
-          fmt::format("Partition::by_cost: cost of item {} is {}, expected a positive number", i, costs[i]));
+      throw error::InvalidArgument(fmt::format(
+          "Partition::by_cost: cost of item {} is {}, expected a positive number", i, costs[i]));
     }
   }
   std::vector<std::size_t> order(costs.size());
@@ -68,9 +69,9 @@ Partition Partition::explicit_owners(std::vector<int> owners, int ranks) {
   check_sizes(static_cast<std::int64_t>(owners.size()), ranks);
   for (std::size_t i = 0; i < owners.size(); ++i) {
     if (owners[i] < 0 || owners[i] >= ranks) {
-      throw error::InvalidArgument(
-          fmt::format("Partition::explicit_owners: owner of item {} is {}, expected a rank in [0, {})", i,
-                      owners[i], ranks));
+      throw error::InvalidArgument(fmt::format(
+          "Partition::explicit_owners: owner of item {} is {}, expected a rank in [0, {})", i,
+          owners[i], ranks));
     }
   }
   return Partition(std::move(owners), ranks);

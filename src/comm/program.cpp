@@ -23,7 +23,8 @@ void print(std::string_view program, const std::string& message) {
   std::fflush(stderr);
 }
 
-int agreed_code(Communicator& communicator, std::string_view program, const std::function<int()>& body) {
+int agreed_code(Communicator& communicator, std::string_view program,
+                const std::function<int()>& body) {
   std::exception_ptr failure;
   std::int64_t code = failure_code;
   try {
@@ -37,7 +38,8 @@ int agreed_code(Communicator& communicator, std::string_view program, const std:
 
 }  // namespace
 
-int run_guarded(Communicator& communicator, std::string_view program, const std::function<int()>& body) noexcept {
+int run_guarded(Communicator& communicator, std::string_view program,
+                const std::function<int()>& body) noexcept {
   try {
     return agreed_code(communicator, program, body);
   } catch (const error::RankFailure& failure) {

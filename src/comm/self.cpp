@@ -8,7 +8,8 @@ namespace tessera {
 namespace {
 
 void copy(const void* from, void* to, std::int64_t count, DataType type) {
-  if (count > 0 && from != to) std::memmove(to, from, static_cast<std::size_t>(count) * size_of(type));
+  if (count > 0 && from != to)
+    std::memmove(to, from, static_cast<std::size_t>(count) * size_of(type));
 }
 
 class SelfCommunicator final : public Communicator {
@@ -42,6 +43,8 @@ class SelfCommunicator final : public Communicator {
 
 }  // namespace
 
-CommunicatorPtr self_communicator() { return std::make_shared<SelfCommunicator>(); }
+CommunicatorPtr self_communicator() {
+  return std::make_shared<SelfCommunicator>();
+}
 
 }  // namespace tessera

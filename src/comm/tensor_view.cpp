@@ -42,17 +42,21 @@ DataType checked_type(const Tensor& tensor, const Communicator& communicator, co
   if (!tensor.defined()) fail(who, communicator, "given an undefined tensor");
   const std::optional<DataType> type = type_of(tensor.scalar_type());
   if (!type) {
-    fail(who, communicator,
-         fmt::format("tensor is {}, expected uint8, int32, int64, float32, float64, complex64 or complex128",
-                     describe(tensor)));
+    fail(
+        who, communicator,
+        fmt::format(
+            "tensor is {}, expected uint8, int32, int64, float32, float64, complex64 or complex128",
+            describe(tensor)));
   }
   if (!tensor.is_cpu() && !tensor.is_cuda()) {
-    fail(who, communicator, fmt::format("tensor is {}, expected one on cpu or cuda", describe(tensor)));
+    fail(who, communicator,
+         fmt::format("tensor is {}, expected one on cpu or cuda", describe(tensor)));
   }
   return *type;
 }
 
-/// Which communicator takes the elements of `tensor`, and whether they must pass through pinned host memory.
+/// Which communicator takes the elements of `tensor`, and whether they must pass through pinned
+/// host memory.
 struct Route {
   Communicator& carrier;
   bool staged;
@@ -64,15 +68,16 @@ Route route(Communicator& communicator, const Tensor& tensor) {
   return {communicator, false};
 }
 
-/// A contiguous buffer of the shape of `tensor` that the route's carrier reads. Pinned buffers come from torch's
-/// caching allocator, which keeps them for the next call and until copies from them are done.
+/// A contiguous buffer of the shape of `tensor` that the route's carrier reads. Pinned buffers come
+/// from torch's caching allocator, which keeps them for the next call and until copies from them
+/// are done.
 Tensor buffer_like(const Tensor& tensor, const Route& route) {
   if (!route.staged) return at::empty_like(tensor, at::MemoryFormat::Contiguous);
   return at::empty(tensor.sizes(), tensor.options().device(at::kCPU).pinned_memory(true));
 }
 
-/// The elements of `tensor` where the carrier reads them: the tensor itself if it can be, else a copy, complete on
-/// return.
+/// The elements of `tensor` where the carrier reads them: the tensor itself if it can be, else a
+/// copy, complete on return.
 Tensor readable(const Tensor& tensor, const Route& route) {
   if (!route.staged) return tensor.detach().resolve_conj().resolve_neg().contiguous();
   Tensor buffer = buffer_like(tensor, route);
@@ -97,10 +102,12 @@ void check_count(const char* who, const Communicator& communicator, const Tensor
        fmt::format("tensor is {}, expected {} elements", describe(tensor), expected));
 }
 
-void check_counts(const char* who, const Communicator& communicator, const std::vector<std::int64_t>& counts) {
+void check_counts(const char* who, const Communicator& communicator,
+                  const std::vector<std::int64_t>& counts) {
   if (counts.size() == static_cast<std::size_t>(communicator.size())) return;
-  throw error::InvalidArgument(fmt::format("{}: {} counts, expected one for each of {} ranks{}", who,
-                                           counts.size(), communicator.size(), rank_suffix(communicator)));
+  throw error::InvalidArgument(fmt::format("{}: {} counts, expected one for each of {} ranks{}",
+                                           who, counts.size(), communicator.size(),
+                                           rank_suffix(communicator)));
 }
 
 }  // namespace
@@ -139,16 +146,19 @@ void broadcast(Communicator& communicator, Tensor& tensor, int root) {
   const DataType type = checked_type(tensor, communicator, "broadcast");
   const Route path = route(communicator, tensor);
   const bool gives = communicator.rank() == root;
-  const bool direct = !path.staged && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
+  const bool direct =
+      !path.staged && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
   const Tensor buffer = gives || direct ? readable(tensor, path) : buffer_like(tensor, path);
   path.carrier.broadcast(buffer.data_ptr(), buffer.numel(), type, root);
   if (!gives) write_back(buffer, tensor);
 }
 
-Tensor all_gather(Communicator& communicator, const Tensor& mine, const std::vector<std::int64_t>& counts) {
+Tensor all_gather(Communicator& communicator, const Tensor& mine,
+                  const std::vector<std::int64_t>& counts) {
   const DataType type = checked_type(mine, communicator, "all_gather");
   check_counts("all_gather", communicator, counts);
-  check_count("all_gather", communicator, mine, counts[static_cast<std::size_t>(communicator.rank())]);
+  check_count("all_gather", communicator, mine,
+              counts[static_cast<std::size_t>(communicator.rank())]);
   const Route path = route(communicator, mine);
   const std::int64_t total = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
   const Tensor all = at::empty({total}, mine.options());
@@ -159,13 +169,15 @@ Tensor all_gather(Communicator& communicator, const Tensor& mine, const std::vec
   return all;
 }
 
-Tensor reduce_scatter(Communicator& communicator, const Tensor& all, const std::vector<std::int64_t>& counts,
-                      Reduction reduction) {
+Tensor reduce_scatter(Communicator& communicator, const Tensor& all,
+                      const std::vector<std::int64_t>& counts, Reduction reduction) {
   const DataType type = checked_type(all, communicator, "reduce_scatter");
   check_counts("reduce_scatter", communicator, counts);
-  check_count("reduce_scatter", communicator, all, std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
+  check_count("reduce_scatter", communicator, all,
+              std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
   const Route path = route(communicator, all);
-  const Tensor mine = at::empty({counts[static_cast<std::size_t>(communicator.rank())]}, all.options());
+  const Tensor mine =
+      at::empty({counts[static_cast<std::size_t>(communicator.rank())]}, all.options());
   const Tensor reduced = path.staged ? buffer_like(mine, path) : mine;
   const Tensor given = readable(all, path);
   path.carrier.reduce_scatter(given.data_ptr(), reduced.data_ptr(), counts, type, reduction);
@@ -176,7 +188,9 @@ Tensor reduce_scatter(Communicator& communicator, const Tensor& all, const std::
 void exchange(Communicator& communicator, std::span<const TensorMessage> sends,
               std::span<const TensorMessage> receives) {
   // Ranks without messages take part too: any tensor stands for those that they would have.
-  const TensorMessage* first = !sends.empty() ? sends.data() : !receives.empty() ? receives.data() : nullptr;
+  const TensorMessage* first = !sends.empty()      ? sends.data()
+                               : !receives.empty() ? receives.data()
+                                                   : nullptr;
   if (first == nullptr) {
     communicator.exchange({}, {}, DataType::u8);
     return;
@@ -203,8 +217,10 @@ void exchange(Communicator& communicator, std::span<const TensorMessage> sends,
   std::vector<Tensor> landed;
   for (const TensorMessage& message : receives) {
     const Tensor& target = message.tensor;
-    const bool direct = !path.staged && target.is_contiguous() && !target.is_conj() && !target.is_neg();
-    const Tensor& buffer = landed.emplace_back(direct ? target.detach() : buffer_like(target, path));
+    const bool direct =
+        !path.staged && target.is_contiguous() && !target.is_conj() && !target.is_neg();
+    const Tensor& buffer =
+        landed.emplace_back(direct ? target.detach() : buffer_like(target, path));
     in.push_back({message.peer, buffer.data_ptr(), buffer.numel()});
   }
   path.carrier.exchange(out, in, type);

@@ -11,9 +11,11 @@ void check_mappable(const Tensor& tensor, at::ScalarType type, const std::string
       tensor.layout() == at::kStrided && tensor.is_contiguous()) {
     return;
   }
-  const bool strided = tensor.defined() && !(tensor.layout() == at::kStrided && tensor.is_contiguous());
-  throw error::ShapeMismatch(fmt::format("{} is {}{}, expected {}, contiguous, on cpu", who, describe(tensor),
-                                         strided ? ", not contiguous" : "", c10::toString(type)));
+  const bool strided =
+      tensor.defined() && !(tensor.layout() == at::kStrided && tensor.is_contiguous());
+  throw error::ShapeMismatch(fmt::format("{} is {}{}, expected {}, contiguous, on cpu", who,
+                                         describe(tensor), strided ? ", not contiguous" : "",
+                                         c10::toString(type)));
 }
 
 }  // namespace tessera

@@ -42,15 +42,18 @@ std::string describe(const Tensor& tensor) {
                      tensor.device().str());
 }
 
-std::int64_t spatial_dimensions(const Tensor& image) { return image.dim() - 2; }
+std::int64_t spatial_dimensions(const Tensor& image) {
+  return image.dim() - 2;
+}
 
 void check_image(const Tensor& image, const std::string& who) {
   const bool ok = image.defined() && image.is_floating_point() && image.dim() >= 3 &&
                   image.dim() <= 5 && image.numel() > 0;
   if (!ok) {
-    throw error::ShapeMismatch(fmt::format(
-        "{} is {}, expected a floating image (B, C, H, W) or (B, C, D, H, W) with no empty dimension",
-        who, describe(image)));
+    throw error::ShapeMismatch(
+        fmt::format("{} is {}, expected a floating image (B, C, H, W) or (B, C, D, H, W) with no "
+                    "empty dimension",
+                    who, describe(image)));
   }
 }
 

@@ -14,10 +14,11 @@ NoiseLevel::NoiseLevel(double sigma) : number_(sigma) {
 }
 
 NoiseLevel::NoiseLevel(Tensor sigma) : values_(std::move(sigma)) {
-  if (!values_.defined() || !values_.is_floating_point() || values_.numel() == 0 || values_.dim() == 0 ||
-      values_.dim() == 2) {
+  if (!values_.defined() || !values_.is_floating_point() || values_.numel() == 0 ||
+      values_.dim() == 0 || values_.dim() == 2) {
     throw error::ShapeMismatch(fmt::format(
-        "NoiseLevel: sigma is {}, expected a floating tensor (B) or (B or 1, 1, spatial...)", describe(values_)));
+        "NoiseLevel: sigma is {}, expected a floating tensor (B) or (B or 1, 1, spatial...)",
+        describe(values_)));
   }
 }
 
@@ -37,9 +38,10 @@ void NoiseLevel::check_fits(const Tensor& x, const std::string& who) const {
          values_.sizes().slice(2) == x.sizes().slice(2);
   }
   if (!ok) {
-    throw error::ShapeMismatch(fmt::format(
-        "{}: sigma is {}, expected a number, one per image ([{}]) or a map ([{} or 1, 1, spatial...]) for x {}", who,
-        describe(values_), x.size(0), x.size(0), describe(x)));
+    throw error::ShapeMismatch(
+        fmt::format("{}: sigma is {}, expected a number, one per image ([{}]) or a map ([{} or 1, "
+                    "1, spatial...]) for x {}",
+                    who, describe(values_), x.size(0), x.size(0), describe(x)));
   }
 }
 
@@ -58,7 +60,8 @@ Tensor NoiseLevel::as_map(const Tensor& x) const {
   return broadcastable(x).expand(shape);
 }
 
-NoiseLevel NoiseLevel::window(const std::vector<std::int64_t>& offset, const std::vector<std::int64_t>& size) const {
+NoiseLevel NoiseLevel::window(const std::vector<std::int64_t>& offset,
+                              const std::vector<std::int64_t>& size) const {
   if (!is_map()) return *this;
   Tensor part = values_;
   for (std::size_t axis = 0; axis < offset.size(); ++axis) {

@@ -38,7 +38,8 @@ Tensor DataFidelity::prox(const Tensor& z, double step) const {
 TensorList DataFidelity::predicted(const Tensor& x) const {
   TensorList u = physics_->forward(x);
   for (std::size_t i = 0; i < u.size(); ++i) {
-    check_like(u[i], measurements_[i], fmt::format("{}: the prediction of held operator {}", name(), i));
+    check_like(u[i], measurements_[i],
+               fmt::format("{}: the prediction of held operator {}", name(), i));
   }
   return u;
 }

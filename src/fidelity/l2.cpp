@@ -10,12 +10,16 @@ namespace tessera {
 namespace {
 
 /// Sum of products, accumulated in float64.
-double inner(const Tensor& a, const Tensor& b) { return at::sum(a * b, at::kDouble).item<double>(); }
+double inner(const Tensor& a, const Tensor& b) {
+  return at::sum(a * b, at::kDouble).item<double>();
+}
 
 }  // namespace
 
 L2::L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& image, L2Options options)
-    : DataFidelity(physics, std::move(measurements)), linear_(std::move(physics)), options_(options) {
+    : DataFidelity(physics, std::move(measurements)),
+      linear_(std::move(physics)),
+      options_(options) {
   check_image(image, "L2: image");
   if (!(options_.sigma > 0)) {
     throw error::InvalidArgument(fmt::format("L2: sigma is {}, expected > 0", options_.sigma));
@@ -32,7 +36,8 @@ L2::L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& image, L
 double L2::do_value(const Tensor& x) const {
   check_like(x, adjoint_of_data_, "l2.value: x");
   if (!fused_) return DataFidelity::do_value(x);
-  const double quadratic = inner(x, linear_->normal(x)) - 2 * inner(x, adjoint_of_data_) + data_norm_squared_;
+  const double quadratic =
+      inner(x, linear_->normal(x)) - 2 * inner(x, adjoint_of_data_) + data_norm_squared_;
   return 0.5 * quadratic / (options_.sigma * options_.sigma);
 }
 

@@ -24,8 +24,8 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   const auto status = std::filesystem::status(path_, ignored);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     const bool folder = std::filesystem::is_directory(status);
-    throw error::Io(fmt::format("cannot write {}: it is {}, expected a plain file or a new name", path_,
-                                folder ? "a directory" : "a special file"));
+    throw error::Io(fmt::format("cannot write {}: it is {}, expected a plain file or a new name",
+                                path_, folder ? "a directory" : "a special file"));
   }
   // Ranks on several machines may share the folder, so the process number alone is not unique.
   std::random_device random;
@@ -39,7 +39,9 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   }
 }
 
-AtomicFile::~AtomicFile() { close_and_remove(); }
+AtomicFile::~AtomicFile() {
+  close_and_remove();
+}
 
 void AtomicFile::close_and_remove() noexcept {
   if (descriptor_ >= 0) ::close(descriptor_);

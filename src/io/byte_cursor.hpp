@@ -32,7 +32,8 @@ class ByteCursor {
   /// The bytes up to a new line, without it.
   std::string_view line() {
     const std::size_t end = bytes_.find('\n');
-    if (end == std::string_view::npos) throw error::Io("is truncated or damaged: a line does not end");
+    if (end == std::string_view::npos)
+      throw error::Io("is truncated or damaged: a line does not end");
     const std::string_view taken = take(end + 1);
     return taken.substr(0, end);
   }

@@ -17,13 +17,14 @@ namespace fs = std::filesystem;
 
 constexpr const char* file_name = "drunet_lite.safetensors";
 
-/// The folders of the library that holds this function and of the running program; the same folder if the
-/// library is linked into the program.
+/// The folders of the library that holds this function and of the running program; the same folder
+/// if the library is linked into the program.
 std::vector<fs::path> own_folders() {
   std::vector<fs::path> folders;
   std::error_code failed;
   Dl_info info{};
-  if (::dladdr(reinterpret_cast<const void*>(&default_weights), &info) != 0 && info.dli_fname != nullptr) {
+  if (::dladdr(reinterpret_cast<const void*>(&default_weights), &info) != 0 &&
+      info.dli_fname != nullptr) {
     const fs::path library = fs::canonical(info.dli_fname, failed);
     if (!failed) folders.push_back(library.parent_path());
   }
@@ -50,7 +51,8 @@ std::string default_weights() {
     if (fs::is_regular_file(file, ignored)) return file.string();
     if (tried.empty() || tried.back() != candidate.string()) tried.push_back(candidate.string());
   }
-  throw error::Io(fmt::format("default_weights: there is no {} in any of {}", file_name, fmt::join(tried, ", ")));
+  throw error::Io(fmt::format("default_weights: there is no {} in any of {}", file_name,
+                              fmt::join(tried, ", ")));
 }
 
 }  // namespace tessera

@@ -15,8 +15,8 @@ std::int64_t checked_count(const std::vector<std::int64_t>& shape) {
   constexpr std::size_t most_dimensions = 64;
   constexpr std::int64_t most_elements = std::int64_t{1} << 56;
   if (shape.size() > most_dimensions) {
-    throw error::Io(fmt::format("has an array of {} dimensions, at most {} are supported", shape.size(),
-                                most_dimensions));
+    throw error::Io(fmt::format("has an array of {} dimensions, at most {} are supported",
+                                shape.size(), most_dimensions));
   }
   std::int64_t count = 1;
   bool empty = false;

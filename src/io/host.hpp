@@ -13,11 +13,12 @@ static_assert(std::endian::native == std::endian::little,
 /// The tensor as a contiguous one on the host, with conjugation and negation bits resolved.
 Tensor host_copy(const Tensor& tensor);
 
-/// An uninitialised contiguous host tensor. Throws error::Io if its byte count does not fit 63 bits.
+/// An uninitialised contiguous host tensor. Throws error::Io if its byte count does not fit 63
+/// bits.
 Tensor host_tensor(const std::vector<std::int64_t>& shape, at::ScalarType type);
 
-/// Number of elements of a shape; throws error::Io for a negative extent, more than 64 dimensions or more
-/// elements than 2^56 (whatever the zeros in it).
+/// Number of elements of a shape; throws error::Io for a negative extent, more than 64 dimensions
+/// or more elements than 2^56 (whatever the zeros in it).
 std::int64_t checked_count(const std::vector<std::int64_t>& shape);
 
 }  // namespace tessera::io

@@ -39,7 +39,8 @@ Encoder encoder_for(const std::string& path, const ImageWriteOptions& options) {
   const bool tiff = ending == ".tif" || ending == ".tiff";
   if (!jpeg && !tiff && ending != ".png") {
     throw error::InvalidArgument(fmt::format(
-        "write_image: {}: the name ends in '{}', expected .png, .jpg, .jpeg, .tif or .tiff", path, ending));
+        "write_image: {}: the name ends in '{}', expected .png, .jpg, .jpeg, .tif or .tiff", path,
+        ending));
   }
   if (jpeg && options.samples != SampleType::u8) {
     throw error::InvalidArgument(
@@ -50,8 +51,8 @@ Encoder encoder_for(const std::string& path, const ImageWriteOptions& options) {
         fmt::format("write_image: {}: only TIFF holds floating samples; write .tiff", path));
   }
   if (jpeg && (options.jpeg_quality < 1 || options.jpeg_quality > 100)) {
-    throw error::InvalidArgument(fmt::format("write_image: {}: jpeg_quality is {}, expected 1 to 100", path,
-                                             options.jpeg_quality));
+    throw error::InvalidArgument(fmt::format(
+        "write_image: {}: jpeg_quality is {}, expected 1 to 100", path, options.jpeg_quality));
   }
   return jpeg ? io::encode_jpeg : tiff ? io::encode_tiff : io::encode_png;
 }
@@ -61,12 +62,13 @@ Tensor single_picture(const std::string& path, const Tensor& image) {
   Tensor picture = image;
   if (picture.defined() && picture.dim() == 4 && picture.size(0) == 1) picture = picture.squeeze(0);
   if (picture.defined() && picture.dim() == 2) picture = picture.unsqueeze(0);
-  if (!picture.defined() || !picture.is_floating_point() || picture.dim() != 3 || picture.numel() == 0 ||
-      (picture.size(0) != 1 && picture.size(0) != 3)) {
-    throw error::ShapeMismatch(fmt::format(
-        "write_image: {}: the image is {}, expected a floating (1, C, H, W), (C, H, W) or (H, W) tensor "
-        "with C = 1 or 3",
-        path, describe(image)));
+  if (!picture.defined() || !picture.is_floating_point() || picture.dim() != 3 ||
+      picture.numel() == 0 || (picture.size(0) != 1 && picture.size(0) != 3)) {
+    throw error::ShapeMismatch(
+        fmt::format("write_image: {}: the image is {}, expected a floating (1, C, H, W), (C, H, W) "
+                    "or (H, W) tensor "
+                    "with C = 1 or 3",
+                    path, describe(image)));
   }
   return picture;
 }

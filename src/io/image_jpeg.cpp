@@ -7,8 +7,8 @@
 #include <cstring>
 #include <type_traits>
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include "io/host.hpp"
 #include "io/samples.hpp"
@@ -18,8 +18,8 @@ namespace tessera::io {
 
 namespace {
 
-/// The error handling of libjpeg: error_exit jumps back into run(), which throws. Only C frames and the
-/// steps, which hold nothing to destroy, lie between the two.
+/// The error handling of libjpeg: error_exit jumps back into run(), which throws. Only C frames and
+/// the steps, which hold nothing to destroy, lie between the two.
 class JpegErrors {
  public:
   JpegErrors() {
@@ -82,7 +82,9 @@ int exif_orientation(const unsigned char* data, std::size_t size) {
   const auto u16 = [&](std::size_t at) -> std::size_t {
     return little ? data[at] | data[at + 1] << 8 : data[at] << 8 | data[at + 1];
   };
-  const auto u32 = [&](std::size_t at) { return little ? u16(at) | u16(at + 2) << 16 : u16(at) << 16 | u16(at + 2); };
+  const auto u32 = [&](std::size_t at) {
+    return little ? u16(at) | u16(at + 2) << 16 : u16(at) << 16 | u16(at + 2);
+  };
   const std::size_t directory = u32(4);
   if (directory > size - 2) return 1;
   const std::size_t entries = std::min(u16(directory), (size - directory - 2) / 12);
@@ -117,17 +119,21 @@ class JpegReader {
     const std::int64_t width = codec_.image_width;
     const std::int64_t height = codec_.image_height;
     check_pixels(width, height, options.max_pixels);
-    // Every 8 x 8 block of the finest component costs at least one bit, unless arithmetic coding is used.
+    // Every 8 x 8 block of the finest component costs at least one bit, unless arithmetic coding is
+    // used.
     if (codec_.arith_code == FALSE) {
-      check_plausible(static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height), size, 8 * 64);
+      check_plausible(static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height), size,
+                      8 * 64);
     }
     const bool grey = codec_.jpeg_color_space == JCS_GRAYSCALE;
     if (!grey && codec_.jpeg_color_space != JCS_YCbCr && codec_.jpeg_color_space != JCS_RGB) {
-      throw error::Io("JPEG: has neither grey nor RGB colours (CMYK, perhaps): convert it to RGB first");
+      throw error::Io(
+          "JPEG: has neither grey nor RGB colours (CMYK, perhaps): convert it to RGB first");
     }
     codec_.out_color_space = grey ? JCS_GRAYSCALE : JCS_RGB;
 
-    const int turned = options.apply_orientation ? orientation() : 1;  // finishing forgets the markers
+    const int turned =
+        options.apply_orientation ? orientation() : 1;  // finishing forgets the markers
 
     const Tensor samples = host_tensor({height, width, grey ? 1 : 3}, at::kByte);
     auto* first = samples.mutable_data_ptr<std::uint8_t>();
@@ -155,7 +161,8 @@ class JpegReader {
   /// A small progressive file can ask for thousands of passes over a large image.
   static void limit_scans(j_common_ptr codec) {
     constexpr int most_scans = 500;
-    if (reinterpret_cast<j_decompress_ptr>(codec)->input_scan_number > most_scans) ERREXIT(codec, JERR_BAD_PROGRESSION);
+    if (reinterpret_cast<j_decompress_ptr>(codec)->input_scan_number > most_scans)
+      ERREXIT(codec, JERR_BAD_PROGRESSION);
   }
 
   JpegErrors errors_;
@@ -185,8 +192,9 @@ class JpegWriter {
 
   std::string write(const Tensor& samples, int quality) {
     if (samples.size(0) > JPEG_MAX_DIMENSION || samples.size(1) > JPEG_MAX_DIMENSION) {
-      throw error::Io(fmt::format("JPEG: the image has {} x {} pixels, at most {} a side are possible",
-                                  samples.size(1), samples.size(0), JPEG_MAX_DIMENSION));
+      throw error::Io(
+          fmt::format("JPEG: the image has {} x {} pixels, at most {} a side are possible",
+                      samples.size(1), samples.size(0), JPEG_MAX_DIMENSION));
     }
     codec_.image_height = static_cast<JDIMENSION>(samples.size(0));
     codec_.image_width = static_cast<JDIMENSION>(samples.size(1));
@@ -216,7 +224,9 @@ class JpegWriter {
     JOCTET block[1 << 16];
   };
 
-  static Destination* destination(j_compress_ptr codec) { return reinterpret_cast<Destination*>(codec->dest); }
+  static Destination* destination(j_compress_ptr codec) {
+    return reinterpret_cast<Destination*>(codec->dest);
+  }
 
   static void refill(j_compress_ptr codec) {
     codec->dest->next_output_byte = destination(codec)->block;
@@ -226,7 +236,8 @@ class JpegWriter {
   static void drain(j_compress_ptr codec, std::size_t count) {
     bool failed = false;
     try {
-      destination(codec)->bytes->append(reinterpret_cast<const char*>(destination(codec)->block), count);
+      destination(codec)->bytes->append(reinterpret_cast<const char*>(destination(codec)->block),
+                                        count);
     } catch (const std::exception&) {
       failed = true;
     }

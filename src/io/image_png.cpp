@@ -15,8 +15,8 @@ namespace tessera::io {
 
 namespace {
 
-/// The error handling of libpng: on_error jumps back into run(), which throws. Only C frames and the
-/// steps, which hold nothing to destroy, lie between the two.
+/// The error handling of libpng: on_error jumps back into run(), which throws. Only C frames and
+/// the steps, which hold nothing to destroy, lie between the two.
 class PngErrors {
  public:
   template <class Step>
@@ -53,7 +53,8 @@ std::vector<png_bytep> row_pointers(const Tensor& samples) {
 class PngReader {
  public:
   explicit PngReader(const std::string& bytes) : next_(bytes.data()), left_(bytes.size()) {
-    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &errors_, PngErrors::on_error, PngErrors::on_warning);
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &errors_, PngErrors::on_error,
+                                  PngErrors::on_warning);
     info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
     if (info_ == nullptr) {
       png_destroy_read_struct(&png_, nullptr, nullptr);
@@ -75,9 +76,11 @@ class PngReader {
     const std::int64_t height = png_get_image_height(png_, info_);
     check_pixels(width, height, most_pixels);
     // Deflate makes at most 1032 bytes of one.
-    const std::uint64_t bits = std::uint64_t{png_get_bit_depth(png_, info_)} * png_get_channels(png_, info_);
-    check_plausible(static_cast<std::uint64_t>(height) * (static_cast<std::uint64_t>(width) * bits / 8),
-                    file_size, 1032);
+    const std::uint64_t bits =
+        std::uint64_t{png_get_bit_depth(png_, info_)} * png_get_channels(png_, info_);
+    check_plausible(
+        static_cast<std::uint64_t>(height) * (static_cast<std::uint64_t>(width) * bits / 8),
+        file_size, 1032);
 
     errors_.run([this] {
       if (png_get_color_type(png_, info_) == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);
@@ -121,7 +124,8 @@ class PngReader {
 class PngWriter {
  public:
   PngWriter() {
-    png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, &errors_, PngErrors::on_error, PngErrors::on_warning);
+    png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, &errors_, PngErrors::on_error,
+                                   PngErrors::on_warning);
     info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
     if (info_ == nullptr) {
       png_destroy_write_struct(&png_, nullptr);
@@ -134,7 +138,8 @@ class PngWriter {
 
   std::string write(const Tensor& samples) {
     constexpr std::int64_t most = PNG_UINT_31_MAX;
-    if (samples.size(0) > most || samples.size(1) > most) throw error::Io("PNG: the image is too large");
+    if (samples.size(0) > most || samples.size(1) > most)
+      throw error::Io("PNG: the image is too large");
     const auto height = static_cast<png_uint_32>(samples.size(0));
     const auto width = static_cast<png_uint_32>(samples.size(1));
     const int colour = samples.size(2) == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB;

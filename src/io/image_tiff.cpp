@@ -79,9 +79,10 @@ std::int64_t colour_samples(const Page& page) {
     default:
       break;
   }
-  throw error::Io(fmt::format(
-      "TIFF: has photometric interpretation {}, expected grey, palette or RGB (or JPEG-compressed YCbCr)",
-      page.photometric));
+  throw error::Io(
+      fmt::format("TIFF: has photometric interpretation {}, expected grey, palette or RGB (or "
+                  "JPEG-compressed YCbCr)",
+                  page.photometric));
 }
 
 at::ScalarType sample_type(const Page& page) {
@@ -89,22 +90,23 @@ at::ScalarType sample_type(const Page& page) {
   if (integer && page.bits == 8) return at::kByte;
   if (integer && page.bits == 16) return at::kUInt16;
   if (page.format == SAMPLEFORMAT_IEEEFP && page.bits == 32) return at::kFloat;
-  throw error::Io(fmt::format(
-      "TIFF: has {}-bit samples of format {}, expected 8- or 16-bit unsigned or 32-bit floating ones",
-      page.bits, page.format));
+  throw error::Io(
+      fmt::format("TIFF: has {}-bit samples of format {}, expected 8- or 16-bit unsigned or 32-bit "
+                  "floating ones",
+                  page.bits, page.format));
 }
 
 void check_page(const Page& page, std::uint64_t file_size, const ImageReadOptions& options) {
   check_pixels(page.width, page.height, options.max_pixels);
   if (page.samples < colour_samples(page)) {
-    throw error::Io(fmt::format("TIFF: has {} samples per pixel, expected at least {}", page.samples,
-                                colour_samples(page)));
+    throw error::Io(fmt::format("TIFF: has {} samples per pixel, expected at least {}",
+                                page.samples, colour_samples(page)));
   }
   // One million samples a pixel would pass the limit on pixels.
   constexpr std::uint16_t most_samples = 64;
   if (page.samples > most_samples) {
-    throw error::Io(fmt::format("TIFF: has {} samples per pixel, at most {} are supported", page.samples,
-                                most_samples));
+    throw error::Io(fmt::format("TIFF: has {} samples per pixel, at most {} are supported",
+                                page.samples, most_samples));
   }
   if (page.photometric == PHOTOMETRIC_PALETTE && (page.bits != 8 || page.samples != 1)) {
     throw error::Io(fmt::format("TIFF: has a palette with {} bits, expected 8", page.bits));
@@ -121,7 +123,8 @@ class BlockCopier {
         channels_(static_cast<std::size_t>(samples.size(2))),
         target_(static_cast<char*>(samples.mutable_data_ptr())) {}
 
-  /// A block of `block_width` columns whose upper left pixel is (row, column); of one plane if planes().
+  /// A block of `block_width` columns whose upper left pixel is (row, column); of one plane if
+  /// planes().
   void copy(const char* block, std::uint32_t row, std::uint32_t column, std::uint32_t block_height,
             std::uint32_t block_width, std::uint16_t plane) const {
     const std::size_t size = page_.sample_size();
@@ -155,7 +158,8 @@ std::vector<char> block_buffer(std::uint64_t declared, std::uint64_t needed, con
   return std::vector<char>(declared);
 }
 
-void read_tiles(const TiffStream& stream, const Page& page, const BlockCopier& copier, std::uint16_t planes) {
+void read_tiles(const TiffStream& stream, const Page& page, const BlockCopier& copier,
+                std::uint16_t planes) {
   TIFF* tiff = stream.handle();
   std::uint32_t width = 0, height = 0;
   TIFFGetField(tiff, TIFFTAG_TILEWIDTH, &width);
@@ -169,7 +173,8 @@ void read_tiles(const TiffStream& stream, const Page& page, const BlockCopier& c
       for (std::uint64_t column = 0; column < page.width; column += width) {
         const auto y = static_cast<std::uint32_t>(row), x = static_cast<std::uint32_t>(column);
         const std::uint32_t tile = TIFFComputeTile(tiff, x, y, 0, plane);
-        const tmsize_t got = TIFFReadEncodedTile(tiff, tile, buffer.data(), static_cast<tmsize_t>(buffer.size()));
+        const tmsize_t got =
+            TIFFReadEncodedTile(tiff, tile, buffer.data(), static_cast<tmsize_t>(buffer.size()));
         if (got < 0 || static_cast<std::uint64_t>(got) < needed) stream.fail("a tile is truncated");
         copier.copy(buffer.data(), y, x, height, width, plane);
       }
@@ -177,7 +182,8 @@ void read_tiles(const TiffStream& stream, const Page& page, const BlockCopier& c
   }
 }
 
-void read_strips(const TiffStream& stream, const Page& page, const BlockCopier& copier, std::uint16_t planes) {
+void read_strips(const TiffStream& stream, const Page& page, const BlockCopier& copier,
+                 std::uint16_t planes) {
   TIFF* tiff = stream.handle();
   std::uint32_t rows_per_strip = 0;
   TIFFGetFieldDefaulted(tiff, TIFFTAG_ROWSPERSTRIP, &rows_per_strip);
@@ -191,8 +197,10 @@ void read_strips(const TiffStream& stream, const Page& page, const BlockCopier& 
       const auto y = static_cast<std::uint32_t>(row);
       const std::uint32_t rows = std::min(rows_per_strip, page.height - y);
       const std::uint32_t strip = TIFFComputeStrip(tiff, y, plane);
-      const tmsize_t got = TIFFReadEncodedStrip(tiff, strip, buffer.data(), static_cast<tmsize_t>(buffer.size()));
-      if (got < 0 || static_cast<std::uint64_t>(got) < row_size * rows) stream.fail("a strip is truncated");
+      const tmsize_t got =
+          TIFFReadEncodedStrip(tiff, strip, buffer.data(), static_cast<tmsize_t>(buffer.size()));
+      if (got < 0 || static_cast<std::uint64_t>(got) < row_size * rows)
+        stream.fail("a strip is truncated");
       copier.copy(buffer.data(), y, 0, rows, page.width, plane);
     }
   }
@@ -223,9 +231,11 @@ Tensor decode_tiff(const std::string& bytes, const ImageReadOptions& options) {
   const Page page = read_page(tiff);
   check_page(page, bytes.size(), options);
   if (TIFFIsCODECConfigured(page.compression) == 0) {
-    throw error::Io(fmt::format("TIFF: uses compression {}, which this libtiff lacks", page.compression));
+    throw error::Io(
+        fmt::format("TIFF: uses compression {}, which this libtiff lacks", page.compression));
   }
-  if (page.photometric == PHOTOMETRIC_YCBCR) TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+  if (page.photometric == PHOTOMETRIC_YCBCR)
+    TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
 
   const std::int64_t channels = colour_samples(page);
   Tensor samples = host_tensor({page.height, page.width, channels}, sample_type(page));
@@ -247,26 +257,30 @@ Tensor decode_tiff(const std::string& bytes, const ImageReadOptions& options) {
 std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options) {
   const Tensor samples = samples_from_image(image, options.samples);
   constexpr std::int64_t longest = std::int64_t{1} << 31;
-  if (samples.size(0) >= longest || samples.size(1) >= longest) throw error::Io("TIFF: the image is too large");
+  if (samples.size(0) >= longest || samples.size(1) >= longest)
+    throw error::Io("TIFF: the image is too large");
   // Offsets of 32 bits reach 4 GB; compressed data can be larger than raw ones, if only a little.
   TiffStream stream(samples.nbytes() > std::size_t{3} << 30);
   TIFF* tiff = stream.handle();
   const bool floating = options.samples == SampleType::f32;
   const auto row_size = static_cast<std::size_t>(samples.stride(0) * samples.element_size());
   const auto height = static_cast<std::uint32_t>(samples.size(0));
-  const auto rows_per_strip = static_cast<std::uint32_t>(std::clamp<std::size_t>((1 << 18) / row_size, 1, height));
+  const auto rows_per_strip =
+      static_cast<std::uint32_t>(std::clamp<std::size_t>((1 << 18) / row_size, 1, height));
   TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, static_cast<std::uint32_t>(samples.size(1)));
   TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, height);
   TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, static_cast<int>(8 * samples.element_size()));
   TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, floating ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT);
   TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, static_cast<int>(samples.size(2)));
-  TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, samples.size(2) == 1 ? PHOTOMETRIC_MINISBLACK : PHOTOMETRIC_RGB);
+  TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC,
+               samples.size(2) == 1 ? PHOTOMETRIC_MINISBLACK : PHOTOMETRIC_RGB);
   TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
   TIFFSetField(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
   TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, rows_per_strip);
   if (TIFFIsCODECConfigured(COMPRESSION_ADOBE_DEFLATE) != 0) {
     TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_ADOBE_DEFLATE);
-    TIFFSetField(tiff, TIFFTAG_PREDICTOR, floating ? PREDICTOR_FLOATINGPOINT : PREDICTOR_HORIZONTAL);
+    TIFFSetField(tiff, TIFFTAG_PREDICTOR,
+                 floating ? PREDICTOR_FLOATINGPOINT : PREDICTOR_HORIZONTAL);
   }
   // The predictor works in place, so that each strip is handed over as a copy.
   std::vector<char> strip(row_size * rows_per_strip);

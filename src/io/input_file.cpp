@@ -36,7 +36,9 @@ InputFile::InputFile(const std::string& path) {
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
-InputFile::~InputFile() { ::close(descriptor_); }
+InputFile::~InputFile() {
+  ::close(descriptor_);
+}
 
 void InputFile::read(std::uint64_t offset, void* into, std::uint64_t count) const {
   if (offset > size_ || count > size_ - offset) {

@@ -5,7 +5,8 @@
 
 namespace tessera::io {
 
-/// A plain file open for reading at any offset. Throws error::Io with the bare cause (see guarded()).
+/// A plain file open for reading at any offset. Throws error::Io with the bare cause (see
+/// guarded()).
 class InputFile {
  public:
   explicit InputFile(const std::string& path);

@@ -26,9 +26,9 @@ struct Dtype {
 };
 
 constexpr std::array dtypes{
-    Dtype{"f2", at::kHalf},         Dtype{"f4", at::kFloat},         Dtype{"f8", at::kDouble},
+    Dtype{"f2", at::kHalf},         Dtype{"f4", at::kFloat},          Dtype{"f8", at::kDouble},
     Dtype{"c8", at::kComplexFloat}, Dtype{"c16", at::kComplexDouble}, Dtype{"u1", at::kByte},
-    Dtype{"i1", at::kChar},         Dtype{"i2", at::kShort},         Dtype{"i4", at::kInt},
+    Dtype{"i1", at::kChar},         Dtype{"i2", at::kShort},          Dtype{"i4", at::kInt},
     Dtype{"i8", at::kLong},
 };
 
@@ -39,8 +39,8 @@ struct Header {
   std::vector<std::int64_t> shape;
 };
 
-/// Reads the dictionary {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }: the keys in any order,
-/// each once, and nothing else.
+/// Reads the dictionary {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }: the keys in
+/// any order, each once, and nothing else.
 class HeaderParser {
  public:
   explicit HeaderParser(std::string_view text) : text_(text) {}
@@ -79,7 +79,8 @@ class HeaderParser {
 
  private:
   [[noreturn]] void fail(const std::string& expected) const {
-    throw error::Io(fmt::format("has a damaged header: expected {} at {}", expected, io::in_quotes(text_)));
+    throw error::Io(
+        fmt::format("has a damaged header: expected {} at {}", expected, io::in_quotes(text_)));
   }
 
   void skip_space() {
@@ -178,7 +179,9 @@ Tensor read(const io::InputFile& file) {
   const std::string start = file.read(0, std::min<std::uint64_t>(file.size(), 12));
   if (!start.starts_with(magic.substr(0, start.size()))) throw error::Io("is not a .npy file");
   if (start.size() < 12) throw error::Io("is truncated: its header is incomplete");
-  const auto byte = [&](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(start[i])}; };
+  const auto byte = [&](std::size_t i) {
+    return std::uint64_t{static_cast<unsigned char>(start[i])};
+  };
   const std::uint64_t version = byte(6);
   if (version < 1 || version > 3) {
     throw error::Io(fmt::format("has .npy format version {}, expected 1 to 3", version));
@@ -188,16 +191,16 @@ Tensor read(const io::InputFile& file) {
       byte(8) + (byte(9) << 8) + (version == 1 ? 0 : (byte(10) << 16) + (byte(11) << 24));
   constexpr std::uint64_t longest_header = 1 << 16;
   if (header_size > longest_header) {
-    throw error::Io(fmt::format("declares a header of {} bytes, at most {} are accepted", header_size,
-                                longest_header));
+    throw error::Io(fmt::format("declares a header of {} bytes, at most {} are accepted",
+                                header_size, longest_header));
   }
   const std::string text = file.read(header_offset, header_size);
   Header header = HeaderParser(text).parse();
 
   const std::uint64_t data_offset = header_offset + header_size;
   const std::uint64_t available = file.size() - data_offset;
-  const auto needed = static_cast<std::uint64_t>(io::checked_count(header.shape)) *
-                      c10::elementSize(header.type);
+  const auto needed =
+      static_cast<std::uint64_t>(io::checked_count(header.shape)) * c10::elementSize(header.type);
   if (needed != available) {
     throw error::Io(fmt::format("{}: its shape {} needs {} bytes of data, and it has {}",
                                 needed > available ? "is truncated" : "is too long",
@@ -226,17 +229,17 @@ void write_npy(const std::string& path, const Tensor& tensor) {
     return tensor.defined() && candidate.type == tensor.scalar_type();
   });
   if (dtype == dtypes.end()) {
-    throw error::InvalidArgument(fmt::format(
-        "write_npy: {}: the tensor is {}, expected float16, float32, float64, complex64, complex128, "
-        "uint8, int8, int16, int32 or int64",
-        path, describe(tensor)));
+    throw error::InvalidArgument(
+        fmt::format("write_npy: {}: the tensor is {}, expected float16, float32, float64, "
+                    "complex64, complex128, "
+                    "uint8, int8, int16, int32 or int64",
+                    path, describe(tensor)));
   }
   const bool byte_sized = tensor.element_size() == 1;
   const auto shape = tensor.sizes();
-  std::string header =
-      fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}{}), }}",
-                  byte_sized ? '|' : '<', dtype->code, fmt::join(shape.begin(), shape.end(), ", "),
-                  shape.size() == 1 ? "," : "");
+  std::string header = fmt::format(
+      "{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}{}), }}", byte_sized ? '|' : '<',
+      dtype->code, fmt::join(shape.begin(), shape.end(), ", "), shape.size() == 1 ? "," : "");
   // NumPy aligns the data to 64 bytes and ends the header with a new line.
   const std::size_t before = magic.size() + 4;
   header.append(63 - (before + header.size()) % 64, ' ');

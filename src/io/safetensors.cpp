@@ -33,9 +33,10 @@ struct Dtype {
 };
 
 constexpr std::array dtypes{
-    Dtype{"F64", at::kDouble}, Dtype{"F32", at::kFloat}, Dtype{"F16", at::kHalf},
-    Dtype{"BF16", at::kBFloat16}, Dtype{"I64", at::kLong}, Dtype{"I32", at::kInt},
-    Dtype{"I16", at::kShort}, Dtype{"I8", at::kChar}, Dtype{"U8", at::kByte}, Dtype{"BOOL", at::kBool},
+    Dtype{"F64", at::kDouble},    Dtype{"F32", at::kFloat}, Dtype{"F16", at::kHalf},
+    Dtype{"BF16", at::kBFloat16}, Dtype{"I64", at::kLong},  Dtype{"I32", at::kInt},
+    Dtype{"I16", at::kShort},     Dtype{"I8", at::kChar},   Dtype{"U8", at::kByte},
+    Dtype{"BOOL", at::kBool},
 };
 
 /// One tensor as the header declares it; offsets count from the end of the header.
@@ -53,7 +54,8 @@ json parse_header(const std::string& text) {
   const auto watch = [&keys](int depth, json::parse_event_t event, json& parsed) {
     constexpr int deepest = 3;  // header, entry, shape
     if (depth > deepest) throw error::Io("has a damaged header: too deeply nested");
-    keys.resize(static_cast<std::size_t>(depth) + 1);  // forgets the keys of objects that have ended
+    keys.resize(static_cast<std::size_t>(depth) +
+                1);  // forgets the keys of objects that have ended
     if (event == json::parse_event_t::key) {
       const auto& key = parsed.get_ref<const std::string&>();
       if (!keys.back().insert(key).second) {
@@ -70,21 +72,24 @@ json parse_header(const std::string& text) {
 }
 
 std::uint64_t natural(const json& value, const std::string& what) {
-  if (!value.is_number_unsigned()) throw error::Io("has a damaged header: " + what + " is no natural number");
+  if (!value.is_number_unsigned())
+    throw error::Io("has a damaged header: " + what + " is no natural number");
   return value.get<std::uint64_t>();
 }
 
 const json& member(const json& entry, const char* key, const std::string& name) {
   const auto found = entry.find(key);
   if (found == entry.end()) {
-    throw error::Io(fmt::format("has a damaged header: tensor {} has no '{}'", io::in_quotes(name), key));
+    throw error::Io(
+        fmt::format("has a damaged header: tensor {} has no '{}'", io::in_quotes(name), key));
   }
   return *found;
 }
 
 Entry parse_entry(const std::string& name, const json& value, std::uint64_t data_size) {
   const std::string shown = io::in_quotes(name);
-  if (!value.is_object()) throw error::Io("has a damaged header: tensor " + shown + " is no object");
+  if (!value.is_object())
+    throw error::Io("has a damaged header: tensor " + shown + " is no object");
   Entry entry;
   entry.name = name;
   const json& dtype = member(value, "dtype", name);
@@ -93,12 +98,14 @@ Entry parse_entry(const std::string& name, const json& value, std::uint64_t data
   });
   if (found == dtypes.end()) {
     const std::string given = dtype.is_string() ? dtype.get<std::string>() : dtype.type_name();
-    throw error::Io(fmt::format("tensor {} has dtype {}, which is not supported", shown, io::in_quotes(given)));
+    throw error::Io(
+        fmt::format("tensor {} has dtype {}, which is not supported", shown, io::in_quotes(given)));
   }
   entry.type = found->type;
 
   const json& shape = member(value, "shape", name);
-  if (!shape.is_array()) throw error::Io("has a damaged header: the shape of tensor " + shown + " is no list");
+  if (!shape.is_array())
+    throw error::Io("has a damaged header: the shape of tensor " + shown + " is no list");
   for (const json& extent : shape) {
     const std::uint64_t size = natural(extent, "an extent of tensor " + shown);
     entry.shape.push_back(std::bit_cast<std::int64_t>(size));  // past 2^63: negative, refused below
@@ -112,13 +119,14 @@ Entry parse_entry(const std::string& name, const json& value, std::uint64_t data
   entry.begin = natural(offsets[0], "an offset of tensor " + shown);
   entry.end = natural(offsets[1], "an offset of tensor " + shown);
   if (entry.begin > entry.end || entry.end > data_size) {
-    throw error::Io(fmt::format("is truncated or damaged: tensor {} lies at bytes {} to {} of {}", shown,
-                                entry.begin, entry.end, data_size));
+    throw error::Io(fmt::format("is truncated or damaged: tensor {} lies at bytes {} to {} of {}",
+                                shown, entry.begin, entry.end, data_size));
   }
   if (entry.end - entry.begin != count * c10::elementSize(entry.type)) {
-    throw error::Io(fmt::format("has a damaged header: tensor {} has {} bytes, expected {} for {} {}", shown,
-                                entry.end - entry.begin, count * c10::elementSize(entry.type), found->name,
-                                to_string(entry.shape)));
+    throw error::Io(
+        fmt::format("has a damaged header: tensor {} has {} bytes, expected {} for {} {}", shown,
+                    entry.end - entry.begin, count * c10::elementSize(entry.type), found->name,
+                    to_string(entry.shape)));
   }
   return entry;
 }
@@ -137,7 +145,8 @@ void check_layout(std::vector<Entry>& entries, std::uint64_t data_size) {
     expected = entry.end;
   }
   if (expected != data_size) {
-    throw error::Io(fmt::format("is too long: its tensors have {} bytes, and it holds {}", expected, data_size));
+    throw error::Io(fmt::format("is too long: its tensors have {} bytes, and it holds {}", expected,
+                                data_size));
   }
 }
 
@@ -154,11 +163,12 @@ StateDict read(const io::InputFile& file) {
   file.read(0, bytes.data(), bytes.size());
   const auto header_size = std::bit_cast<std::uint64_t>(bytes);
   if (header_size > std::min(longest_header, file.size() - bytes.size())) {
-    throw error::Io(fmt::format("is no .safetensors file or truncated: it declares a header of {} bytes",
-                                header_size));
+    throw error::Io(fmt::format(
+        "is no .safetensors file or truncated: it declares a header of {} bytes", header_size));
   }
   const std::string text = file.read(bytes.size(), header_size);
-  if (!text.starts_with('{')) throw error::Io("is no .safetensors file: its header does not begin with '{'");
+  if (!text.starts_with('{'))
+    throw error::Io("is no .safetensors file: its header does not begin with '{'");
   const json header = parse_header(text);
 
   const std::uint64_t data_offset = bytes.size() + header_size;
@@ -169,7 +179,8 @@ StateDict read(const io::InputFile& file) {
   }
   check_layout(entries, data_size);
   StateDict tensors;
-  for (const Entry& entry : entries) tensors.emplace(entry.name, read_entry(file, data_offset, entry));
+  for (const Entry& entry : entries)
+    tensors.emplace(entry.name, read_entry(file, data_offset, entry));
   return tensors;
 }
 
@@ -183,14 +194,16 @@ void write_safetensors(const std::string& path, const StateDict& tensors,
                        const std::map<std::string, std::string>& metadata) {
   std::vector<std::pair<std::string, Tensor>> ordered;
   for (const auto& [name, tensor] : tensors) {
-    const bool known = tensor.defined() && std::any_of(dtypes.begin(), dtypes.end(), [&](const Dtype& dtype) {
-                         return dtype.type == tensor.scalar_type();
-                       });
+    const bool known =
+        tensor.defined() && std::any_of(dtypes.begin(), dtypes.end(), [&](const Dtype& dtype) {
+          return dtype.type == tensor.scalar_type();
+        });
     if (!known || name == metadata_key) {
-      throw error::InvalidArgument(fmt::format(
-          "write_safetensors: {}: tensor {} is {}, expected a float64, float32, float16, bfloat16, integer "
-          "or bool tensor with another name than {}",
-          path, io::in_quotes(name), describe(tensor), metadata_key));
+      throw error::InvalidArgument(
+          fmt::format("write_safetensors: {}: tensor {} is {}, expected a float64, float32, "
+                      "float16, bfloat16, integer "
+                      "or bool tensor with another name than {}",
+                      path, io::in_quotes(name), describe(tensor), metadata_key));
     }
     ordered.emplace_back(name, io::host_copy(tensor));
   }
@@ -203,9 +216,9 @@ void write_safetensors(const std::string& path, const StateDict& tensors,
   if (!metadata.empty()) header[std::string(metadata_key)] = metadata;
   std::uint64_t offset = 0;
   for (const auto& [name, tensor] : ordered) {
-    const auto* dtype = std::find_if(dtypes.begin(), dtypes.end(), [&type = tensor](const Dtype& candidate) {
-      return candidate.type == type.scalar_type();
-    });
+    const auto* dtype = std::find_if(
+        dtypes.begin(), dtypes.end(),
+        [&type = tensor](const Dtype& candidate) { return candidate.type == type.scalar_type(); });
     const std::uint64_t end = offset + tensor.nbytes();
     header[name] = {{"dtype", std::string(dtype->name)},
                     {"shape", tensor.sizes().vec()},

@@ -12,16 +12,17 @@ void check_pixels(std::int64_t width, std::int64_t height, std::int64_t most) {
     throw error::Io(fmt::format("declares an empty image of {} x {} pixels", width, height));
   }
   if (width > most / height) {
-    throw error::Io(fmt::format("has {} x {} pixels, more than the {} that were allowed", width, height,
-                                most));
+    throw error::Io(
+        fmt::format("has {} x {} pixels, more than the {} that were allowed", width, height, most));
   }
 }
 
 void check_plausible(std::uint64_t raw_size, std::uint64_t file_size, std::uint64_t ratio) {
   if (raw_size / ratio > file_size) {
-    throw error::Io(fmt::format(
-        "is truncated or damaged: it declares {} bytes of pixels, which {} bytes of file cannot hold",
-        raw_size, file_size));
+    throw error::Io(
+        fmt::format("is truncated or damaged: it declares {} bytes of pixels, which {} bytes of "
+                    "file cannot hold",
+                    raw_size, file_size));
   }
 }
 
@@ -36,7 +37,8 @@ Tensor samples_from_image(const Tensor& image, SampleType type) {
   const Tensor interleaved = image.permute({1, 2, 0}).contiguous();
   if (type == SampleType::f32) return interleaved.to(at::kFloat);
   const double full = type == SampleType::u8 ? 255 : 65535;
-  const Tensor rounded = at::nan_to_num(interleaved.to(at::kDouble), 0.0).clamp(0, 1).mul_(full).round_();
+  const Tensor rounded =
+      at::nan_to_num(interleaved.to(at::kDouble), 0.0).clamp(0, 1).mul_(full).round_();
   return rounded.to(type == SampleType::u8 ? at::kByte : at::kUInt16);
 }
 

@@ -12,7 +12,8 @@ namespace tessera::io {
 /// Throws error::Io for an empty image or more pixels than allowed.
 void check_pixels(std::int64_t width, std::int64_t height, std::int64_t most);
 
-/// Throws error::Io if `file_size` bytes cannot hold `raw_size` bytes compressed by at most `ratio`.
+/// Throws error::Io if `file_size` bytes cannot hold `raw_size` bytes compressed by at most
+/// `ratio`.
 void check_plausible(std::uint64_t raw_size, std::uint64_t file_size, std::uint64_t ratio);
 
 /// (H, W, C) uint8, uint16 or floating samples as a (1, C, H, W) float32 image.

@@ -61,10 +61,12 @@ class TensorFactory {
       inside = stride >= 0 && (steps == 0 || stride <= (info.storage.count - last) / steps);
       if (inside) last += steps * stride;
     }
-    inside = inside && std::all_of(info.strides.begin(), info.strides.end(), [](auto s) { return s >= 0; });
+    inside = inside &&
+             std::all_of(info.strides.begin(), info.strides.end(), [](auto s) { return s >= 0; });
     if (!inside || (count > 0 && last >= info.storage.count)) {
       throw error::Io(fmt::format(
-          "is damaged: tensor {} has shape {}, strides {} and offset {}, which a storage of {} elements does "
+          "is damaged: tensor {} has shape {}, strides {} and offset {}, which a storage of {} "
+          "elements does "
           "not hold",
           name, to_string(info.sizes), to_string(info.strides), info.offset, info.storage.count));
     }
@@ -85,7 +87,8 @@ class TensorFactory {
     // More than 2^56 elements are refused here, so that the product fits.
     io::checked_count({info.count});
     const std::uint64_t size = static_cast<std::uint64_t>(info.count) * c10::elementSize(info.type);
-    if (size > file_size_) throw error::Io("is truncated: storage " + io::in_quotes(info.key) + " is larger than it");
+    if (size > file_size_)
+      throw error::Io("is truncated: storage " + io::in_quotes(info.key) + " is larger than it");
     Tensor tensor = io::host_tensor({info.count}, logical ? at::kByte : info.type);
     reader_(info, tensor.mutable_data_ptr(), size);
     return logical ? tensor.ne(0) : tensor;
@@ -98,7 +101,8 @@ class TensorFactory {
 };
 
 /// The tensors of a dictionary, if it has entries and all are tensors with text as key.
-std::optional<std::map<std::string, TensorInfo>> as_tensors(const Unpickler& pickle, const Value& value) {
+std::optional<std::map<std::string, TensorInfo>> as_tensors(const Unpickler& pickle,
+                                                            const Value& value) {
   const auto* dictionary = std::get_if<Dictionary>(&value);
   if (dictionary == nullptr || pickle.pairs(*dictionary).empty()) return std::nullopt;
   std::map<std::string, TensorInfo> tensors;
@@ -111,8 +115,10 @@ std::optional<std::map<std::string, TensorInfo>> as_tensors(const Unpickler& pic
   return tensors;
 }
 
-/// The dictionary of tensors that `top` is, or the one it holds (the one named `entry`, unless that is empty).
-std::map<std::string, TensorInfo> find_tensors(const Unpickler& pickle, const Value& top, const std::string& entry) {
+/// The dictionary of tensors that `top` is, or the one it holds (the one named `entry`, unless that
+/// is empty).
+std::map<std::string, TensorInfo> find_tensors(const Unpickler& pickle, const Value& top,
+                                               const std::string& entry) {
   if (entry.empty()) {
     if (auto tensors = as_tensors(pickle, top)) return std::move(*tensors);
   }
@@ -123,19 +129,24 @@ std::map<std::string, TensorInfo> find_tensors(const Unpickler& pickle, const Va
     const auto* name = std::get_if<std::string_view>(&key);
     if (name == nullptr || (!entry.empty() && *name != entry)) continue;
     if (std::holds_alternative<TensorReference>(item)) {
-      throw error::Io("mixes tensors, such as " + io::in_quotes(*name) + ", with other things at its top level");
+      throw error::Io("mixes tensors, such as " + io::in_quotes(*name) +
+                      ", with other things at its top level");
     }
-    if (auto tensors = as_tensors(pickle, item)) candidates.insert_or_assign(std::string(*name), std::move(*tensors));
+    if (auto tensors = as_tensors(pickle, item))
+      candidates.insert_or_assign(std::string(*name), std::move(*tensors));
   }
   if (candidates.size() == 1) return std::move(candidates.begin()->second);
-  if (!entry.empty()) throw error::Io("has no entry " + io::in_quotes(entry) + " that is a dictionary of tensors");
+  if (!entry.empty())
+    throw error::Io("has no entry " + io::in_quotes(entry) + " that is a dictionary of tensors");
   if (candidates.empty()) throw error::Io("holds no dictionary of tensors");
   std::vector<std::string> names;
   for (const auto& candidate : candidates) names.push_back(io::in_quotes(candidate.first));
-  throw error::Io(fmt::format("holds several dictionaries of tensors, {}: choose one by name", fmt::join(names, ", ")));
+  throw error::Io(fmt::format("holds several dictionaries of tensors, {}: choose one by name",
+                              fmt::join(names, ", ")));
 }
 
-StateDict make_tensors(const std::map<std::string, TensorInfo>& infos, StorageReader reader, std::uint64_t file_size) {
+StateDict make_tensors(const std::map<std::string, TensorInfo>& infos, StorageReader reader,
+                       std::uint64_t file_size) {
   TensorFactory factory(std::move(reader), file_size);
   StateDict tensors;
   for (const auto& [name, info] : infos) tensors.emplace(name, factory.make(name, info));
@@ -146,10 +157,13 @@ StateDict make_tensors(const std::map<std::string, TensorInfo>& infos, StorageRe
 StateDict read_zip(const io::InputFile& file, const std::string& entry) {
   const io::ZipArchive zip(file);
   constexpr std::string_view pickle_name = "/data.pkl";
-  const auto found = std::find_if(zip.entries().begin(), zip.entries().end(), [&](const auto& record) {
-    return record.first.ends_with(pickle_name) && record.first.find('/') == record.first.size() - pickle_name.size();
-  });
-  if (found == zip.entries().end()) throw error::Io("is a zip, but not one written by torch.save: it has no data.pkl");
+  const auto found =
+      std::find_if(zip.entries().begin(), zip.entries().end(), [&](const auto& record) {
+        return record.first.ends_with(pickle_name) &&
+               record.first.find('/') == record.first.size() - pickle_name.size();
+      });
+  if (found == zip.entries().end())
+    throw error::Io("is a zip, but not one written by torch.save: it has no data.pkl");
   const std::string folder = found->first.substr(0, found->first.size() - pickle_name.size());
   if (zip.contains(folder + "/byteorder") && zip.read(folder + "/byteorder") != "little") {
     throw error::Io("was written on a big-endian machine, which is not supported");
@@ -161,15 +175,16 @@ StateDict read_zip(const io::InputFile& file, const std::string& entry) {
   const auto read = [&](const StorageInfo& info, void* into, std::uint64_t size) {
     const std::string name = folder + "/data/" + std::string(info.key);
     if (zip.size(name) != size) {
-      throw error::Io(fmt::format("is damaged: record {} has {} bytes, expected {}", io::in_quotes(name), zip.size(name), size));
+      throw error::Io(fmt::format("is damaged: record {} has {} bytes, expected {}",
+                                  io::in_quotes(name), zip.size(name), size));
     }
     zip.read(name, into);
   };
   return make_tensors(infos, read, file.size());
 }
 
-/// Layout before PyTorch 1.6: five pickles (a magic number, a version, the machine, the object, the keys of
-/// its storages), then for each key the element count and the elements.
+/// Layout before PyTorch 1.6: five pickles (a magic number, a version, the machine, the object, the
+/// keys of its storages), then for each key the element count and the elements.
 StateDict read_legacy(const io::InputFile& file, const std::string& entry) {
   constexpr std::string_view magic{"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10};
   const std::string bytes = file.read(0, file.size());
@@ -177,17 +192,20 @@ StateDict read_legacy(const io::InputFile& file, const std::string& entry) {
   Unpickler pickle(cursor);
   const Value start = pickle.load();
   const auto* number = std::get_if<io::pickle::Long>(&start);
-  if (number == nullptr || number->bytes != magic) throw error::Io("is a pickle, but not one written by torch.save");
+  if (number == nullptr || number->bytes != magic)
+    throw error::Io("is a pickle, but not one written by torch.save");
   const Value version = pickle.load();
   if (const auto* given = std::get_if<std::int64_t>(&version); given == nullptr || *given != 1001) {
-    throw error::Io("has another version of PyTorch's old layout than 1001; convert it in Python with "
-                    "torch.save(torch.load(file), file)");
+    throw error::Io(
+        "has another version of PyTorch's old layout than 1001; convert it in Python with "
+        "torch.save(torch.load(file), file)");
   }
   pickle.load();
   const auto infos = find_tensors(pickle, pickle.load(), entry);
 
   std::map<std::string_view, std::uint64_t> element_sizes;
-  for (const StorageInfo& info : pickle.storages()) element_sizes[info.key] = c10::elementSize(info.type);
+  for (const StorageInfo& info : pickle.storages())
+    element_sizes[info.key] = c10::elementSize(info.type);
   const Value keys = pickle.load();
   const auto* sequence = std::get_if<io::pickle::Sequence>(&keys);
   if (sequence == nullptr) throw error::Io("is damaged: the list of storages is missing");
@@ -195,15 +213,18 @@ StateDict read_legacy(const io::InputFile& file, const std::string& entry) {
   for (const Value& key : pickle.items(*sequence)) {
     const auto* name = std::get_if<std::string_view>(&key);
     const auto size = name == nullptr ? element_sizes.end() : element_sizes.find(*name);
-    if (size == element_sizes.end()) throw error::Io("is damaged: it lists a storage that no tensor uses");
+    if (size == element_sizes.end())
+      throw error::Io("is damaged: it lists a storage that no tensor uses");
     const auto count = cursor.number<std::uint64_t>();
-    if (count > cursor.left()) throw error::Io("is truncated: storage " + io::in_quotes(*name) + " is incomplete");
+    if (count > cursor.left())
+      throw error::Io("is truncated: storage " + io::in_quotes(*name) + " is incomplete");
     data[*name] = cursor.take(count * size->second);
   }
   const auto read = [&](const StorageInfo& info, void* into, std::uint64_t size) {
     const auto found = data.find(info.key);
     if (found == data.end() || found->second.size() != size) {
-      throw error::Io("is damaged: storage " + io::in_quotes(info.key) + " is missing or of another size");
+      throw error::Io("is damaged: storage " + io::in_quotes(info.key) +
+                      " is missing or of another size");
     }
     if (size > 0) std::memcpy(into, found->second.data(), size);
   };
@@ -219,8 +240,9 @@ StateDict read_state_dict(const std::string& path, const std::string& entry) {
   });
   if (start.size() == 9 && start[8] == '{') {
     if (!entry.empty()) {
-      throw error::InvalidArgument(fmt::format(
-          "read_state_dict: {}: a .safetensors file has no entries such as {}", path, io::in_quotes(entry)));
+      throw error::InvalidArgument(
+          fmt::format("read_state_dict: {}: a .safetensors file has no entries such as {}", path,
+                      io::in_quotes(entry)));
     }
     return read_safetensors(path);
   }

@@ -13,9 +13,13 @@
 
 namespace tessera::io {
 
-TiffStream::TiffStream(const std::string& bytes) : source_(&bytes) { open("rm"); }
+TiffStream::TiffStream(const std::string& bytes) : source_(&bytes) {
+  open("rm");
+}
 
-TiffStream::TiffStream(bool big) { open(big ? "w8" : "w"); }
+TiffStream::TiffStream(bool big) {
+  open(big ? "w8" : "w");
+}
 
 TiffStream::~TiffStream() {
   if (handle_ != nullptr) TIFFClose(handle_);
@@ -59,8 +63,8 @@ int TiffStream::keep_error(TIFF* /*tiff*/, void* self, const char* /*module*/, c
   return 1;
 }
 
-/// libtiff goes on without the tags whose values it cannot read, and pixels change their meaning (a palette
-/// becomes grey); that is an error here. All other warnings are about what does not matter.
+/// libtiff goes on without the tags whose values it cannot read, and pixels change their meaning (a
+/// palette becomes grey); that is an error here. All other warnings are about what does not matter.
 int TiffStream::judge_warning(TIFF* tiff, void* self, const char* module, const char* format,
                               std::va_list arguments) {
   const bool lost = std::strstr(format, "IO error during reading") != nullptr;
@@ -82,7 +86,8 @@ tmsize_t TiffStream::write(thandle_t self, void* source, tmsize_t count) {
   if (stream.source_ != nullptr) return -1;
   const auto length = static_cast<std::uint64_t>(count);
   try {
-    if (stream.written_.size() < stream.position_ + length) stream.written_.resize(stream.position_ + length);
+    if (stream.written_.size() < stream.position_ + length)
+      stream.written_.resize(stream.position_ + length);
   } catch (const std::exception&) {
     return -1;
   }

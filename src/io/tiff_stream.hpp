@@ -28,8 +28,10 @@ class TiffStream {
 
  private:
   void open(const char* mode);
-  static int keep_error(TIFF*, void* self, const char* module, const char* format, std::va_list arguments);
-  static int judge_warning(TIFF*, void* self, const char* module, const char* format, std::va_list arguments);
+  static int keep_error(TIFF*, void* self, const char* module, const char* format,
+                        std::va_list arguments);
+  static int judge_warning(TIFF*, void* self, const char* module, const char* format,
+                           std::va_list arguments);
   static tmsize_t read(thandle_t self, void* target, tmsize_t count);
   static tmsize_t write(thandle_t self, void* source, tmsize_t count);
   static toff_t seek(thandle_t self, toff_t offset, int whence);

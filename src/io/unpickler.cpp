@@ -60,11 +60,11 @@ struct StorageClass {
 };
 
 constexpr std::array storage_classes{
-    StorageClass{"DoubleStorage", at::kDouble},     StorageClass{"FloatStorage", at::kFloat},
-    StorageClass{"HalfStorage", at::kHalf},         StorageClass{"BFloat16Storage", at::kBFloat16},
-    StorageClass{"LongStorage", at::kLong},         StorageClass{"IntStorage", at::kInt},
-    StorageClass{"ShortStorage", at::kShort},       StorageClass{"CharStorage", at::kChar},
-    StorageClass{"ByteStorage", at::kByte},         StorageClass{"BoolStorage", at::kBool},
+    StorageClass{"DoubleStorage", at::kDouble}, StorageClass{"FloatStorage", at::kFloat},
+    StorageClass{"HalfStorage", at::kHalf},     StorageClass{"BFloat16Storage", at::kBFloat16},
+    StorageClass{"LongStorage", at::kLong},     StorageClass{"IntStorage", at::kInt},
+    StorageClass{"ShortStorage", at::kShort},   StorageClass{"CharStorage", at::kChar},
+    StorageClass{"ByteStorage", at::kByte},     StorageClass{"BoolStorage", at::kBool},
 };
 
 [[noreturn]] void damaged(const char* what) {
@@ -119,7 +119,8 @@ bool Unpickler::step(unsigned char opcode) {
     default:
       if (push_constant(opcode) || build_container(opcode) || use_memo(opcode)) return true;
       throw error::Io(fmt::format(
-          "has pickle opcode 0x{:02x}, which weights do not need and this reader does not know", opcode));
+          "has pickle opcode 0x{:02x}, which weights do not need and this reader does not know",
+          opcode));
   }
 }
 
@@ -307,26 +308,30 @@ void Unpickler::push_global(std::string_view module, std::string_view name) {
     return push(Function::rebuild_tensor);
   }
   if (is("torch._utils", "_rebuild_parameter")) return push(Function::rebuild_parameter);
-  const auto* storage = std::find_if(storage_classes.begin(), storage_classes.end(),
-                                     [&](const StorageClass& known) { return is("torch", known.name); });
+  const auto* storage =
+      std::find_if(storage_classes.begin(), storage_classes.end(),
+                   [&](const StorageClass& known) { return is("torch", known.name); });
   if (storage != storage_classes.end()) return push(StorageType{storage->type});
-  throw error::Io(fmt::format(
-      "names {}, which this reader does not resolve: a file of weights holds dictionaries of tensors only "
-      "(save them with torch.save(model.state_dict(), file))",
-      in_quotes(std::string(module) + "." + std::string(name))));
+  throw error::Io(
+      fmt::format("names {}, which this reader does not resolve: a file of weights holds "
+                  "dictionaries of tensors only "
+                  "(save them with torch.save(model.state_dict(), file))",
+                  in_quotes(std::string(module) + "." + std::string(name))));
 }
 
 /// A persistent id of torch.save: ("storage", class, key, location, element count[, None]).
 void Unpickler::push_storage() {
   const Items id = items(pop_as<Sequence>("the identifier of a storage"));
-  const auto text = [&](std::size_t i) { return i < id.size() ? std::get_if<std::string_view>(&id[i]) : nullptr; };
+  const auto text = [&](std::size_t i) {
+    return i < id.size() ? std::get_if<std::string_view>(&id[i]) : nullptr;
+  };
   const std::string_view* word = text(0);
   const auto* type = id.size() > 1 ? std::get_if<StorageType>(&id[1]) : nullptr;
   const std::string_view* key = text(2);
   const auto* count = id.size() > 4 ? std::get_if<std::int64_t>(&id[4]) : nullptr;
   const bool view = id.size() > 6 || (id.size() == 6 && !std::holds_alternative<None>(id[5]));
-  if (word == nullptr || *word != "storage" || type == nullptr || key == nullptr || count == nullptr ||
-      *count < 0 || view) {
+  if (word == nullptr || *word != "storage" || type == nullptr || key == nullptr ||
+      count == nullptr || *count < 0 || view) {
     damaged("a storage has an unknown kind of identifier");
   }
   push(StorageReference{storages_.size()});
@@ -355,11 +360,13 @@ void Unpickler::reduce() {
 
 /// Arguments: storage, offset, sizes, strides, and others that do not matter for the values.
 void Unpickler::rebuild_tensor(const Items& arguments) {
-  const auto* storage = arguments.size() >= 4 ? std::get_if<StorageReference>(&arguments[0]) : nullptr;
+  const auto* storage =
+      arguments.size() >= 4 ? std::get_if<StorageReference>(&arguments[0]) : nullptr;
   const auto* offset = storage == nullptr ? nullptr : std::get_if<std::int64_t>(&arguments[1]);
   if (offset == nullptr) damaged("a tensor without storage or offset");
   push(TensorReference{tensors_.size()});
-  tensors_.push_back({storages_[storage->index], *offset, extents(arguments[2]), extents(arguments[3])});
+  tensors_.push_back(
+      {storages_[storage->index], *offset, extents(arguments[2]), extents(arguments[3])});
 }
 
 std::vector<std::int64_t> Unpickler::extents(const Value& value) const {
@@ -374,7 +381,8 @@ std::vector<std::int64_t> Unpickler::extents(const Value& value) const {
   return result;
 }
 
-/// Attributes of an object. Modules hang `_metadata` on their OrderedDict; values do not depend on it.
+/// Attributes of an object. Modules hang `_metadata` on their OrderedDict; values do not depend on
+/// it.
 void Unpickler::build() {
   pop();
   if (stack_.empty() || !std::holds_alternative<Dictionary>(stack_.back())) {

@@ -11,8 +11,8 @@
 #include "io/byte_cursor.hpp"
 #include "tessera/core/tensor.hpp"
 
-/// A reader for the pickles of torch.save that runs nothing: a pickle is a program for a stack machine
-/// which may call any function it can name; this machine knows the few that weights need.
+/// A reader for the pickles of torch.save that runs nothing: a pickle is a program for a stack
+/// machine which may call any function it can name; this machine knows the few that weights need.
 namespace tessera::io::pickle {
 
 struct None {};
@@ -25,8 +25,8 @@ struct StorageType {
 struct Long {
   std::string_view bytes;
 };
-/// Containers live in the Unpickler and values only point to them: a list that contains itself, or a very
-/// deep one, costs nothing to copy or destroy.
+/// Containers live in the Unpickler and values only point to them: a list that contains itself, or
+/// a very deep one, costs nothing to copy or destroy.
 struct Sequence {
   std::size_t index;
 };
@@ -39,8 +39,8 @@ struct StorageReference {
 struct TensorReference {
   std::size_t index;
 };
-using Value = std::variant<None, bool, std::int64_t, double, std::string_view, Long, Function, StorageType,
-                           Sequence, Dictionary, StorageReference, TensorReference>;
+using Value = std::variant<None, bool, std::int64_t, double, std::string_view, Long, Function,
+                           StorageType, Sequence, Dictionary, StorageReference, TensorReference>;
 
 using Items = std::vector<Value>;
 using Pairs = std::vector<std::pair<Value, Value>>;
@@ -60,7 +60,8 @@ struct TensorInfo {
   std::vector<std::int64_t> strides;
 };
 
-/// Text in the results points into the bytes of the cursor; containers live as long as the Unpickler.
+/// Text in the results points into the bytes of the cursor; containers live as long as the
+/// Unpickler.
 class Unpickler {
  public:
   explicit Unpickler(ByteCursor& cursor) : cursor_(cursor) {}

@@ -30,7 +30,8 @@ std::uint32_t crc32(const unsigned char* data, std::uint64_t size) {
     std::array<std::uint32_t, 256> made{};
     for (std::uint32_t i = 0; i < made.size(); ++i) {
       std::uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? 0xedb88320U : 0U);
+      for (int bit = 0; bit < 8; ++bit)
+        value = (value >> 1) ^ ((value & 1) != 0 ? 0xedb88320U : 0U);
       made[i] = value;
     }
     return made;
@@ -83,7 +84,8 @@ ZipArchive::ZipArchive(const InputFile& file) : file_(file) {
       locator.take(4);
       const std::string end64_record = file.read(locator.number<std::uint64_t>(), end64_size);
       ByteCursor record64(end64_record);
-      if (record64.number<std::uint32_t>() != end64_signature) throw error::Io("has a damaged zip64 directory");
+      if (record64.number<std::uint32_t>() != end64_signature)
+        throw error::Io("has a damaged zip64 directory");
       record64.take(28);
       count = record64.number<std::uint64_t>();
       size = record64.number<std::uint64_t>();
@@ -97,7 +99,8 @@ void ZipArchive::read_directory(std::uint64_t offset, std::uint64_t size, std::u
   const std::string bytes = file_.read(offset, size);
   ByteCursor cursor(bytes);
   for (std::uint64_t i = 0; i < count; ++i) {
-    if (cursor.number<std::uint32_t>() != directory_signature) throw error::Io("has a damaged zip directory");
+    if (cursor.number<std::uint32_t>() != directory_signature)
+      throw error::Io("has a damaged zip directory");
     Entry entry;
     cursor.take(6);  // versions, flags
     entry.method = cursor.number<std::uint16_t>();
@@ -124,9 +127,11 @@ const ZipArchive::Entry& ZipArchive::find(const std::string& name) const {
   if (found == entries_.end()) throw error::Io("has no record " + in_quotes(name));
   const Entry& entry = found->second;
   if (entry.method != 0 || entry.stored_size != entry.size) {
-    throw error::Io("has a compressed record " + in_quotes(name) + "; torch.save writes them uncompressed");
+    throw error::Io("has a compressed record " + in_quotes(name) +
+                    "; torch.save writes them uncompressed");
   }
-  if (entry.size > file_.size()) throw error::Io("is truncated or damaged at record " + in_quotes(name));
+  if (entry.size > file_.size())
+    throw error::Io("is truncated or damaged at record " + in_quotes(name));
   return entry;
 }
 

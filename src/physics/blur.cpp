@@ -13,8 +13,8 @@
 
 namespace tessera {
 
-/// Circular convolution by FFT is one product of spectra. Everything else extends the image to what its
-/// outermost results see, then takes the valid part of the convolution.
+/// Circular convolution by FFT is one product of spectra. Everything else extends the image to what
+/// its outermost results see, then takes the valid part of the convolution.
 struct Blur::Plan {
   bool circular = false;  // by FFT over the image itself
   bool fourier = false;
@@ -29,7 +29,9 @@ namespace {
 
 using Extents = std::vector<std::int64_t>;
 
-Extents spatial(const Tensor& tensor) { return {tensor.sizes().begin() + 2, tensor.sizes().end()}; }
+Extents spatial(const Tensor& tensor) {
+  return {tensor.sizes().begin() + 2, tensor.sizes().end()};
+}
 
 Tensor first(Tensor image, const Extents& extents) {
   for (std::size_t d = 0; d < extents.size(); ++d) {
@@ -45,15 +47,16 @@ Tensor wrap_around(Tensor kernel, const Extents& extents) {
     const std::int64_t size = kernel.size(axis);
     if (size <= extents[d]) continue;
     const std::int64_t turns = (size + extents[d] - 1) / extents[d];
-    Extents amounts(2 * (extents.size() - d), 0);  // last dimension first: the last entry is this one's end
+    Extents amounts(2 * (extents.size() - d),
+                    0);  // last dimension first: the last entry is this one's end
     amounts.back() = turns * extents[d] - size;
     kernel = at::constant_pad_nd(kernel, amounts).unflatten(axis, {turns, extents[d]}).sum(axis);
   }
   return kernel;
 }
 
-/// Per output pixel the sum costs one multiply-add per kernel element, the FFT some tens per pixel whatever
-/// the kernel; the measured crossing lies at this many elements.
+/// Per output pixel the sum costs one multiply-add per kernel element, the FFT some tens per pixel
+/// whatever the kernel; the measured crossing lies at this many elements.
 constexpr std::int64_t largest_direct_kernel = 49;
 
 }  // namespace
@@ -62,27 +65,30 @@ Blur::Blur(Tensor kernel, BlurOptions options) : kernel_(std::move(kernel)), opt
   const bool ok = kernel_.defined() && kernel_.is_floating_point() && kernel_.dim() >= 3 &&
                   kernel_.dim() <= 5 && kernel_.numel() > 0;
   if (!ok) {
-    throw error::ShapeMismatch(fmt::format(
-        "blur: the kernel is {}, expected a floating (1 or B, 1 or C, h, w), (.., .., n) or (.., .., d, h, w)",
-        describe(kernel_)));
+    throw error::ShapeMismatch(
+        fmt::format("blur: the kernel is {}, expected a floating (1 or B, 1 or C, h, w), (.., .., "
+                    "n) or (.., .., d, h, w)",
+                    describe(kernel_)));
   }
   to_string(options_.padding);  // throws unless it is one of the enumerators
 }
 
 Blur::Plan Blur::plan(const Tensor& image, const Extents& extents, ConvolutionMethod method,
                       const char* function) const {
-  const auto fits = [&](std::int64_t d) { return kernel_.size(d) == 1 || kernel_.size(d) == image.size(d); };
+  const auto fits = [&](std::int64_t d) {
+    return kernel_.size(d) == 1 || kernel_.size(d) == image.size(d);
+  };
   if (image.dim() != kernel_.dim() || !fits(0) || !fits(1)) {
-    throw error::ShapeMismatch(fmt::format("blur.{} is {}, which the kernel {} does not fit", function,
-                                           describe(image), to_string(kernel_.sizes())));
+    throw error::ShapeMismatch(fmt::format("blur.{} is {}, which the kernel {} does not fit",
+                                           function, describe(image), to_string(kernel_.sizes())));
   }
   const Padding padding = options_.padding;
   Plan plan;
   plan.kernel = padding == Padding::circular ? wrap_around(kernel_, extents) : kernel_;
   const Extents size = spatial(plan.kernel);
-  plan.fourier = method == ConvolutionMethod::fourier ||
-                 (method == ConvolutionMethod::automatic &&
-                  plan.kernel[0][0].numel() > largest_direct_kernel);
+  plan.fourier =
+      method == ConvolutionMethod::fourier ||
+      (method == ConvolutionMethod::automatic && plan.kernel[0][0].numel() > largest_direct_kernel);
   plan.circular = plan.fourier && padding == Padding::circular;
 
   for (std::size_t d = 0; d < extents.size(); ++d) {
@@ -100,9 +106,9 @@ Blur::Plan Blur::plan(const Tensor& image, const Extents& extents, ConvolutionMe
                            : padding == Padding::reflect ? centre >= extents[d]
                                                          : false;
     if (too_large) {
-      throw error::ShapeMismatch(fmt::format("blur.{} is {}, too small for the kernel {} with padding {}",
-                                             function, describe(image), to_string(kernel_.sizes()),
-                                             to_string(padding)));
+      throw error::ShapeMismatch(
+          fmt::format("blur.{} is {}, too small for the kernel {} with padding {}", function,
+                      describe(image), to_string(kernel_.sizes()), to_string(padding)));
     }
   }
   return plan;
@@ -118,17 +124,19 @@ Tensor Blur::spectrum(const Tensor& image, const Plan& plan) const {
       const std::size_t last = plan.shift.size() - 1 - d;
       back.push_back(-plan.shift[d]);
       amounts.push_back(0);
-      amounts.push_back(plan.transform[last] - plan.kernel.size(static_cast<std::int64_t>(last) + 2));
+      amounts.push_back(plan.transform[last] -
+                        plan.kernel.size(static_cast<std::int64_t>(last) + 2));
     }
     const Extents axes = spatial_axes(plan.shift.size());
     const Tensor kernel = plan.kernel.to(image.options().dtype(at::kDouble));
-    return at::fft_rfftn(at::roll(at::constant_pad_nd(kernel, amounts), back, axes), plan.transform, axes)
+    return at::fft_rfftn(at::roll(at::constant_pad_nd(kernel, amounts), back, axes), plan.transform,
+                         axes)
         .to(precision);
   };
   if (kernel_.requires_grad()) return compute();
 
-  const std::string key = fmt::format("{} {} {}", to_string(plan.transform), c10::toString(precision),
-                                      image.device().str());
+  const std::string key = fmt::format("{} {} {}", to_string(plan.transform),
+                                      c10::toString(precision), image.device().str());
   return spectra_.get(key, compute);
 }
 
@@ -142,8 +150,9 @@ Tensor Blur::do_apply(const Tensor& x) const {
 
 Tensor Blur::do_apply_adjoint(const Tensor& v) const {
   if (v.dim() != kernel_.dim()) {
-    throw error::ShapeMismatch(fmt::format("blur.adjoint: v is {}, which the kernel {} does not fit",
-                                           describe(v), to_string(kernel_.sizes())));
+    throw error::ShapeMismatch(
+        fmt::format("blur.adjoint: v is {}, which the kernel {} does not fit", describe(v),
+                    to_string(kernel_.sizes())));
   }
   Extents extents = spatial(v);
   if (options_.padding == Padding::valid) {
@@ -153,7 +162,8 @@ Tensor Blur::do_apply_adjoint(const Tensor& v) const {
   }
   const Plan plan = this->plan(v, extents, options_.method, "adjoint: v");
   if (!plan.fourier) {
-    return extend_adjoint(convolve_direct(v, plan.kernel, true), options_.padding, plan.before, plan.after)
+    return extend_adjoint(convolve_direct(v, plan.kernel, true), options_.padding, plan.before,
+                          plan.after)
         .contiguous();
   }
   Extents total = extents;

@@ -26,8 +26,8 @@ std::vector<std::int64_t> spatial_axes(std::size_t count) {
   return axes;
 }
 
-Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum, const std::vector<std::int64_t>& transform,
-                        bool transposed) {
+Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum,
+                        const std::vector<std::int64_t>& transform, bool transposed) {
   const at::ScalarType precision = c10::toRealValueType(spectrum.scalar_type());
   const std::vector<std::int64_t> axes = spatial_axes(transform.size());
   Tensor product = at::fft_rfftn(image.to(precision), transform, axes);
@@ -41,12 +41,14 @@ Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum, const std::
 }
 
 Tensor convolve_direct(const Tensor& image, const Tensor& kernel, bool transposed) {
-  const std::vector<std::int64_t> axes = spatial_axes(static_cast<std::size_t>(spatial_dimensions(image)));
+  const std::vector<std::int64_t> axes =
+      spatial_axes(static_cast<std::size_t>(spatial_dimensions(image)));
   const std::vector<std::int64_t> ones(axes.size(), 1);
   const std::vector<std::int64_t> zeros(axes.size(), 0);
   const std::int64_t planes = image.size(0) * image.size(1);
 
-  // One kernel for all: images and channels are the batch. Otherwise they are groups of one channel each.
+  // One kernel for all: images and channels are the batch. Otherwise they are groups of one channel
+  // each.
   const bool shared = kernel.size(0) == 1 && kernel.size(1) == 1;
   std::vector<std::int64_t> shape = {shared ? planes : 1, shared ? 1 : planes};
   shape.insert(shape.end(), image.sizes().begin() + 2, image.sizes().end());
@@ -55,8 +57,8 @@ Tensor convolve_direct(const Tensor& image, const Tensor& kernel, bool transpose
   Tensor weight = kernel.to(image.options()).flip(axes);
   if (!shared) weight = weight.expand(all).flatten(0, 1).unsqueeze(1);
 
-  const Tensor result = at::convolution(image.reshape(shape), weight, {}, ones, zeros, ones, transposed, zeros,
-                                        shared ? 1 : planes);
+  const Tensor result = at::convolution(image.reshape(shape), weight, {}, ones, zeros, ones,
+                                        transposed, zeros, shared ? 1 : planes);
   std::vector<std::int64_t> result_shape = {image.size(0), image.size(1)};
   result_shape.insert(result_shape.end(), result.sizes().begin() + 2, result.sizes().end());
   return result.reshape(result_shape);

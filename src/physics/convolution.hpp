@@ -6,18 +6,21 @@
 
 namespace tessera {
 
-/// The smallest even length >= `length` whose prime factors are 2, 3, 5 and 7: fast in every FFT library.
+/// The smallest even length >= `length` whose prime factors are 2, 3, 5 and 7: fast in every FFT
+/// library.
 std::int64_t fast_fourier_length(std::int64_t length);
 
 /// The spatial dimensions 2, 3, ... of an image with that many.
 std::vector<std::int64_t> spatial_axes(std::size_t count);
 
-/// F^-1[spectrum * F[image]], the image filled up with zeros to `transform` extents, by the conjugate of the
-/// spectrum if `transposed`, in the precision of the spectrum (real or complex). Result: `transform` extents, the image's dtype.
-Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum, const std::vector<std::int64_t>& transform,
-                        bool transposed);
+/// F^-1[spectrum * F[image]], the image filled up with zeros to `transform` extents, by the
+/// conjugate of the spectrum if `transposed`, in the precision of the spectrum (real or complex).
+/// Result: `transform` extents, the image's dtype.
+Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum,
+                        const std::vector<std::int64_t>& transform, bool transposed);
 
-/// The valid part of the convolution of `image` with `kernel`, or its transpose, from the definition.
+/// The valid part of the convolution of `image` with `kernel`, or its transpose, from the
+/// definition.
 Tensor convolve_direct(const Tensor& image, const Tensor& kernel, bool transposed);
 
 }  // namespace tessera

@@ -28,9 +28,9 @@ Tensor Downsampling::do_apply(const Tensor& x) const {
   const Tensor blurred = blur_.apply(x);
   for (std::int64_t d = 2; d < x.dim(); ++d) {
     if (blurred.size(d) % factor_ != 0) {
-      throw error::ShapeMismatch(
-          fmt::format("downsampling.forward: x is {}, blurred {}, expected extents that are multiples of {}",
-                      describe(x), to_string(blurred.sizes()), factor_));
+      throw error::ShapeMismatch(fmt::format(
+          "downsampling.forward: x is {}, blurred {}, expected extents that are multiples of {}",
+          describe(x), to_string(blurred.sizes()), factor_));
     }
   }
   return decimated(blurred, factor_).contiguous();

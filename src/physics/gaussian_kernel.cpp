@@ -25,7 +25,9 @@ std::int64_t half_side(const std::vector<double>& sigmas) {
   return static_cast<std::int64_t>(*std::max_element(sigmas.begin(), sigmas.end()) / 0.3 + 1);
 }
 
-Tensor offsets(std::int64_t half) { return at::arange(-half, half + 1, at::kDouble); }
+Tensor offsets(std::int64_t half) {
+  return at::arange(-half, half + 1, at::kDouble);
+}
 
 }  // namespace
 

@@ -29,7 +29,8 @@ Tensor filter(const Tensor& x, const Tensor& spectrum) {
 
 /// Conjugate gradients for the symmetric positive (semi-)definite `apply`, from zero.
 template <typename Apply>
-Tensor conjugate_gradient(const Apply& apply, const Tensor& b, const ConjugateGradientOptions& options) {
+Tensor conjugate_gradient(const Apply& apply, const Tensor& b,
+                          const ConjugateGradientOptions& options) {
   Tensor x = at::zeros_like(b);
   Tensor residual = b.clone();
   Tensor direction = b.clone();
@@ -51,9 +52,9 @@ Tensor conjugate_gradient(const Apply& apply, const Tensor& b, const ConjugateGr
 
 void check_options(const ConjugateGradientOptions& options, const std::string& who) {
   if (!(options.tolerance >= 0) || options.max_iterations < 1) {
-    throw error::InvalidArgument(
-        fmt::format("{}: conjugate gradients need tolerance >= 0 and max_iterations >= 1, got {} and {}", who,
-                    options.tolerance, options.max_iterations));
+    throw error::InvalidArgument(fmt::format(
+        "{}: conjugate gradients need tolerance >= 0 and max_iterations >= 1, got {} and {}", who,
+        options.tolerance, options.max_iterations));
   }
 }
 
@@ -79,14 +80,16 @@ double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t 
   off_diagonal.resize(diagonal.size() - 1);
   Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
   solver.computeFromTridiagonal(
-      Eigen::Map<const Eigen::VectorXd>(diagonal.data(), static_cast<Eigen::Index>(diagonal.size())),
-      Eigen::Map<const Eigen::VectorXd>(off_diagonal.data(), static_cast<Eigen::Index>(off_diagonal.size())),
+      Eigen::Map<const Eigen::VectorXd>(diagonal.data(),
+                                        static_cast<Eigen::Index>(diagonal.size())),
+      Eigen::Map<const Eigen::VectorXd>(off_diagonal.data(),
+                                        static_cast<Eigen::Index>(off_diagonal.size())),
       Eigen::EigenvaluesOnly);
   return solver.eigenvalues().maxCoeff();
 }
 
-/// Runs a check of what this rank was given. If it fails, the ranks that share the operators, which wait in the
-/// collective that follows, fail with it.
+/// Runs a check of what this rank was given. If it fails, the ranks that share the operators, which
+/// wait in the collective that follows, fail with it.
 template <typename Check>
 void check_together(const LinearPhysics& physics, const std::string& function, const Check& check) {
   const std::string who = physics.name() + "." + function;
@@ -111,16 +114,20 @@ Tensor LinearPhysics::normal(const Tensor& x) const {
   return filter(x, spectrum);
 }
 
-bool LinearPhysics::has_normal_spectrum(const Tensor& x) const { return normal_spectrum(x).defined(); }
+bool LinearPhysics::has_normal_spectrum(const Tensor& x) const {
+  return normal_spectrum(x).defined();
+}
 
 Tensor LinearPhysics::normal_spectrum(const Tensor& x) const {
-  check_together(*this, "normal_spectrum", [&](const std::string& who) { check_image(x, who + ": x"); });
+  check_together(*this, "normal_spectrum",
+                 [&](const std::string& who) { check_image(x, who + ": x"); });
   // The spectrum depends on the channels and the spatial shape, not on the batch.
   return spectra_.get(describe(x.select(0, 0)), [&] { return do_normal_spectrum(x); });
 }
 
 double LinearPhysics::norm_squared(const Tensor& x) const {
-  check_together(*this, "norm_squared", [&](const std::string& who) { check_image(x, who + ": x"); });
+  check_together(*this, "norm_squared",
+                 [&](const std::string& who) { check_image(x, who + ": x"); });
   const Tensor spectrum = normal_spectrum(x);
   if (spectrum.defined()) return spectrum.max().item<double>();
 
@@ -131,30 +138,41 @@ double LinearPhysics::norm_squared(const Tensor& x) const {
   const double exponent = std::log(1.648 * std::sqrt(n) / failure_probability);
   const auto steps = static_cast<std::int64_t>(std::ceil(0.5 * (exponent / std::sqrt(slack) + 1)));
   auto generator = at::make_generator<at::CPUGeneratorImpl>(std::uint64_t{0x7e55e7a});
-  const Tensor start = at::randn(x.sizes(), generator, at::TensorOptions().dtype(at::kDouble)).to(x.device());
+  const Tensor start =
+      at::randn(x.sizes(), generator, at::TensorOptions().dtype(at::kDouble)).to(x.device());
   const auto apply = [&](const Tensor& v) { return do_normal(v.to(x.scalar_type())); };
   return largest_ritz_value(apply, start, steps) / (1 - slack);
 }
 
-Tensor LinearPhysics::solve_normal(const Tensor& b, double shift, const ConjugateGradientOptions& options) const {
+Tensor LinearPhysics::solve_normal(const Tensor& b, double shift,
+                                   const ConjugateGradientOptions& options) const {
   check_together(*this, "solve_normal", [&](const std::string& who) {
     check_image(b, who + ": b");
     check_options(options, who);
-    if (!(shift >= 0)) throw error::InvalidArgument(fmt::format("{}: shift is {}, expected >= 0", who, shift));
+    if (!(shift >= 0))
+      throw error::InvalidArgument(fmt::format("{}: shift is {}, expected >= 0", who, shift));
   });
   const Tensor spectrum = normal_spectrum(b);
   if (spectrum.defined() && shift > 0) return filter(b, (spectrum + shift).reciprocal_());
-  return conjugate_gradient([&](const Tensor& v) { return at::add(normal(v), v, shift); }, b, options);
+  return conjugate_gradient([&](const Tensor& v) { return at::add(normal(v), v, shift); }, b,
+                            options);
 }
 
-Tensor LinearPhysics::pseudo_inverse(const TensorList& y, const ConjugateGradientOptions& options) const {
+Tensor LinearPhysics::pseudo_inverse(const TensorList& y,
+                                     const ConjugateGradientOptions& options) const {
   return solve_normal(adjoint(y), 0.0, options);
 }
 
-Tensor LinearPhysics::do_normal(const Tensor& x) const { return adjoint(forward(x)); }
+Tensor LinearPhysics::do_normal(const Tensor& x) const {
+  return adjoint(forward(x));
+}
 
-Tensor LinearPhysics::do_normal_spectrum(const Tensor& /*x*/) const { return {}; }
+Tensor LinearPhysics::do_normal_spectrum(const Tensor& /*x*/) const {
+  return {};
+}
 
-Tensor LinearPhysics::do_vjp(const Tensor& /*x*/, const TensorList& v) const { return do_adjoint(v); }
+Tensor LinearPhysics::do_vjp(const Tensor& /*x*/, const TensorList& v) const {
+  return do_adjoint(v);
+}
 
 }  // namespace tessera

@@ -11,7 +11,8 @@ Masking::Masking(Tensor mask) : mask_(std::move(mask)) {
                   (mask_.is_floating_point() || mask_.scalar_type() == at::kBool);
   if (!ok) {
     throw error::ShapeMismatch(fmt::format(
-        "masking: the mask is {}, expected boolean or floating (1 or B, 1 or C, spatial...)", describe(mask_)));
+        "masking: the mask is {}, expected boolean or floating (1 or B, 1 or C, spatial...)",
+        describe(mask_)));
   }
 }
 
@@ -27,8 +28,12 @@ Tensor Masking::product(const Tensor& image, const char* what) const {
   return image * mask_.to(image.options());
 }
 
-Tensor Masking::do_apply(const Tensor& x) const { return product(x, "forward: x"); }
+Tensor Masking::do_apply(const Tensor& x) const {
+  return product(x, "forward: x");
+}
 
-Tensor Masking::do_apply_adjoint(const Tensor& v) const { return product(v, "adjoint: v"); }
+Tensor Masking::do_apply_adjoint(const Tensor& v) const {
+  return product(v, "adjoint: v");
+}
 
 }  // namespace tessera

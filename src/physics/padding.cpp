@@ -76,7 +76,8 @@ Tensor extend(const Tensor& image, Padding padding, const std::vector<std::int64
   return at::pad(image, amounts, to_string(padding));
 }
 
-Tensor extend_adjoint(const Tensor& extended, Padding padding, const std::vector<std::int64_t>& before,
+Tensor extend_adjoint(const Tensor& extended, Padding padding,
+                      const std::vector<std::int64_t>& before,
                       const std::vector<std::int64_t>& after) {
   Tensor result = extended;
   for (std::size_t d = 0; d < before.size(); ++d) {

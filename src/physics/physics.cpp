@@ -56,17 +56,21 @@ double Physics::sum(double local) const {
 void Physics::check_measurements(const TensorList& v, const std::string& function) const {
   const std::size_t expected = held().size();
   if (v.size() != expected) {
-    throw error::ShapeMismatch(fmt::format("{}.{}: got {} measurements, expected {}, one per held operator",
-                                           name(), function, v.size(), expected));
+    throw error::ShapeMismatch(
+        fmt::format("{}.{}: got {} measurements, expected {}, one per held operator", name(),
+                    function, v.size(), expected));
   }
   for (std::size_t i = 0; i < v.size(); ++i) {
     if (!v[i].defined()) {
-      throw error::ShapeMismatch(fmt::format("{}.{}: measurement {} is undefined", name(), function, i));
+      throw error::ShapeMismatch(
+          fmt::format("{}.{}: measurement {} is undefined", name(), function, i));
     }
   }
 }
 
-TensorList Physics::do_measure(const Tensor& x) const { return do_forward(x); }
+TensorList Physics::do_measure(const Tensor& x) const {
+  return do_forward(x);
+}
 
 Tensor Physics::do_vjp(const Tensor& x, const TensorList& v) const {
   const at::AutoGradMode with_gradients(true);

@@ -17,20 +17,24 @@ std::vector<LinearPhysicsPtr> make(std::int64_t count,
 
 }  // namespace
 
-StackedPhysics::StackedPhysics(std::vector<LinearPhysicsPtr> operators) : operators_(std::move(operators)) {
-  if (operators_.empty()) throw error::InvalidArgument("stacked: needs at least one operator, got none");
+StackedPhysics::StackedPhysics(std::vector<LinearPhysicsPtr> operators)
+    : operators_(std::move(operators)) {
+  if (operators_.empty())
+    throw error::InvalidArgument("stacked: needs at least one operator, got none");
   for (std::size_t i = 0; i < operators_.size(); ++i) {
-    if (!operators_[i]) throw error::InvalidArgument(fmt::format("stacked: operator {} is null", i));
+    if (!operators_[i])
+      throw error::InvalidArgument(fmt::format("stacked: operator {} is null", i));
     if (operators_[i]->operator_count() != 1 || operators_[i]->communicator().size() != 1) {
       throw error::InvalidArgument(
-          fmt::format("stacked: operator {} ({}) is {} operators on {} ranks, expected one on one", i,
-                      operators_[i]->name(), operators_[i]->operator_count(),
+          fmt::format("stacked: operator {} ({}) is {} operators on {} ranks, expected one on one",
+                      i, operators_[i]->name(), operators_[i]->operator_count(),
                       operators_[i]->communicator().size()));
     }
   }
 }
 
-StackedPhysics::StackedPhysics(std::int64_t count, const std::function<LinearPhysicsPtr(std::int64_t)>& factory)
+StackedPhysics::StackedPhysics(std::int64_t count,
+                               const std::function<LinearPhysicsPtr(std::int64_t)>& factory)
     : StackedPhysics(make(count, factory)) {}
 
 const LinearPhysics& StackedPhysics::at(std::int64_t index) const {
@@ -77,7 +81,8 @@ Tensor StackedPhysics::mean_of_pseudo_inverses(const TensorList& y,
                                                const ConjugateGradientOptions& options) const {
   check_measurements(y, "mean_of_pseudo_inverses");
   Tensor sum = operators_.front()->pseudo_inverse({y.front()}, options);
-  for (std::size_t i = 1; i < y.size(); ++i) sum = sum + operators_[i]->pseudo_inverse({y[i]}, options);
+  for (std::size_t i = 1; i < y.size(); ++i)
+    sum = sum + operators_[i]->pseudo_inverse({y[i]}, options);
   return sum / static_cast<double>(y.size());
 }
 

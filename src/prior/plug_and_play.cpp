@@ -15,9 +15,13 @@ PlugAndPlay PlugAndPlay::fixed(DenoiserPtr denoiser, NoiseLevel sigma) {
   return {std::move(denoiser), std::move(sigma)};
 }
 
-PlugAndPlay PlugAndPlay::matched(DenoiserPtr denoiser) { return {std::move(denoiser), std::nullopt}; }
+PlugAndPlay PlugAndPlay::matched(DenoiserPtr denoiser) {
+  return {std::move(denoiser), std::nullopt};
+}
 
-std::string PlugAndPlay::name() const { return "plug_and_play(" + denoiser_->name() + ")"; }
+std::string PlugAndPlay::name() const {
+  return "plug_and_play(" + denoiser_->name() + ")";
+}
 
 Tensor PlugAndPlay::do_prox(const Tensor& z, double step) const {
   return denoiser_->denoise(z, sigma_ ? *sigma_ : NoiseLevel(std::sqrt(step)));
@@ -25,7 +29,8 @@ Tensor PlugAndPlay::do_prox(const Tensor& z, double step) const {
 
 Tensor PlugAndPlay::do_gradient(const Tensor& x) const {
   if (!sigma_) {
-    throw error::InvalidArgument(name() + ".gradient: needs a fixed noise level; use PlugAndPlay::fixed");
+    throw error::InvalidArgument(name() +
+                                 ".gradient: needs a fixed noise level; use PlugAndPlay::fixed");
   }
   return x - denoiser_->denoise(x, *sigma_);
 }

@@ -65,7 +65,14 @@ constexpr Glyph glyphs[] = {
 };
 // clang-format on
 
-constexpr const char* missing = "#####" "#...#" "#...#" "#...#" "#...#" "#...#" "#####";
+constexpr const char* missing =
+    "#####"
+    "#...#"
+    "#...#"
+    "#...#"
+    "#...#"
+    "#...#"
+    "#####";
 
 }  // namespace
 

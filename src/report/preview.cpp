@@ -17,11 +17,16 @@ namespace {
 
 constexpr std::int64_t gap = 8;  // white pixels around and between panels
 
-Tensor white(std::int64_t height, std::int64_t width) { return at::ones({1, 3, height, width}); }
+Tensor white(std::int64_t height, std::int64_t width) {
+  return at::ones({1, 3, height, width});
+}
 
 /// On the host, float32, three channels, intensities clamped to 0..1.
 Tensor presentable(const Tensor& image) {
-  return image.detach().to(at::kCPU, at::kFloat).clamp(0, 1).expand({1, 3, image.size(2), image.size(3)});
+  return image.detach()
+      .to(at::kCPU, at::kFloat)
+      .clamp(0, 1)
+      .expand({1, 3, image.size(2), image.size(3)});
 }
 
 Tensor scaled_down(const Tensor& image, std::int64_t width) {
@@ -30,12 +35,14 @@ Tensor scaled_down(const Tensor& image, std::int64_t width) {
   return at::_upsample_bicubic2d_aa(image, {height, width}, false).clamp(0, 1);
 }
 
-/// The middle of an image, as large as the picture it goes with: at full resolution, or enlarged where a third of
-/// the image is smaller than that.
+/// The middle of an image, as large as the picture it goes with: at full resolution, or enlarged
+/// where a third of the image is smaller than that.
 Tensor detail(const Tensor& image, const Tensor& picture) {
   const std::int64_t w = std::clamp<std::int64_t>(image.size(3) / 3, 1, picture.size(3));
-  const std::int64_t h = std::clamp<std::int64_t>(w * picture.size(2) / picture.size(3), 1, image.size(2));
-  const Tensor part = image.narrow(2, (image.size(2) - h) / 2, h).narrow(3, (image.size(3) - w) / 2, w);
+  const std::int64_t h =
+      std::clamp<std::int64_t>(w * picture.size(2) / picture.size(3), 1, image.size(2));
+  const Tensor part =
+      image.narrow(2, (image.size(2) - h) / 2, h).narrow(3, (image.size(3) - w) / 2, w);
   if (w == picture.size(3) && h == picture.size(2)) return part;
   return at::upsample_bicubic2d(part, {picture.size(2), picture.size(3)}, false).clamp(0, 1);
 }
@@ -44,7 +51,8 @@ Tensor detail(const Tensor& image, const Tensor& picture) {
 Tensor caption(const std::string& text, std::int64_t width) {
   const auto advance = report::glyph_width + 1;
   const auto length = static_cast<std::int64_t>(text.size()) * advance;
-  const std::int64_t dot = std::clamp<std::int64_t>(width / std::max<std::int64_t>(length, 1), 1, 3);
+  const std::int64_t dot =
+      std::clamp<std::int64_t>(width / std::max<std::int64_t>(length, 1), 1, 3);
   const std::int64_t height = 3 * (report::glyph_height + 4);
   Tensor strip = white(height, width);
   const std::int64_t top = (height - dot * report::glyph_height) / 2;
@@ -53,7 +61,8 @@ Tensor caption(const std::string& text, std::int64_t width) {
     for (int r = 0; r < report::glyph_height; ++r) {
       for (int c = 0; c < report::glyph_width; ++c) {
         const std::int64_t x = (static_cast<std::int64_t>(i) * advance + c) * dot;
-        const bool ink = (rows[static_cast<std::size_t>(r)] >> (report::glyph_width - 1 - c) & 1) != 0;
+        const bool ink =
+            (rows[static_cast<std::size_t>(r)] >> (report::glyph_width - 1 - c) & 1) != 0;
         if (ink && x + dot <= width) strip.narrow(2, top + r * dot, dot).narrow(3, x, dot).zero_();
       }
     }
@@ -76,9 +85,11 @@ Tensor column(const Panel& panel, const PreviewOptions& options) {
 }  // namespace
 
 Tensor side_by_side(const std::vector<Panel>& panels, const PreviewOptions& options) {
-  if (panels.empty()) throw error::InvalidArgument("side_by_side: no panels, expected at least one");
+  if (panels.empty())
+    throw error::InvalidArgument("side_by_side: no panels, expected at least one");
   if (options.panel_width < 1) {
-    throw error::InvalidArgument(fmt::format("side_by_side: panel_width is {}, expected >= 1", options.panel_width));
+    throw error::InvalidArgument(
+        fmt::format("side_by_side: panel_width is {}, expected >= 1", options.panel_width));
   }
   std::vector<Tensor> columns;
   for (const Panel& panel : panels) {
@@ -87,8 +98,9 @@ Tensor side_by_side(const std::vector<Panel>& panels, const PreviewOptions& opti
                     (image.size(1) == 3 || image.size(1) == 1) &&
                     image.sizes().slice(2) == panels.front().image.sizes().slice(2);
     if (!ok) {
-      throw error::ShapeMismatch(fmt::format("side_by_side: '{}' is {}, expected [1, 1 or 3, H, W] like the first, {}",
-                                             panel.label, describe(image), describe(panels.front().image)));
+      throw error::ShapeMismatch(
+          fmt::format("side_by_side: '{}' is {}, expected [1, 1 or 3, H, W] like the first, {}",
+                      panel.label, describe(image), describe(panels.front().image)));
     }
     const Tensor drawn = column(panel, options);
     if (columns.empty()) columns.push_back(white(drawn.size(2), gap));

@@ -39,8 +39,10 @@ Observer::Verdict Recorder::on_iteration(const Iteration& iteration) {
 void write_metrics_csv(const std::string& path, const std::vector<MetricsRow>& rows) {
   std::string text = "iteration,psnr,ssim,mse,objective,gradient_time_sec,denoise_time_sec,time\n";
   for (const MetricsRow& row : rows) {
-    fmt::format_to(std::back_inserter(text), "{},{:.6f},{:.6f},{:.9g},{:.9g},{:.6f},{:.6f},{:.6f}\n", row.iteration,
-                   row.psnr, row.ssim, row.mse, row.objective, row.gradient_time_s, row.denoise_time_s, row.time_s);
+    fmt::format_to(std::back_inserter(text),
+                   "{},{:.6f},{:.6f},{:.9g},{:.9g},{:.6f},{:.6f},{:.6f}\n", row.iteration, row.psnr,
+                   row.ssim, row.mse, row.objective, row.gradient_time_s, row.denoise_time_s,
+                   row.time_s);
   }
   AtomicFile file(path);
   file.write(text);

@@ -24,7 +24,9 @@ double relative_change(const Tensor& next, const Tensor& x) {
 }
 
 /// Why this rank would stop; 0: it would not. Larger numbers win when ranks differ.
-std::int64_t stop_code(StopReason reason) { return static_cast<std::int64_t>(reason) + 1; }
+std::int64_t stop_code(StopReason reason) {
+  return static_cast<std::int64_t>(reason) + 1;
+}
 
 }  // namespace
 
@@ -46,9 +48,10 @@ std::string to_string(StopReason reason) {
 
 Solver::Solver(StoppingRules rules) : rules_(rules) {
   if (rules.max_iterations < 0 || !(rules.relative_change >= 0) || !(rules.time_limit_s > 0)) {
-    throw error::InvalidArgument(fmt::format(
-        "Solver: expected max_iterations >= 0, relative_change >= 0 and time_limit_s > 0, got {}, {} and {}",
-        rules.max_iterations, rules.relative_change, rules.time_limit_s));
+    throw error::InvalidArgument(
+        fmt::format("Solver: expected max_iterations >= 0, relative_change >= 0 and time_limit_s > "
+                    "0, got {}, {} and {}",
+                    rules.max_iterations, rules.relative_change, rules.time_limit_s));
   }
 }
 
@@ -80,7 +83,8 @@ SolveResult Solver::solve(const Tensor& x0, Observer& observer) const {
       StepTimes times;
       const Tensor next = do_step(result.x, result.iterations, times);
       const double change = relative_change(next, result.x);
-      result.elapsed_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      result.elapsed_s +=
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       if (!std::isfinite(change)) {
         code = stop_code(StopReason::not_finite);
       } else {
@@ -95,7 +99,8 @@ SolveResult Solver::solve(const Tensor& x0, Observer& observer) const {
                                   .prior_time_s = times.prior_s,
                                   .elapsed_s = result.elapsed_s,
                                   .relative_change = change};
-        if (observer.on_iteration(iteration) == Observer::Verdict::stop) code = stop_code(StopReason::observer);
+        if (observer.on_iteration(iteration) == Observer::Verdict::stop)
+          code = stop_code(StopReason::observer);
       }
     } catch (...) {
       failure = std::current_exception();

@@ -1,7 +1,9 @@
-// How fast the denoiser's convolutions are on this processor: the whole network, its layers, and LibTorch's
-// own operations beside them, in alternated rounds. Prints JSON. See docs/performance.md.
+// How fast the denoiser's convolutions are on this processor: the whole network, its layers, and
+// LibTorch's own operations beside them, in alternated rounds. Prints JSON. See
+// docs/performance.md.
 //
-//   bench_denoiser --height 512 --width 512 --threads 2 --widths 64,128,256,512 --blocks 4 --rounds 3
+//   bench_denoiser --height 512 --width 512 --threads 2 --widths 64,128,256,512 --blocks 4 --rounds
+//   3
 //                  --layers        times one residual block per scale too
 //                  --no-reference  leaves LibTorch out
 
@@ -41,8 +43,11 @@ struct Options {
 };
 
 [[noreturn]] void usage(const std::string& wrong) {
-  fmt::print(stderr, "bench_denoiser: {}\noptions: --height N --width N --threads N --widths a,b,... --blocks N "
-                     "--rounds N --layers --no-reference\n", wrong);
+  fmt::print(
+      stderr,
+      "bench_denoiser: {}\noptions: --height N --width N --threads N --widths a,b,... --blocks N "
+      "--rounds N --layers --no-reference\n",
+      wrong);
   std::exit(2);
 }
 
@@ -72,13 +77,20 @@ Options parse(int argc, char** argv) {
     }
     if (i + 1 == argc) usage(name + " needs a value, or is unknown");
     const std::vector<std::int64_t> value = numbers(argv[++i]);
-    if (name == "--height") options.height = value[0];
-    else if (name == "--width") options.width = value[0];
-    else if (name == "--threads") options.threads = static_cast<int>(value[0]);
-    else if (name == "--widths") options.widths = value;
-    else if (name == "--blocks") options.blocks = value[0];
-    else if (name == "--rounds") options.rounds = static_cast<int>(value[0]);
-    else usage("unknown option " + name);
+    if (name == "--height")
+      options.height = value[0];
+    else if (name == "--width")
+      options.width = value[0];
+    else if (name == "--threads")
+      options.threads = static_cast<int>(value[0]);
+    else if (name == "--widths")
+      options.widths = value;
+    else if (name == "--blocks")
+      options.blocks = value[0];
+    else if (name == "--rounds")
+      options.rounds = static_cast<int>(value[0]);
+    else
+      usage("unknown option " + name);
   }
   return options;
 }
@@ -94,18 +106,17 @@ double seconds(const Work& work) {
 struct Times {
   std::vector<double> all;
 
-  void add(double time) {
-    all.insert(std::upper_bound(all.begin(), all.end(), time), time);
-  }
+  void add(double time) { all.insert(std::upper_bound(all.begin(), all.end(), time), time); }
   std::string json(double flop) const {
     const double least = all.front();
     const double median = all[all.size() / 2];
-    return fmt::format("{{\"min_s\": {:.4f}, \"median_s\": {:.4f}, \"gflops_of_min\": {:.1f}}}", least, median,
-                       flop / least * 1e-9);
+    return fmt::format("{{\"min_s\": {:.4f}, \"median_s\": {:.4f}, \"gflops_of_min\": {:.1f}}}",
+                       least, median, flop / least * 1e-9);
   }
 };
 
-/// Floating-point operations of the network by its definition: two per multiply-add of each convolution.
+/// Floating-point operations of the network by its definition: two per multiply-add of each
+/// convolution.
 double network_flop(const Options& o, std::int64_t channels) {
   double per_pixel = 0;
   double area = 1;
@@ -130,15 +141,16 @@ tessera::StateDict random_weights(const Options& o, std::int64_t channels) {
 }
 
 /// One convolution inside a residual block, ours and LibTorch's.
-void bench_layer(const Options& o, std::int64_t channels, std::int64_t height, std::int64_t width, bool last) {
+void bench_layer(const Options& o, std::int64_t channels, std::int64_t height, std::int64_t width,
+                 bool last) {
   namespace engine = tessera::engine;
   const Tensor weight = at::rand({channels, channels, 3, 3}) - 0.5;
   const engine::WinogradWeights weights =
       engine::winograd_weights(weight.const_data_ptr<float>(), nullptr, channels, channels);
   engine::Program program;
   const auto slot = program.image(height, width, weights.out_channels);
-  engine::add_pair(program, weights, engine::Epilogue::relu, weights, engine::Epilogue::relu, slot, slot, height,
-                   width);
+  engine::add_pair(program, weights, engine::Epilogue::relu, weights, engine::Epilogue::relu, slot,
+                   slot, height, width);
   program.plan();
   engine::Execution execution;
   execution.lanes.count = o.threads;
@@ -152,12 +164,13 @@ void bench_layer(const Options& o, std::int64_t channels, std::int64_t height, s
   Times ours;
   Times reference;
   for (int round = 0; round < o.rounds; ++round) {
-    for (int repeat = 0; repeat < 3; ++repeat) ours.add(seconds([&] { program.run(execution); }) / 2);
+    for (int repeat = 0; repeat < 3; ++repeat)
+      ours.add(seconds([&] { program.run(execution); }) / 2);
     if (o.reference) reference.add(seconds([&] { at::conv2d(x, weight, {}, 1, 1); }));
   }
   const double flop = 2.0 * 9 * static_cast<double>(channels * channels * height * width);
-  fmt::print("    {{\"channels\": {}, \"height\": {}, \"width\": {}, \"ours\": {}", channels, height, width,
-             ours.json(flop));
+  fmt::print("    {{\"channels\": {}, \"height\": {}, \"width\": {}, \"ours\": {}", channels,
+             height, width, ours.json(flop));
   if (o.reference) fmt::print(", \"libtorch\": {}", reference.json(flop));
   fmt::print("}}{}\n", last ? "" : ",");
 }
@@ -180,7 +193,8 @@ void bench_network(const Options& o) {
   const double peak_mb = static_cast<double>(usage_now.ru_maxrss) / 1024;
   if (o.reference) reference.denoise(x, 0.05);
   for (int round = 0; round < o.rounds; ++round) {
-    for (int repeat = 0; repeat < 3; ++repeat) our_times.add(seconds([&] { ours.denoise(x, 0.05); }));
+    for (int repeat = 0; repeat < 3; ++repeat)
+      our_times.add(seconds([&] { ours.denoise(x, 0.05); }));
     if (o.reference) reference_times.add(seconds([&] { reference.denoise(x, 0.05); }));
   }
   fmt::print("  \"network\": {{\"gflop\": {:.1f}, \"ours\": {}", flop * 1e-9, our_times.json(flop));
@@ -199,8 +213,8 @@ int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   at::set_num_threads(options.threads);
   const c10::InferenceMode inference;
-  fmt::print("{{\n  \"height\": {}, \"width\": {}, \"threads\": {}, \"instruction_set\": \"{}\",\n", options.height,
-             options.width, options.threads, tessera::engine::instruction_set());
+  fmt::print("{{\n  \"height\": {}, \"width\": {}, \"threads\": {}, \"instruction_set\": \"{}\",\n",
+             options.height, options.width, options.threads, tessera::engine::instruction_set());
   bench_network(options);
   if (options.layers) {
     fmt::print(",\n  \"layers\": [\n");

@@ -1,5 +1,5 @@
-#include "input.hpp"
 #include "tessera/io/npy.hpp"
+#include "input.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return test::read_or_refuse(data, size, [](const std::string& path) { tessera::read_npy(path); });

@@ -7,7 +7,8 @@
 
 #include "input.hpp"
 
-/// Gives every file of the folders named on the command line to the fuzz target, in the order of their names.
+/// Gives every file of the folders named on the command line to the fuzz target, in the order of
+/// their names.
 int main(int argc, char** argv) {
   std::vector<std::filesystem::path> files;
   for (int i = 1; i < argc; ++i) {

@@ -12,7 +12,8 @@
 #include "tessera/comm/mpi.hpp"
 #endif
 
-/// The communicator tests over NCCL: on one device when started alone, on several under mpiexec, a rank for each.
+/// The communicator tests over NCCL: on one device when started alone, on several under mpiexec, a
+/// rank for each.
 
 using namespace tessera;
 
@@ -51,7 +52,8 @@ TEST_CASE("nccl: every operation in every type") {
 TEST_CASE("nccl: a device that is not there is refused on every rank") {
   const NcclOptions beyond{.device = 1000};
   if (control->size() == 1) {
-    CHECK_THROWS_WITH(nccl_communicator(control, beyond), test::contains("device is 1000, expected one in [0, "));
+    CHECK_THROWS_WITH(nccl_communicator(control, beyond),
+                      test::contains("device is 1000, expected one in [0, "));
   } else {
     CHECK_THROWS_AS(nccl_communicator(control, beyond), error::RankFailure);
   }
@@ -70,8 +72,8 @@ int main(int argc, char** argv) {
   int code = 0;
   if (devices < control->size()) {
     if (control->is_root()) {
-      std::printf("skipped: %d ranks need as many CUDA devices, found %d (%s)\n", control->size(), devices,
-                  cudaGetErrorString(error));
+      std::printf("skipped: %d ranks need as many CUDA devices, found %d (%s)\n", control->size(),
+                  devices, cudaGetErrorString(error));
       // What a program is told that asks for NCCL all the same.
       try {
         if (control->size() == 1) nccl_communicator(control);

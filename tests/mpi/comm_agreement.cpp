@@ -48,7 +48,8 @@ struct Unusual {};
 
 }  // namespace
 
-TEST_CASE("guarded: one rank's failure is thrown by all, and costs one reduction and one broadcast") {
+TEST_CASE(
+    "guarded: one rank's failure is thrown by all, and costs one reduction and one broadcast") {
   CountingCommunicator world(test::world());
   for (const int culprit : {0, world.size() - 1}) {
     world.reset();
@@ -67,7 +68,9 @@ TEST_CASE("guarded: one rank's failure is thrown by all, and costs one reduction
   }
 }
 
-TEST_CASE("guarded: without a failure it returns the step's result, for one reduction of the maxima too") {
+TEST_CASE(
+    "guarded: without a failure it returns the step's result, for one reduction of the maxima "
+    "too") {
   CountingCommunicator world(test::world());
   CHECK(guarded(world, "step", [&] { return 10 * world.rank(); }) == 10 * world.rank());
   std::vector<std::int64_t> numbers{world.rank(), -world.rank(), std::int64_t{1} << 62};
@@ -81,7 +84,8 @@ TEST_CASE("agree: of several failures, the lowest rank's is told, and each keeps
   const int lowest = world.size() / 2;
   const Caught seen = caught([&] {
     guarded(world, "step", [&] {
-      if (world.rank() >= lowest) throw std::runtime_error("failure " + std::to_string(world.rank()));
+      if (world.rank() >= lowest)
+        throw std::runtime_error("failure " + std::to_string(world.rank()));
     });
   });
   CHECK(seen.rank == lowest);
@@ -103,7 +107,8 @@ TEST_CASE("agree: a rank that failed elsewhere meets the others at their next gu
   CHECK(seen.message == "program: before any step" + who(culprit));
 }
 
-TEST_CASE("agree: a failure that was agreed upon passes through outer steps without communication") {
+TEST_CASE(
+    "agree: a failure that was agreed upon passes through outer steps without communication") {
   CountingCommunicator world(test::world());
   const Caught seen = caught([&] {
     guarded(world, "outer", [&] {
@@ -136,14 +141,16 @@ TEST_CASE("agree: ranks that meet at different places are told so") {
   Communicator& world = *test::world();
   const std::string where = world.is_root() ? "gradient" : "prox";
   CHECK_THROWS_WITH(agree(world, where, nullptr),
-                    "agree: the ranks are out of step: rank 0 in 'gradient', rank 1 in 'prox'" + who(world.rank()));
+                    "agree: the ranks are out of step: rank 0 in 'gradient', rank 1 in 'prox'" +
+                        who(world.rank()));
   std::vector<std::int64_t> numbers(world.is_root() ? 2 : 1, 0);
   CHECK_THROWS_AS(agree(world, "step", nullptr, numbers), error::Communication);
 }
 
 TEST_CASE("agree: a broken transport is not agreed upon") {
   Communicator& world = *test::world();
-  CHECK_THROWS_WITH(guarded(world, "step", [] { throw error::Communication("cable cut"); }), "cable cut");
+  CHECK_THROWS_WITH(guarded(world, "step", [] { throw error::Communication("cable cut"); }),
+                    "cable cut");
 }
 
 TEST_CASE("agree: the message names the place and the rank once, whatever was thrown") {
@@ -156,7 +163,8 @@ TEST_CASE("agree: the message names the place and the rank once, whatever was th
            })
         .message;
   };
-  CHECK(told(std::runtime_error("blur.forward: x is small" + who(0))) == "blur.forward: x is small" + who(0));
+  CHECK(told(std::runtime_error("blur.forward: x is small" + who(0))) ==
+        "blur.forward: x is small" + who(0));
   CHECK(told(Unusual{}) == "blur.forward: an exception of unknown type" + who(0));
   const Caught torch = caught([&] {
     guarded(world, "blur.forward", [&] { TORCH_CHECK(!world.is_root(), "sizes do not match"); });
@@ -165,6 +173,6 @@ TEST_CASE("agree: the message names the place and the rank once, whatever was th
 
   const std::string message = told(std::runtime_error("start" + std::string(10000, 'x') + "end"));
   CHECK(message.size() <= 4096);
-  CHECK_THAT(message, Catch::Matchers::StartsWith("blur.forward: start") && test::contains(" [...] ") &&
-                          Catch::Matchers::EndsWith("end" + who(0)));
+  CHECK_THAT(message, Catch::Matchers::StartsWith("blur.forward: start") &&
+                          test::contains(" [...] ") && Catch::Matchers::EndsWith("end" + who(0)));
 }

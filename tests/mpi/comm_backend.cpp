@@ -21,7 +21,8 @@ TEST_CASE("mpi: counts beyond one message are sent in pieces") {
   test::check_all_gather<std::uint8_t>(*small, {});
   test::check_split(*small, {});
   CHECK_THROWS_AS(mpi_communicator(MpiOptions{.largest_count = 0}), error::InvalidArgument);
-  CHECK_THROWS_AS(mpi_communicator(MpiOptions{.largest_count = std::int64_t{1} << 31}), error::InvalidArgument);
+  CHECK_THROWS_AS(mpi_communicator(MpiOptions{.largest_count = std::int64_t{1} << 31}),
+                  error::InvalidArgument);
 }
 
 TEST_CASE("mpi: a NaN on one rank is a NaN on all, in minima and maxima too") {
@@ -78,7 +79,8 @@ TEST_CASE("mpi: a launcher that started more tasks than MPI sees is refused") {
     before == nullptr ? ::unsetenv(variable) : ::setenv(variable, kept.c_str(), 1);
     return message;
   };
-  CHECK_THAT(refused("OMPI_COMM_WORLD_SIZE"), test::contains("started 4 tasks (OMPI_COMM_WORLD_SIZE=4)"));
+  CHECK_THAT(refused("OMPI_COMM_WORLD_SIZE"),
+             test::contains("started 4 tasks (OMPI_COMM_WORLD_SIZE=4)"));
   CHECK_THAT(refused("PMI_SIZE"), test::contains("started 4 tasks (PMI_SIZE=4)"));
   // An mpiexec that says one task knows better than the size of the allocation that it runs in.
   ::setenv("PMI_SIZE", "1", 1);

@@ -1,3 +1,4 @@
+#include <unistd.h>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -6,7 +7,6 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <unistd.h>
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/mpi.hpp"
@@ -15,18 +15,21 @@
 
 /// A program of guarded steps that goes wrong on one rank, to see what becomes of the job:
 ///   comm_program <fault> <rank> <folder>
-/// Rank r writes its process number to <folder>/process.r and the exit code that it is about to return to
-/// <folder>/code.r. Run by expect_failure.cmake.
+/// Rank r writes its process number to <folder>/process.r and the exit code that it is about to
+/// return to <folder>/code.r. Run by expect_failure.cmake.
 
 namespace {
 
-void write(const std::string& file, long number) { std::ofstream(file) << number; }
+void write(const std::string& file, long number) {
+  std::ofstream(file) << number;
+}
 
 int run(tessera::Communicator& ranks, const std::string& fault, int culprit) {
   const auto is = [&](const char* name) { return fault == name && ranks.rank() == culprit; };
   for (int step = 0; step < 100; ++step) {
     if (is("outside") && step == 3) throw std::runtime_error("outside any step");
-    const std::string where = is("elsewhere") && step == 3 ? "elsewhere" : "step " + std::to_string(step);
+    const std::string where =
+        is("elsewhere") && step == 3 ? "elsewhere" : "step " + std::to_string(step);
     tessera::guarded(ranks, where, [&] {
       if (step != 3) return;
       if (is("throw")) throw std::runtime_error("disk full");

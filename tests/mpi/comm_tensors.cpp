@@ -20,7 +20,9 @@ using namespace tessera;
 namespace {
 
 /// What rank `rank` gives: all ranks can compute it.
-Tensor given(int rank, at::IntArrayRef shape) { return test::indexed(shape, 0.9 * rank); }
+Tensor given(int rank, at::IntArrayRef shape) {
+  return test::indexed(shape, 0.9 * rank);
+}
 
 }  // namespace
 
@@ -45,7 +47,8 @@ TEST_CASE("tensors: over all ranks as on one") {
     counts.push_back(other == 1 ? 0 : 2 + other);
     parts.push_back(given(other, {counts.back()}));
   }
-  CHECK(at::equal(all_gather(ranks, parts[static_cast<std::size_t>(rank)], counts), at::cat(parts)));
+  CHECK(
+      at::equal(all_gather(ranks, parts[static_cast<std::size_t>(rank)], counts), at::cat(parts)));
 
   Tensor total = at::zeros_like(at::cat(parts));
   std::int64_t first = 0;
@@ -55,7 +58,8 @@ TEST_CASE("tensors: over all ranks as on one") {
   }
   const Tensor mine = reduce_scatter(ranks, given(rank, {total.numel()}), counts);
   CHECK(mine.numel() == counts[static_cast<std::size_t>(rank)]);
-  if (mine.numel() > 0) CHECK(test::relative_error(mine, total.narrow(0, first, mine.numel())) < 1e-14);
+  if (mine.numel() > 0)
+    CHECK(test::relative_error(mine, total.narrow(0, first, mine.numel())) < 1e-14);
 }
 
 TEST_CASE("tensors: sent around a ring, strided at both ends; ranks without messages take part") {
@@ -81,7 +85,8 @@ TEST_CASE("tensors: a refusal names the rank") {
   Communicator& ranks = *test::world();
   if (ranks.size() == 1) return;
   CHECK_THROWS_WITH(view(at::zeros({2}, at::kHalf), ranks),
-                    Catch::Matchers::EndsWith("(rank " + std::to_string(ranks.rank()) + " of " + std::to_string(ranks.size()) + ")"));
+                    Catch::Matchers::EndsWith("(rank " + std::to_string(ranks.rank()) + " of " +
+                                              std::to_string(ranks.size()) + ")"));
 }
 
 TEST_CASE("counting: calls, bytes and seconds by kind, flags apart") {
@@ -105,7 +110,8 @@ TEST_CASE("counting: calls, bytes and seconds by kind, flags apart") {
   CHECK(counting.data(Collective::all_reduce).calls == 2);
   CHECK(counting.data(Collective::all_reduce).bytes_sent == (alone ? 0 : 800));
   CHECK(counting.data(Collective::broadcast).calls == 1);
-  CHECK(counting.data(Collective::broadcast).bytes_sent == (!alone && counting.rank() == size - 1 ? 400 : 0));
+  CHECK(counting.data(Collective::broadcast).bytes_sent ==
+        (!alone && counting.rank() == size - 1 ? 400 : 0));
   CHECK(counting.data(Collective::all_gather).bytes_sent == (alone ? 0 : 80));
   CHECK(counting.data(Collective::reduce_scatter).bytes_sent == (alone ? 0 : 80 * size));
   CHECK(counting.data(Collective::exchange).bytes_sent == (alone ? 0 : 56));

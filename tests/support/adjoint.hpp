@@ -17,9 +17,10 @@ inline Tensor random(at::IntArrayRef shape, std::uint64_t seed, at::ScalarType t
   return at::randn(shape, generator, at::TensorOptions().dtype(at::kDouble)).to(type);
 }
 
-/// |<A x, v> - <x, A^T v>| / (||A x|| ||v||) for random x like `image` and random v: at rounding level for an
-/// exact adjoint, of order one otherwise.
-inline double adjoint_error(const tessera::LinearPhysics& physics, const Tensor& image, std::uint64_t seed = 1) {
+/// |<A x, v> - <x, A^T v>| / (||A x|| ||v||) for random x like `image` and random v: at rounding
+/// level for an exact adjoint, of order one otherwise.
+inline double adjoint_error(const tessera::LinearPhysics& physics, const Tensor& image,
+                            std::uint64_t seed = 1) {
   const auto inner = [](const Tensor& a, const Tensor& b) {
     return (a.to(at::kDouble) * b.to(at::kDouble)).sum().item<double>();
   };

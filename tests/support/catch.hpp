@@ -1,13 +1,15 @@
-// Include guards, not #pragma once: a precompiled header restored by a compiler cache remembers another time stamp of
-// this file, by which GCC recognises files that it must read only once.
+// Include guards, not #pragma once: a precompiled header restored by a compiler cache remembers
+// another time stamp of this file, by which GCC recognises files that it must read only once.
 #ifndef TESSERA_TESTS_CATCH_HPP
 #define TESSERA_TESTS_CATCH_HPP
 
-// LibTorch's logging defines a fatal CHECK. Included first, once and for all, it makes way for Catch2's.
+// LibTorch's logging defines a fatal CHECK. Included first, once and for all, it makes way for
+// Catch2's.
 #include <c10/util/Logging.h>
 #undef CHECK
 
-// LibTorch's logging defines a fatal CHECK. Included first, once and for all, it makes way for Catch2's.
+// LibTorch's logging defines a fatal CHECK. Included first, once and for all, it makes way for
+// Catch2's.
 #include <c10/util/Logging.h>
 #undef CHECK
 
@@ -26,7 +28,9 @@ using Catch::Approx;
 namespace test {
 
 /// Matches messages that contain `text`.
-inline auto contains(const std::string& text) { return TESSERA_CONTAINS(text); }
+inline auto contains(const std::string& text) {
+  return TESSERA_CONTAINS(text);
+}
 
 }  // namespace test
 #undef TESSERA_CONTAINS

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <cmath>
 #include <complex>
 #include <cstdint>
-#include <cstring>
-#include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -13,17 +13,16 @@
 #include "tessera/comm/communicator.hpp"
 #include "tessera/core/error.hpp"
 
-/// One body of tests for every Communicator, whatever its transport and its memory. Collective; values encode rank and
-/// index, as small integers so that sums are exact in every type.
+/// One body of tests for every Communicator, whatever its transport and its memory. Collective;
+/// values encode rank and index, as small integers so that sums are exact in every type.
 namespace test {
 
 /// How test buffers come to lie where a communicator reads them. Host memory unless said otherwise.
 struct Space {
   std::function<void*(std::size_t)> allocate = [](std::size_t bytes) { return std::malloc(bytes); };
   std::function<void(void*)> release = [](void* data) { std::free(data); };
-  std::function<void(void*, const void*, std::size_t)> copy = [](void* to, const void* from, std::size_t bytes) {
-    std::memcpy(to, from, bytes);
-  };
+  std::function<void(void*, const void*, std::size_t)> copy =
+      [](void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); };
 };
 
 /// Values in a Space.
@@ -67,7 +66,8 @@ constexpr tessera::DataType type_of() {
 }
 
 template <typename T>
-constexpr bool is_complex = std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
+constexpr bool is_complex =
+    std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
 
 /// Element `index` of rank `rank`; sums over 8 ranks fit into uint8.
 template <typename T>
@@ -86,7 +86,8 @@ std::vector<T> values(int rank, std::int64_t count, std::int64_t first = 0) {
 
 /// Elementwise reduction over all ranks of values(rank, count, first).
 template <typename T>
-std::vector<T> reduced(int ranks, std::int64_t count, tessera::Reduction reduction, std::int64_t first = 0) {
+std::vector<T> reduced(int ranks, std::int64_t count, tessera::Reduction reduction,
+                       std::int64_t first = 0) {
   std::vector<T> result = values<T>(0, count, first);
   for (int rank = 1; rank < ranks; ++rank) {
     for (std::int64_t i = 0; i < count; ++i) {
@@ -170,16 +171,20 @@ void check_reduce_scatter(tessera::Communicator& communicator, const Space& spac
   const std::int64_t own = counts[static_cast<std::size_t>(communicator.rank())];
   Buffer<T> all(space, values<T>(communicator.rank(), total));
   Buffer<T> mine(space, std::vector<T>(static_cast<std::size_t>(own), T(0)));
-  communicator.reduce_scatter(all.data(), mine.data(), counts, type_of<T>(), tessera::Reduction::sum);
+  communicator.reduce_scatter(all.data(), mine.data(), counts, type_of<T>(),
+                              tessera::Reduction::sum);
   CHECK(mine.values() == reduced<T>(communicator.size(), own, tessera::Reduction::sum, offset));
 }
 
-/// Every rank sends to every rank, itself included, two messages of different lengths, one of them empty for peer 1.
+/// Every rank sends to every rank, itself included, two messages of different lengths, one of them
+/// empty for peer 1.
 template <typename T>
 void check_exchange(tessera::Communicator& communicator, const Space& space) {
   const int size = communicator.size();
   const int rank = communicator.rank();
-  const auto first_count = [](int from, int to) { return static_cast<std::int64_t>(to == 1 ? 0 : 3 + from); };
+  const auto first_count = [](int from, int to) {
+    return static_cast<std::int64_t>(to == 1 ? 0 : 3 + from);
+  };
   const std::int64_t second_count = 5;
   std::vector<std::unique_ptr<Buffer<T>>> sent;
   std::vector<std::unique_ptr<Buffer<T>>> received;
@@ -192,7 +197,8 @@ void check_exchange(tessera::Communicator& communicator, const Space& space) {
   for (int peer = 0; peer < size; ++peer) {
     add(sent, sends, peer, values<T>(rank, first_count(rank, peer), 2 * peer));
     add(sent, sends, peer, values<T>(rank, second_count, 2 * peer + 1));
-    add(received, receives, peer, std::vector<T>(static_cast<std::size_t>(first_count(peer, rank)), T(0)));
+    add(received, receives, peer,
+        std::vector<T>(static_cast<std::size_t>(first_count(peer, rank)), T(0)));
     add(received, receives, peer, std::vector<T>(static_cast<std::size_t>(second_count), T(0)));
   }
   communicator.exchange(sends, receives, type_of<T>());
@@ -236,9 +242,11 @@ inline void check_same_bits(tessera::Communicator& communicator, const Space& sp
   std::vector<std::int64_t> bits(static_cast<std::size_t>(count));
   std::memcpy(bits.data(), data.values().data(), bits.size() * sizeof(std::int64_t));
   std::vector<std::int64_t> least = bits;
-  communicator.control().all_reduce(least.data(), count, tessera::DataType::i64, tessera::Reduction::min);
+  communicator.control().all_reduce(least.data(), count, tessera::DataType::i64,
+                                    tessera::Reduction::min);
   std::vector<std::int64_t> largest = bits;
-  communicator.control().all_reduce(largest.data(), count, tessera::DataType::i64, tessera::Reduction::max);
+  communicator.control().all_reduce(largest.data(), count, tessera::DataType::i64,
+                                    tessera::Reduction::max);
   CHECK(least == largest);
 }
 
@@ -266,15 +274,20 @@ inline void check_refusals(tessera::Communicator& communicator) {
   std::vector<std::int64_t> ones(static_cast<std::size_t>(size), 1);
   std::vector<std::int64_t> too_many(static_cast<std::size_t>(size) + 1, 1);
   std::vector<std::int64_t> negative(static_cast<std::size_t>(size), -1);
-  CHECK_THROWS_AS(communicator.all_reduce(&number, -1, DataType::f64, Reduction::sum), InvalidArgument);
-  CHECK_THROWS_AS(communicator.all_reduce(nullptr, 1, DataType::f64, Reduction::sum), InvalidArgument);
+  CHECK_THROWS_AS(communicator.all_reduce(&number, -1, DataType::f64, Reduction::sum),
+                  InvalidArgument);
+  CHECK_THROWS_AS(communicator.all_reduce(nullptr, 1, DataType::f64, Reduction::sum),
+                  InvalidArgument);
   CHECK_THROWS_AS(communicator.broadcast(&number, 1, DataType::f64, size), InvalidArgument);
   CHECK_THROWS_AS(communicator.broadcast(&number, 1, DataType::f64, -1), InvalidArgument);
-  CHECK_THROWS_AS(communicator.all_gather(&number, &number, too_many, DataType::f64), InvalidArgument);
-  CHECK_THROWS_AS(communicator.all_gather(&number, &number, negative, DataType::f64), InvalidArgument);
-  CHECK_THROWS_AS(communicator.all_gather(nullptr, &number, ones, DataType::f64), InvalidArgument);
-  CHECK_THROWS_AS(communicator.reduce_scatter(nullptr, &number, ones, DataType::f64, Reduction::sum),
+  CHECK_THROWS_AS(communicator.all_gather(&number, &number, too_many, DataType::f64),
                   InvalidArgument);
+  CHECK_THROWS_AS(communicator.all_gather(&number, &number, negative, DataType::f64),
+                  InvalidArgument);
+  CHECK_THROWS_AS(communicator.all_gather(nullptr, &number, ones, DataType::f64), InvalidArgument);
+  CHECK_THROWS_AS(
+      communicator.reduce_scatter(nullptr, &number, ones, DataType::f64, Reduction::sum),
+      InvalidArgument);
   const Message beyond{size, &number, 1};
   CHECK_THROWS_AS(communicator.exchange({&beyond, 1}, {}, DataType::f64), InvalidArgument);
   const Message to_itself{communicator.rank(), &number, 1};
@@ -283,7 +296,8 @@ inline void check_refusals(tessera::Communicator& communicator) {
   // Nothing to do is no error, buffers or not.
   communicator.all_reduce(nullptr, 0, DataType::f64, Reduction::sum);
   communicator.broadcast(nullptr, 0, DataType::f64, 0);
-  communicator.all_gather(nullptr, nullptr, std::vector<std::int64_t>(static_cast<std::size_t>(size), 0),
+  communicator.all_gather(nullptr, nullptr,
+                          std::vector<std::int64_t>(static_cast<std::size_t>(size), 0),
                           DataType::f64);
   communicator.exchange({}, {}, DataType::f64);
 }

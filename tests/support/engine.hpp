@@ -33,8 +33,9 @@ struct OwnedImage {
   /// (1, C, H, W) or (C, H, W), any dtype.
   explicit OwnedImage(const Tensor& x) : OwnedImage(x.size(-2), x.size(-1), x.size(-3)) {
     const Tensor planes = x.view({x.size(-3), x.size(-2), x.size(-1)}).to(at::kFloat);
-    const Tensor padded = at::constant_pad_nd(
-        planes.permute({1, 2, 0}), {0, view.channels - planes.size(0)}, 0).contiguous();
+    const Tensor padded =
+        at::constant_pad_nd(planes.permute({1, 2, 0}), {0, view.channels - planes.size(0)}, 0)
+            .contiguous();
     const float* source = padded.const_data_ptr<float>();
     for (std::int64_t y = 0; y < view.height; ++y) {
       std::copy_n(source + y * view.width * view.channels, view.width * view.channels, view.row(y));
@@ -49,7 +50,8 @@ struct OwnedImage {
                   all.mutable_data_ptr<float>() + y * view.width * view.channels);
     }
     const Tensor planes = all.permute({2, 0, 1}).unsqueeze(0);
-    if (channels < view.channels && planes.narrow(1, channels, view.channels - channels).any().item<bool>()) {
+    if (channels < view.channels &&
+        planes.narrow(1, channels, view.channels - channels).any().item<bool>()) {
       throw std::runtime_error("channels that do not exist are not zero");
     }
     return planes.narrow(1, 0, channels).contiguous();
@@ -66,8 +68,8 @@ struct OwnedLanes {
   }
 };
 
-/// Gaussian values, float32: sums of them do not cancel by chance of a formula, so that errors relative to
-/// the result are errors of the arithmetic.
+/// Gaussian values, float32: sums of them do not cancel by chance of a formula, so that errors
+/// relative to the result are errors of the arithmetic.
 inline Tensor noise(at::IntArrayRef shape, std::uint64_t seed) {
   at::Generator generator = at::detail::createCPUGenerator(seed);
   return at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat));
@@ -79,7 +81,8 @@ inline Tensor kernel(at::IntArrayRef shape, std::uint64_t seed) {
 }
 
 inline Tensor padded_conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {}) {
-  const std::optional<Tensor> optional = bias.defined() ? std::optional<Tensor>(bias.to(at::kDouble)) : std::nullopt;
+  const std::optional<Tensor> optional =
+      bias.defined() ? std::optional<Tensor>(bias.to(at::kDouble)) : std::nullopt;
   return at::conv2d(x.to(at::kDouble), weight.to(at::kDouble), optional, 1, 1);
 }
 

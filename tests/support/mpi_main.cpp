@@ -19,7 +19,8 @@ std::ostringstream* silenced = nullptr;
 
 void speak_up() {
   if (silenced == nullptr || silenced->str().empty()) return;
-  const std::string text = "---- rank " + std::to_string(all_ranks->rank()) + "\n" + silenced->str();
+  const std::string text =
+      "---- rank " + std::to_string(all_ranks->rank()) + "\n" + silenced->str();
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }
@@ -30,7 +31,8 @@ using ListenerBase = Catch::EventListenerBase;
 using ListenerBase = Catch::TestEventListenerBase;
 #endif
 
-/// A rank that left a test case early would leave the others waiting in its collectives: it ends the job.
+/// A rank that left a test case early would leave the others waiting in its collectives: it ends
+/// the job.
 class EndJobOnFailure : public ListenerBase {
  public:
   using ListenerBase::ListenerBase;
@@ -48,7 +50,9 @@ CATCH_REGISTER_LISTENER(EndJobOnFailure)
 
 namespace test {
 
-tessera::CommunicatorPtr world() { return all_ranks; }
+tessera::CommunicatorPtr world() {
+  return all_ranks;
+}
 
 }  // namespace test
 

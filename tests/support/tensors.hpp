@@ -1,5 +1,5 @@
-// Include guards, not #pragma once: a precompiled header restored by a compiler cache remembers another time stamp of
-// this file, by which GCC recognises files that it must read only once.
+// Include guards, not #pragma once: a precompiled header restored by a compiler cache remembers
+// another time stamp of this file, by which GCC recognises files that it must read only once.
 #ifndef TESSERA_TESTS_TENSORS_HPP
 #define TESSERA_TESTS_TENSORS_HPP
 
@@ -16,7 +16,8 @@ namespace test {
 
 using tessera::Tensor;
 
-/// 0.5 + 0.5 sin(0.37 i + 0.53 j + 1.1 c): the input of the reference numbers, float64, (1, channels, h, w).
+/// 0.5 + 0.5 sin(0.37 i + 0.53 j + 1.1 c): the input of the reference numbers, float64, (1,
+/// channels, h, w).
 inline Tensor sine_image(std::int64_t channels, std::int64_t height, std::int64_t width) {
   const auto options = at::TensorOptions().dtype(at::kDouble);
   const Tensor c = at::arange(channels, options).view({1, -1, 1, 1});

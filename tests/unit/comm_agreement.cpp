@@ -16,7 +16,8 @@ TEST_CASE("guarded: on one rank the result and the failure are the step's own") 
   bool ran = false;
   guarded(*ranks, "step", [&] { ran = true; });
   CHECK(ran);
-  CHECK_THROWS_AS(guarded(*ranks, "step", [] { throw std::out_of_range("beyond"); }), std::out_of_range);
+  CHECK_THROWS_AS(guarded(*ranks, "step", [] { throw std::out_of_range("beyond"); }),
+                  std::out_of_range);
 }
 
 TEST_CASE("agree: maxima of one rank are its own, and there is room for so many") {
@@ -32,6 +33,7 @@ TEST_CASE("run_guarded: exit codes of a program on one rank") {
   const CommunicatorPtr ranks = self_communicator();
   CHECK(run_guarded(*ranks, "program", [] { return 0; }) == 0);
   CHECK(run_guarded(*ranks, "program", [] { return 3; }) == 3);
-  CHECK(run_guarded(*ranks, "program", []() -> int { throw std::runtime_error("expected in this test"); }) == 1);
+  CHECK(run_guarded(*ranks, "program",
+                    []() -> int { throw std::runtime_error("expected in this test"); }) == 1);
   CHECK(run_guarded(*ranks, "program", []() -> int { throw 42; }) == 1);
 }

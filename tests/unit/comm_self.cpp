@@ -21,11 +21,13 @@ TEST_CASE("communicator: a refusal says who, what was given and what was expecte
                     "self.all_reduce: count is -3, expected at least 0");
   CHECK_THROWS_WITH(communicator->broadcast(&number, 1, DataType::f64, 1),
                     "self.broadcast: root is 1, expected a rank in [0, 1)");
-  CHECK_THROWS_WITH(communicator->all_gather(&number, nullptr, std::vector<std::int64_t>{2}, DataType::f64),
-                    "self.all_gather: all is null, expected 2 elements");
+  CHECK_THROWS_WITH(
+      communicator->all_gather(&number, nullptr, std::vector<std::int64_t>{2}, DataType::f64),
+      "self.all_gather: all is null, expected 2 elements");
   const Message send{0, &number, 1};
-  CHECK_THROWS_WITH(communicator->exchange({&send, 1}, {}, DataType::f64),
-                    "self.exchange: sends to itself of [1] elements, but receives from itself of []");
+  CHECK_THROWS_WITH(
+      communicator->exchange({&send, 1}, {}, DataType::f64),
+      "self.exchange: sends to itself of [1] elements, but receives from itself of []");
 }
 
 TEST_CASE("communicator: sizes of the types") {

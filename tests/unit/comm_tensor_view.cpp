@@ -15,7 +15,8 @@ using error::ShapeMismatch;
 
 namespace {
 
-/// A communicator that says it reads device memory, to see which way host tensors take: any use of it is a failure.
+/// A communicator that says it reads device memory, to see which way host tensors take: any use of
+/// it is a failure.
 class DeviceOnly final : public Communicator {
  public:
   int rank() const override { return 0; }
@@ -26,14 +27,21 @@ class DeviceOnly final : public Communicator {
   [[noreturn]] void abort(int code) override { std::_Exit(code); }
 
  private:
-  [[noreturn]] static void used() { throw error::Communication("a host tensor reached a device communicator"); }
+  [[noreturn]] static void used() {
+    throw error::Communication("a host tensor reached a device communicator");
+  }
   void do_all_reduce(void*, std::int64_t, DataType, Reduction) override { used(); }
   void do_broadcast(void*, std::int64_t, DataType, int) override { used(); }
-  void do_all_gather(const void*, void*, std::span<const std::int64_t>, DataType) override { used(); }
-  void do_reduce_scatter(const void*, void*, std::span<const std::int64_t>, DataType, Reduction) override {
+  void do_all_gather(const void*, void*, std::span<const std::int64_t>, DataType) override {
     used();
   }
-  void do_exchange(std::span<const Message>, std::span<const Message>, DataType) override { used(); }
+  void do_reduce_scatter(const void*, void*, std::span<const std::int64_t>, DataType,
+                         Reduction) override {
+    used();
+  }
+  void do_exchange(std::span<const Message>, std::span<const Message>, DataType) override {
+    used();
+  }
   void do_barrier() override { used(); }
   CommunicatorPtr do_split(int, int) override { used(); }
 
@@ -45,8 +53,9 @@ class DeviceOnly final : public Communicator {
 TEST_CASE("view: address, count and type of a tensor") {
   const CommunicatorPtr ranks = self_communicator();
   const std::vector<std::pair<at::ScalarType, DataType>> types{
-      {at::kByte, DataType::u8},    {at::kInt, DataType::i32},    {at::kLong, DataType::i64},
-      {at::kFloat, DataType::f32},  {at::kDouble, DataType::f64}, {at::kComplexFloat, DataType::c64},
+      {at::kByte, DataType::u8},           {at::kInt, DataType::i32},
+      {at::kLong, DataType::i64},          {at::kFloat, DataType::f32},
+      {at::kDouble, DataType::f64},        {at::kComplexFloat, DataType::c64},
       {at::kComplexDouble, DataType::c128}};
   for (const auto& [scalar, type] : types) {
     const Tensor tensor = at::zeros({2, 3}, scalar);
@@ -63,12 +72,15 @@ TEST_CASE("view: what cannot be sent is refused with a reason") {
   CHECK_THROWS_AS(view(Tensor(), *ranks), ShapeMismatch);
   CHECK_THROWS_WITH(view(at::zeros({2, 3}, at::kHalf), *ranks),
                     test::contains("view: tensor is [2, 3] float16 on cpu, expected uint8, int32"));
-  CHECK_THROWS_WITH(view(at::zeros({2, 3}).t(), *ranks), test::contains("with strides [1, 3], expected a contiguous one"));
-  CHECK_THROWS_WITH(view(at::zeros({2}, at::kComplexFloat).conj(), *ranks), test::contains("resolve_conj()"));
+  CHECK_THROWS_WITH(view(at::zeros({2, 3}).t(), *ranks),
+                    test::contains("with strides [1, 3], expected a contiguous one"));
+  CHECK_THROWS_WITH(view(at::zeros({2}, at::kComplexFloat).conj(), *ranks),
+                    test::contains("resolve_conj()"));
   CHECK_THROWS_WITH(view(at::empty({2}, at::TensorOptions().device(at::kMeta)), *ranks),
                     test::contains("expected one on cpu or cuda"));
   const DeviceOnly device;
-  CHECK_THROWS_WITH(view(at::zeros({2}), device), test::contains("expected one on cuda for communicator 'device only'"));
+  CHECK_THROWS_WITH(view(at::zeros({2}), device),
+                    test::contains("expected one on cuda for communicator 'device only'"));
 }
 
 TEST_CASE("tensors: operations on one rank keep the values, strided and conjugated ones too") {
@@ -111,11 +123,13 @@ TEST_CASE("tensors: host tensors of a device communicator travel over its contro
 TEST_CASE("tensors: counts that do not fit are refused") {
   const CommunicatorPtr ranks = self_communicator();
   const Tensor tensor = at::zeros({5});
-  CHECK_THROWS_WITH(all_gather(*ranks, tensor, {4}), "all_gather: tensor is [5] float32 on cpu, expected 4 elements");
+  CHECK_THROWS_WITH(all_gather(*ranks, tensor, {4}),
+                    "all_gather: tensor is [5] float32 on cpu, expected 4 elements");
   CHECK_THROWS_AS(all_gather(*ranks, tensor, {5, 0}), error::InvalidArgument);
   CHECK_THROWS_AS(reduce_scatter(*ranks, tensor, {6}), ShapeMismatch);
   CHECK_THROWS_AS(all_gather(*ranks, Tensor(), {0}), ShapeMismatch);
   const TensorMessage send{0, tensor};
   const TensorMessage receive{0, at::zeros({5}, at::kDouble)};
-  CHECK_THROWS_WITH(exchange(*ranks, {&send, 1}, {&receive, 1}), test::contains("expected one dtype and device"));
+  CHECK_THROWS_WITH(exchange(*ranks, {&send, 1}, {&receive, 1}),
+                    test::contains("expected one dtype and device"));
 }

@@ -9,10 +9,10 @@
 #include "tessera/denoiser/dncnn.hpp"
 #include "tessera/denoiser/drunet.hpp"
 
-using test::contains;
 using tessera::DnCNN;
 using tessera::DRUNet;
 using tessera::StateDict;
+using test::contains;
 
 namespace {
 

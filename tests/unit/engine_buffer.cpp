@@ -7,7 +7,7 @@ using tessera::engine::BufferRequest;
 using tessera::engine::plan_buffers;
 
 TEST_CASE("Buffers whose steps overlap do not overlap, and places are used again") {
-  const std::vector<BufferRequest> requests = {{640, 0, 2}, {320, 2, 9}, {320, 3, 8}, {160, 4, 7},
+  const std::vector<BufferRequest> requests = {{640, 0, 2}, {320, 2, 9},  {320, 3, 8}, {160, 4, 7},
                                                {160, 5, 6}, {640, 8, 10}, {33, 1, 10}, {7, 0, 10}};
   const BufferPlan plan = plan_buffers(requests);
   for (std::size_t i = 0; i < requests.size(); ++i) {

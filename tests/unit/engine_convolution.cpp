@@ -21,8 +21,8 @@ engine::WinogradWeights winograd(const Tensor& weight, const Tensor& bias = {}) 
 Tensor convolved(const Tensor& x, const engine::WinogradWeights& weights, std::int64_t out,
                  Epilogue epilogue, const Tensor& residual, int lanes) {
   const OwnedImage in(x);
-  const OwnedImage result = residual.defined() ? OwnedImage(residual)
-                                               : OwnedImage(x.size(2), x.size(3), out);
+  const OwnedImage result =
+      residual.defined() ? OwnedImage(residual) : OwnedImage(x.size(2), x.size(3), out);
   engine::Convolution work;
   work.in = in.view;
   work.out = result.view;
@@ -41,8 +41,7 @@ void check_layer(std::int64_t in, std::int64_t out, std::int64_t height, std::in
   const Tensor x = noise({1, in, height, width}, 11);
   const Tensor weight = kernel({out, in, 3, 3}, 1);
   const Tensor bias = with_bias ? noise({out}, 12) : Tensor();
-  const Tensor residual =
-      epilogue == Epilogue::add ? noise({1, out, height, width}, 13) : Tensor();
+  const Tensor residual = epilogue == Epilogue::add ? noise({1, out, height, width}, 13) : Tensor();
   Tensor expected = padded_conv(x, weight, bias);
   if (epilogue == Epilogue::relu) expected = at::relu(expected);
   if (epilogue == Epilogue::add) expected = expected + residual.to(at::kDouble);
@@ -69,9 +68,9 @@ TEST_CASE("3x3 convolution equals LibTorch's at every remainder of the tile size
 
 TEST_CASE("3x3 convolution equals LibTorch's for any channel counts") {
   const auto [in, out] = GENERATE(table<std::int64_t, std::int64_t>(
-      {{1, 1}, {1, 130}, {130, 1}, {15, 17}, {16, 16}, {17, 15}, {31, 33}, {32, 48}, {48, 32},
-       {63, 65}, {64, 64}, {65, 63}, {80, 96}, {96, 112}, {100, 100}, {127, 129}, {128, 128},
-       {130, 130}, {256, 64}, {300, 20}, {512, 80}, {20, 520}}));
+      {{1, 1},     {1, 130},   {130, 1},  {15, 17},  {16, 16},  {17, 15},  {31, 33},   {32, 48},
+       {48, 32},   {63, 65},   {64, 64},  {65, 63},  {80, 96},  {96, 112}, {100, 100}, {127, 129},
+       {128, 128}, {130, 130}, {256, 64}, {300, 20}, {512, 80}, {20, 520}}));
   const auto epilogue = GENERATE(Epilogue::none, Epilogue::relu, Epilogue::add);
   check_layer(in, out, 13, 22, epilogue, true);
   check_layer(in, out, 8, 12, epilogue, false);

@@ -15,10 +15,9 @@ engine::Head head_of(const Tensor& weight, const Tensor& bias, bool relu) {
   engine::Head head;
   head.in_channels = weight.size(1);
   head.relu = relu;
-  head.weights =
-      engine::head_weights(weight.const_data_ptr<float>(),
-                           bias.defined() ? bias.const_data_ptr<float>() : nullptr, weight.size(0),
-                           weight.size(1));
+  head.weights = engine::head_weights(weight.const_data_ptr<float>(),
+                                      bias.defined() ? bias.const_data_ptr<float>() : nullptr,
+                                      weight.size(0), weight.size(1));
   return head;
 }
 
@@ -27,8 +26,8 @@ struct Shape {
 };
 
 std::vector<Shape> shapes() {
-  std::vector<Shape> all = {{4, 64, 130, 70}, {2, 16, 1, 1}, {1, 1, 1, 9}, {130, 20, 5, 3},
-                            {3, 130, 7, 101}, {17, 33, 49, 48}};
+  std::vector<Shape> all = {{4, 64, 130, 70}, {2, 16, 1, 1},    {1, 1, 1, 9},
+                            {130, 20, 5, 3},  {3, 130, 7, 101}, {17, 33, 49, 48}};
   for (std::int64_t i = 0; i < 8; ++i) all.push_back({i + 1, 30 + i, 16 + i, 40 - i});
   return all;
 }

@@ -47,11 +47,12 @@ TEST_CASE("A compiled DRUNet equals the formula in float64") {
     std::vector<std::int64_t> widths;
     std::int64_t blocks, channels, height, width;
   };
-  const std::vector<Case> cases = {
-      {{4, 6, 8, 10}, 2, 3, 64, 64}, {{16, 32, 64, 128}, 2, 3, 40, 88}, {{64, 128}, 1, 1, 34, 22},
-      {{17}, 2, 3, 13, 9},           {{33, 7, 50}, 3, 2, 8, 4},         {{16, 16}, 0, 3, 10, 12}};
+  const std::vector<Case> cases = {{{4, 6, 8, 10}, 2, 3, 64, 64}, {{16, 32, 64, 128}, 2, 3, 40, 88},
+                                   {{64, 128}, 1, 1, 34, 22},     {{17}, 2, 3, 13, 9},
+                                   {{33, 7, 50}, 3, 2, 8, 4},     {{16, 16}, 0, 3, 10, 12}};
   for (const Case& c : cases) {
-    INFO(c.widths.size() << " scales, " << c.widths[0] << " channels, " << c.height << "x" << c.width);
+    INFO(c.widths.size() << " scales, " << c.widths[0] << " channels, " << c.height << "x"
+                         << c.width);
     const ReferenceDrunet reference(c.widths, c.blocks, c.channels);
     const auto network = engine::compile_drunet(
         reference.weights, static_cast<std::int64_t>(c.widths.size()), c.blocks);
@@ -134,8 +135,10 @@ TEST_CASE("Several threads may use one network") {
 TEST_CASE("Working memory stays below 200 elements per pixel") {
   const ReferenceDrunet reference({64, 128, 256, 512}, 1, 3);
   const auto network = engine::compile_drunet(reference.weights, 4, 1);
-  for (const auto& [height, width] : {std::pair{512, 512}, std::pair{1024, 640}, std::pair{2048, 1280}}) {
-    const double per_pixel = static_cast<double>(network->working_floats(height, width)) / (height * width);
+  for (const auto& [height, width] :
+       {std::pair{512, 512}, std::pair{1024, 640}, std::pair{2048, 1280}}) {
+    const double per_pixel =
+        static_cast<double>(network->working_floats(height, width)) / (height * width);
     INFO(height << "x" << width << ": " << per_pixel);
     CHECK(per_pixel < 200);
     CHECK(per_pixel > 128);  // features of the finest scale, beside two images of the next one

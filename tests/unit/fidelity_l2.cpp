@@ -9,7 +9,6 @@
 #include "tessera/physics/stacked.hpp"
 
 namespace golden = test::golden::stacked;
-using test::golden::deviation;
 using tessera::Blur;
 using tessera::L2;
 using tessera::L2Options;
@@ -18,6 +17,7 @@ using tessera::Padding;
 using tessera::StackedPhysics;
 using tessera::Tensor;
 using tessera::TensorList;
+using test::golden::deviation;
 
 namespace {
 
@@ -78,7 +78,8 @@ TEST_CASE("L2 agrees with its definition for every padding", "[fidelity]") {
     const Tensor direction = test::random(x.sizes(), 9);
     const double difference =
         (fidelity.value(x + 1e-4 * direction) - fidelity.value(x - 1e-4 * direction)) / 2e-4;
-    CHECK((fidelity.gradient(x) * direction).sum().item<double>() == Approx(difference).epsilon(1e-6));
+    CHECK((fidelity.gradient(x) * direction).sum().item<double>() ==
+          Approx(difference).epsilon(1e-6));
 
     // u = prox(z) is where step * grad f(u) + u - z vanishes.
     const Tensor z = test::random(x.sizes(), 10);
@@ -109,8 +110,9 @@ TEST_CASE("L2 can work without the measurements once it is fused", "[fidelity]")
   options.drop_measurements = true;
   const L2 fidelity(physics, physics->forward(0.9 * x), x, options);
   CHECK(fidelity.value(x) == Approx(0.25 * golden::value).epsilon(1e-10));
-  CHECK(test::relative_error(4 * fidelity.gradient(x), L2(physics, physics->forward(0.9 * x), x,
-                                                          with_sigma(0.5, false)).gradient(x)) < 1e-12);
+  CHECK(test::relative_error(
+            4 * fidelity.gradient(x),
+            L2(physics, physics->forward(0.9 * x), x, with_sigma(0.5, false)).gradient(x)) < 1e-12);
 }
 
 TEST_CASE("L2 says what does not fit", "[fidelity]") {

@@ -25,10 +25,14 @@ using Reader = std::function<StateDict(const std::string&)>;
 
 Reader reader_for(const std::string& path) {
   const std::string ending = std::filesystem::path(path).extension();
-  if (ending == ".npy") return [](const std::string& file) { return StateDict{{"", read_npy(file)}}; };
+  if (ending == ".npy")
+    return [](const std::string& file) { return StateDict{{"", read_npy(file)}}; };
   if (ending == ".pth") return [](const std::string& file) { return read_state_dict(file); };
-  if (ending == ".safetensors") return [](const std::string& file) { return read_safetensors(file); };
-  return [](const std::string& file) { return StateDict{{"", read_image(file, {.max_pixels = 1 << 20})}}; };
+  if (ending == ".safetensors")
+    return [](const std::string& file) { return read_safetensors(file); };
+  return [](const std::string& file) {
+    return StateDict{{"", read_image(file, {.max_pixels = 1 << 20})}};
+  };
 }
 
 /// What is read; nothing if it was refused with error::Io. Anything else ends the test.
@@ -42,16 +46,19 @@ std::optional<StateDict> attempt(const Reader& read, const std::string& path) {
 }
 
 bool same(const StateDict& a, const StateDict& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& left, const auto& right) {
-    return left.first == right.first && left.second.scalar_type() == right.second.scalar_type() &&
-           at::equal(left.second, right.second);
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& left, const auto& right) {
+                      return left.first == right.first &&
+                             left.second.scalar_type() == right.second.scalar_type() &&
+                             at::equal(left.second, right.second);
+                    });
 }
 
 /// All valid files of tests/data/io, and a .safetensors file made here.
 std::vector<std::string> valid_files(const test::TemporaryFolder& folder) {
   std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(TESSERA_TEST_DATA) + "/io")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(TESSERA_TEST_DATA) + "/io")) {
     if (entry.path().extension() == ".py") continue;
     if (attempt(reader_for(entry.path()), entry.path())) files.push_back(entry.path());
   }
@@ -91,7 +98,8 @@ TEST_CASE("A file with a changed byte anywhere is read or refused", "[io][damage
   for (const std::string& file : valid_files(folder)) {
     INFO(file);
     std::string bytes = test::read_bytes(file);
-    const std::string changed = folder.file("changed" + std::filesystem::path(file).extension().string());
+    const std::string changed =
+        folder.file("changed" + std::filesystem::path(file).extension().string());
     const Reader read = reader_for(file);
     const std::size_t step = 1 + bytes.size() / 200;
     for (std::size_t i = 0; i < bytes.size(); i += step) {
@@ -110,9 +118,11 @@ TEST_CASE("A file with a changed byte anywhere is read or refused", "[io][damage
 
 TEST_CASE("Damaged values of a PyTorch zip or a PNG are noticed", "[io][damage]") {
   const test::TemporaryFolder folder;
-  for (const auto& [name, cause] : {std::pair{"zip.pth", "checksum"}, std::pair{"rgb8.png", "PNG"}}) {
+  for (const auto& [name, cause] :
+       {std::pair{"zip.pth", "checksum"}, std::pair{"rgb8.png", "PNG"}}) {
     std::string bytes = test::read_bytes(std::string(TESSERA_TEST_DATA) + "/io/" + name);
-    const std::size_t inside = std::string(name) == "zip.pth" ? bytes.find(std::string("\0\0\x80\x3f\0\0\0\x40", 8)) : 60;
+    const std::size_t inside =
+        std::string(name) == "zip.pth" ? bytes.find(std::string("\0\0\x80\x3f\0\0\0\x40", 8)) : 60;
     REQUIRE(inside < bytes.size());
     bytes[inside + 3] ^= 1;
     const std::string path = folder.file(name);
@@ -125,7 +135,8 @@ TEST_CASE("Readers name a missing file, a folder, an empty file and a device", "
   const test::TemporaryFolder folder;
   const std::string ending = GENERATE(".npy", ".pth", ".safetensors", ".png");
   const Reader read = reader_for("x" + ending);
-  CHECK_THROWS_WITH(read(folder.file("missing")), Contains("missing: cannot open: No such file or directory"));
+  CHECK_THROWS_WITH(read(folder.file("missing")),
+                    Contains("missing: cannot open: No such file or directory"));
   CHECK_THROWS_WITH(read(folder.path()), Contains("is a directory"));
   test::write_bytes(folder.file("nothing"), "");
   CHECK_THROWS_WITH(read(folder.file("nothing")), Contains("nothing: is empty"));
@@ -138,10 +149,14 @@ TEST_CASE("Writers name a folder that is missing, and a target that is a folder"
   const std::vector<std::pair<std::string, std::function<void(const std::string&)>>> writers = {
       {"x.npy", [&](const std::string& path) { write_npy(path, image); }},
       {"x.png", [&](const std::string& path) { write_image(path, image); }},
-      {"x.safetensors", [&](const std::string& path) { write_safetensors(path, {{"a", image}}); }},
+      {"x.safetensors",
+       [&](const std::string& path) {
+         write_safetensors(path, {{"a", image}});
+       }},
   };
   for (const auto& [name, write] : writers) {
-    CHECK_THROWS_WITH(write(folder.file("none/" + name)), Contains("none/" + name) && Contains("No such file"));
+    CHECK_THROWS_WITH(write(folder.file("none/" + name)),
+                      Contains("none/" + name) && Contains("No such file"));
     std::filesystem::create_directory(folder.file(name));
     CHECK_THROWS_WITH(write(folder.file(name)), Contains(name) && Contains("a directory"));
     CHECK_THROWS_AS(write(folder.file(name)), error::Io);
@@ -153,8 +168,10 @@ TEST_CASE("Writers name a folder that is missing, and a target that is a folder"
 TEST_CASE("Writers name a folder without permission", "[io][damage]") {
   if (::geteuid() == 0) return;  // root may write everywhere
   const test::TemporaryFolder folder;
-  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
-  CHECK_THROWS_WITH(write_npy(folder.file("x.npy"), test::indexed({3})), Contains("Permission denied"));
+  std::filesystem::permissions(
+      folder.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  CHECK_THROWS_WITH(write_npy(folder.file("x.npy"), test::indexed({3})),
+                    Contains("Permission denied"));
   std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);
 }
 

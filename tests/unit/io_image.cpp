@@ -16,9 +16,12 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-std::string data_file(const std::string& name) { return std::string(TESSERA_TEST_DATA) + "/io/" + name; }
+std::string data_file(const std::string& name) {
+  return std::string(TESSERA_TEST_DATA) + "/io/" + name;
+}
 
-/// The formula of tests/data/io/make_files.py as (1, C, H, W): 8-bit or 16-bit integers, not scaled.
+/// The formula of tests/data/io/make_files.py as (1, C, H, W): 8-bit or 16-bit integers, not
+/// scaled.
 Tensor samples(std::int64_t channels, bool wide, std::int64_t height = 5, std::int64_t width = 7) {
   const auto options = at::TensorOptions().dtype(at::kLong);
   const Tensor c = at::arange(channels, options).view({1, -1, 1, 1});
@@ -66,14 +69,18 @@ TEST_CASE("read_image: PNG of every colour type and depth", "[io][image]") {
 }
 
 TEST_CASE("read_image: PNG with a palette, and with one bit", "[io][image]") {
-  CHECK(at::equal(read_image(data_file("palette.png")), expected(3, false, 1, 7).expand({1, 3, 5, 7})));
-  const Tensor board = (samples(1, false).new_zeros({1, 1, 5, 7}) + at::arange(5, at::kLong).view({1, 1, 5, 1}) +
-                        at::arange(7, at::kLong).view({1, 1, 1, 7})).remainder(2);
+  CHECK(at::equal(read_image(data_file("palette.png")),
+                  expected(3, false, 1, 7).expand({1, 3, 5, 7})));
+  const Tensor board =
+      (samples(1, false).new_zeros({1, 1, 5, 7}) + at::arange(5, at::kLong).view({1, 1, 5, 1}) +
+       at::arange(7, at::kLong).view({1, 1, 1, 7}))
+          .remainder(2);
   CHECK(at::equal(read_image(data_file("grey1.png")), board.to(at::kFloat)));
 }
 
 TEST_CASE("read_image: TIFF strips, tiles, planes, depths and compressions", "[io][image]") {
-  for (const std::string name : {"strips8.tif", "rgba8.tif", "bigtiff8.tif", "lzw.tif", "packbits.tif"}) {
+  for (const std::string name :
+       {"strips8.tif", "rgba8.tif", "bigtiff8.tif", "lzw.tif", "packbits.tif"}) {
     INFO(name);
     CHECK(at::equal(read_image(data_file(name)), expected(3, false)));
   }
@@ -81,13 +88,17 @@ TEST_CASE("read_image: TIFF strips, tiles, planes, depths and compressions", "[i
   CHECK(at::equal(read_image(data_file("tiles8.tif")), expected(3, false, 20, 37)));
   CHECK(at::equal(read_image(data_file("tiles_planar16.tif")), expected(3, true, 20, 37)));
   CHECK(at::equal(read_image(data_file("grey_alpha16.tif")), expected(1, true)));
-  CHECK(largest_difference(read_image(data_file("white_is_zero.tif")), 1 - expected(1, false)) < 1e-6);
-  CHECK(at::equal(read_image(data_file("palette.tif")), expected(3, true, 1, 7).expand({1, 3, 5, 7})));
+  CHECK(largest_difference(read_image(data_file("white_is_zero.tif")), 1 - expected(1, false)) <
+        1e-6);
+  CHECK(at::equal(read_image(data_file("palette.tif")),
+                  expected(3, true, 1, 7).expand({1, 3, 5, 7})));
   CHECK(largest_difference(read_image(data_file("jpeg.tif")), smooth()) < 0.02);
 }
 
 TEST_CASE("read_image: floating TIFF samples come as they are", "[io][image]") {
-  const auto value = [](std::int64_t channels) { return samples(channels, true).to(at::kFloat) / 1000 - 7; };
+  const auto value = [](std::int64_t channels) {
+    return samples(channels, true).to(at::kFloat) / 1000 - 7;
+  };
   CHECK(at::equal(read_image(data_file("planar_float.tif")), value(3)));
   CHECK(at::equal(read_image(data_file("grey_float.tif")), value(1)));
 }
@@ -150,7 +161,8 @@ TEST_CASE("write_image: JPEG quality is the caller's", "[io][image]") {
   write_image(folder.file("grey.jpg"), smooth(1));
   CHECK(largest_difference(read_image(folder.file("fine.jpg")), smooth()) < 0.015);
   CHECK(largest_difference(read_image(folder.file("grey.jpg")), smooth(1)) < 0.015);
-  CHECK(test::read_bytes(folder.file("coarse.jpeg")).size() < test::read_bytes(folder.file("fine.jpg")).size());
+  CHECK(test::read_bytes(folder.file("coarse.jpeg")).size() <
+        test::read_bytes(folder.file("fine.jpg")).size());
 }
 
 TEST_CASE("write_image clamps, and writes NaN as black", "[io][image]") {
@@ -184,9 +196,12 @@ TEST_CASE("write_image refuses what does not fit", "[io][image]") {
   const Tensor image = expected(3, false);
   CHECK_THROWS_WITH(write_image(folder.file("x.bmp"), image), Contains("'.bmp'"));
   CHECK_THROWS_WITH(write_image(folder.file("png"), image), Contains("ends in ''"));
-  CHECK_THROWS_WITH(write_image(folder.file("x.jpg"), image, {.samples = SampleType::u16}), Contains("8-bit"));
-  CHECK_THROWS_WITH(write_image(folder.file("x.png"), image, {.samples = SampleType::f32}), Contains("TIFF"));
-  CHECK_THROWS_WITH(write_image(folder.file("x.jpg"), image, {.jpeg_quality = 0}), Contains("jpeg_quality"));
+  CHECK_THROWS_WITH(write_image(folder.file("x.jpg"), image, {.samples = SampleType::u16}),
+                    Contains("8-bit"));
+  CHECK_THROWS_WITH(write_image(folder.file("x.png"), image, {.samples = SampleType::f32}),
+                    Contains("TIFF"));
+  CHECK_THROWS_WITH(write_image(folder.file("x.jpg"), image, {.jpeg_quality = 0}),
+                    Contains("jpeg_quality"));
   CHECK_THROWS_AS(write_image(folder.file("x.png"), at::zeros({2, 3, 4, 4})), error::ShapeMismatch);
   CHECK_THROWS_AS(write_image(folder.file("x.png"), at::zeros({2, 4, 4})), error::ShapeMismatch);
   CHECK_THROWS_AS(write_image(folder.file("x.png"), at::zeros({3, 0, 4})), error::ShapeMismatch);
@@ -197,11 +212,13 @@ TEST_CASE("write_image refuses what does not fit", "[io][image]") {
 }
 
 TEST_CASE("read_image refuses other formats, CMYK and too many pixels", "[io][image]") {
-  CHECK_THROWS_WITH(read_image(data_file("f4_little.npy")), Contains("f4_little.npy: is not a PNG, JPEG or TIFF"));
+  CHECK_THROWS_WITH(read_image(data_file("f4_little.npy")),
+                    Contains("f4_little.npy: is not a PNG, JPEG or TIFF"));
   CHECK_THROWS_WITH(read_image(data_file("cmyk.jpg")), Contains("CMYK"));
   for (const std::string name : {"rgb8.png", "smooth.jpg", "strips8.tif"}) {
     INFO(name);
-    CHECK_THROWS_WITH(read_image(data_file(name), {.max_pixels = 34}), Contains("more than the 34"));
+    CHECK_THROWS_WITH(read_image(data_file(name), {.max_pixels = 34}),
+                      Contains("more than the 34"));
   }
   CHECK(read_image(data_file("rgb8.png"), {.max_pixels = 35}).numel() == 105);
 }

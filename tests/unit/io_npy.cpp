@@ -15,7 +15,9 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-std::string data_file(const std::string& name) { return std::string(TESSERA_TEST_DATA) + "/io/" + name; }
+std::string data_file(const std::string& name) {
+  return std::string(TESSERA_TEST_DATA) + "/io/" + name;
+}
 
 /// Element n of (2, 3, 4) is n: what the files hold.
 Tensor counting(at::ScalarType type) {
@@ -68,11 +70,12 @@ TEST_CASE("read_npy keeps scalars and empty arrays", "[io][npy]") {
 TEST_CASE("write_npy then read_npy gives the same tensor", "[io][npy]") {
   const test::TemporaryFolder folder;
   const std::string path = folder.file("x.npy");
-  const auto type = GENERATE(at::kHalf, at::kFloat, at::kDouble, at::kComplexFloat, at::kComplexDouble,
-                             at::kByte, at::kChar, at::kShort, at::kInt, at::kLong);
-  const std::vector<std::int64_t> shape =
-      GENERATE(std::vector<std::int64_t>{}, std::vector<std::int64_t>{24}, std::vector<std::int64_t>{4, 0},
-               std::vector<std::int64_t>{2, 3, 4}, std::vector<std::int64_t>{1, 2, 1, 3, 2, 2});
+  const auto type =
+      GENERATE(at::kHalf, at::kFloat, at::kDouble, at::kComplexFloat, at::kComplexDouble, at::kByte,
+               at::kChar, at::kShort, at::kInt, at::kLong);
+  const std::vector<std::int64_t> shape = GENERATE(
+      std::vector<std::int64_t>{}, std::vector<std::int64_t>{24}, std::vector<std::int64_t>{4, 0},
+      std::vector<std::int64_t>{2, 3, 4}, std::vector<std::int64_t>{1, 2, 1, 3, 2, 2});
   const Tensor written = (100 * test::indexed(shape)).to(type);
   write_npy(path, written);
   const Tensor read = read_npy(path);
@@ -101,7 +104,8 @@ TEST_CASE("write_npy refuses other dtypes", "[io][npy]") {
 }
 
 TEST_CASE("read_npy refuses what it cannot read, with the cause", "[io][npy]") {
-  CHECK_THROWS_WITH(read_npy(data_file("structured.npy")), Contains("structured.npy") && Contains("structured dtype"));
+  CHECK_THROWS_WITH(read_npy(data_file("structured.npy")),
+                    Contains("structured.npy") && Contains("structured dtype"));
   CHECK_THROWS_WITH(read_npy(data_file("objects.npy")), Contains("'|O'"));
   CHECK_THROWS_WITH(read_npy(data_file("rgb8.png")), Contains("not a .npy file"));
 
@@ -114,9 +118,12 @@ TEST_CASE("read_npy refuses what it cannot read, with the cause", "[io][npy]") {
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", "too long"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (3), }", "expected ','"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (-3,), }", "a number"},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", "smaller number"},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 4), }", "impossible shape"},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4294967296, 4294967296), }", "impossible shape"},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }",
+       "smaller number"},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 4), }",
+       "impossible shape"},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4294967296, 4294967296), }",
+       "impossible shape"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (4503599627370496,), }", "truncated"},
       {"{'descr': '<f4', 'fortran_order': False, }", "missing"},
       {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", "key 'descr'"},

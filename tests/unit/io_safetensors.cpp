@@ -26,8 +26,8 @@ TEST_CASE("write_safetensors then read_safetensors gives the same tensors", "[io
   const test::TemporaryFolder folder;
   const std::string path = folder.file("w.safetensors");
   StateDict written;
-  for (const auto type : {at::kDouble, at::kFloat, at::kHalf, at::kBFloat16, at::kLong, at::kInt, at::kShort,
-                          at::kChar, at::kByte, at::kBool}) {
+  for (const auto type : {at::kDouble, at::kFloat, at::kHalf, at::kBFloat16, at::kLong, at::kInt,
+                          at::kShort, at::kChar, at::kByte, at::kBool}) {
     written[std::string("t.") + c10::toString(type)] =
         (100 * test::indexed({3, 5}, static_cast<double>(written.size()))).to(type);
   }
@@ -56,7 +56,8 @@ TEST_CASE("read_safetensors reads a file written by hand", "[io][safetensors]") 
   const test::TemporaryFolder folder;
   const std::string path = folder.file("w.safetensors");
   std::string bytes = safetensors_bytes(
-      R"({"b":{"dtype":"F32","shape":[2],"data_offsets":[2,10]},"a":{"dtype":"U8","shape":[2,1],"data_offsets":[0,2]}}   )", 0);
+      R"({"b":{"dtype":"F32","shape":[2],"data_offsets":[2,10]},"a":{"dtype":"U8","shape":[2,1],"data_offsets":[0,2]}}   )",
+      0);
   bytes += std::string("\x05\x06\x00\x00\x80\x3f\x00\x00\x00\xc0", 10);  // 5 6, 1.0 -2.0
   test::write_bytes(path, bytes);
   const StateDict read = read_safetensors(path);
@@ -73,17 +74,23 @@ TEST_CASE("read_safetensors refuses inconsistent headers, with the cause", "[io]
   // Each with 8 bytes of data.
   const auto [header, cause] = GENERATE(table<std::string, std::string>({
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", ""},
-      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", ""},
+      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+       ""},
       {R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}})", "bytes 0 to 12 of 8"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", "bytes 8 to 0"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", "expected 4"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "too long"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", "begins at byte 4, expected 0"},
-      {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", "begins at byte 4, expected 8"},
-      {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", "'a' occurs twice"},
-      {R"({"a":{"dtype":"F32","shape":[2],"shape":[2],"data_offsets":[0,8]}})", "'shape' occurs twice"},
-      {R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}})", "impossible shape"},
-      {R"({"a":{"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8]}})", "impossible shape"},
+      {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+       "begins at byte 4, expected 8"},
+      {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
+       "'a' occurs twice"},
+      {R"({"a":{"dtype":"F32","shape":[2],"shape":[2],"data_offsets":[0,8]}})",
+       "'shape' occurs twice"},
+      {R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}})",
+       "impossible shape"},
+      {R"({"a":{"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8]}})",
+       "impossible shape"},
       {R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", "natural number"},
       {R"({"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}})", "natural number"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,1e300]}})", "natural number"},
@@ -127,8 +134,10 @@ TEST_CASE("read_safetensors survives absurd header sizes and deep nesting", "[io
 TEST_CASE("write_safetensors refuses what the format cannot hold", "[io][safetensors]") {
   const test::TemporaryFolder folder;
   const std::string path = folder.file("w.safetensors");
-  CHECK_THROWS_WITH(write_safetensors(path, {{"c", test::indexed({2}).to(at::kComplexFloat)}}), Contains("'c'"));
-  CHECK_THROWS_AS(write_safetensors(path, {{"__metadata__", test::indexed({2})}}), error::InvalidArgument);
+  CHECK_THROWS_WITH(write_safetensors(path, {{"c", test::indexed({2}).to(at::kComplexFloat)}}),
+                    Contains("'c'"));
+  CHECK_THROWS_AS(write_safetensors(path, {{"__metadata__", test::indexed({2})}}),
+                  error::InvalidArgument);
   CHECK_THROWS_AS(write_safetensors(path, {{"undefined", Tensor()}}), error::InvalidArgument);
   CHECK_THROWS_AS(write_safetensors(path, {{"\xff", test::indexed({2})}}), error::Io);
   CHECK(folder.entry_count() == 0);

@@ -14,20 +14,25 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-std::string data_file(const std::string& name) { return std::string(TESSERA_TEST_DATA) + "/io/" + name; }
+std::string data_file(const std::string& name) {
+  return std::string(TESSERA_TEST_DATA) + "/io/" + name;
+}
 
 /// start, start + 1, ...: the tensors of tests/data/io/make_files.py.
 Tensor count(std::int64_t start, at::IntArrayRef shape, at::ScalarType type = at::kFloat) {
-  return at::arange(start, start + c10::multiply_integers(shape), at::TensorOptions().dtype(at::kLong)).view(shape).to(type);
+  return at::arange(start, start + c10::multiply_integers(shape),
+                    at::TensorOptions().dtype(at::kLong))
+      .view(shape)
+      .to(type);
 }
 
 StateDict expected() {
   const Tensor mask = count(0, {3}).remainder(2).ne(1);
   return {
-      {"layer.weight", count(1, {2, 3, 4})}, {"layer.bias", count(2, {6}, at::kHalf)},
-      {"steps", count(7, {1}, at::kLong)[0]}, {"mask", mask},
+      {"layer.weight", count(1, {2, 3, 4})},   {"layer.bias", count(2, {6}, at::kHalf)},
+      {"steps", count(7, {1}, at::kLong)[0]},  {"mask", mask},
       {"brain", count(3, {4}, at::kBFloat16)}, {"transposed", count(5, {3, 4}).t()},
-      {"part", count(42, {4}, at::kDouble)}, {"whole", count(40, {10}, at::kDouble)},
+      {"part", count(42, {4}, at::kDouble)},   {"whole", count(40, {10}, at::kDouble)},
   };
 }
 
@@ -50,13 +55,18 @@ std::string legacy_bytes(const std::string& program) {
   return magic + version + machine + "\x80\x02" + program;
 }
 
-/// {"w": a view of a storage of `count` floats with this offset, size and stride}, then the storage.
-std::string view_bytes(unsigned char count, unsigned char offset, unsigned char size, unsigned char stride) {
-  const auto number = [](unsigned char value) { return std::string("K") + static_cast<char>(value); };
-  const std::string storage = "(X\x07" + std::string(3, '\0') + "storagectorch\nFloatStorage\nX\x01" +
-                              std::string(3, '\0') + "0X\x03" + std::string(3, '\0') + "cpu" + number(count) + "tQ";
-  const std::string tensor = "ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(offset) + "(" + number(size) +
-                             "t(" + number(stride) + "t\x89}tR";
+/// {"w": a view of a storage of `count` floats with this offset, size and stride}, then the
+/// storage.
+std::string view_bytes(unsigned char count, unsigned char offset, unsigned char size,
+                       unsigned char stride) {
+  const auto number = [](unsigned char value) {
+    return std::string("K") + static_cast<char>(value);
+  };
+  const std::string storage = "(X\x07" + std::string(3, '\0') +
+                              "storagectorch\nFloatStorage\nX\x01" + std::string(3, '\0') +
+                              "0X\x03" + std::string(3, '\0') + "cpu" + number(count) + "tQ";
+  const std::string tensor = "ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(offset) +
+                             "(" + number(size) + "t(" + number(stride) + "t\x89}tR";
   std::string bytes = legacy_bytes("}X\x01" + std::string(3, '\0') + "w" + tensor + "s.");
   bytes += "\x80\x02]X\x01" + std::string(3, '\0') + "0a.";
   bytes += static_cast<char>(count) + std::string(7, '\0');
@@ -86,20 +96,24 @@ TEST_CASE("read_state_dict chooses among wrapped dictionaries", "[io][state_dict
   check_same(read_state_dict(data_file("wrapped.pth"), "state_dict"), expected());
   CHECK_THROWS_WITH(read_state_dict(data_file("two.pth")), Contains("'params', 'params_ema'"));
   CHECK_THROWS_WITH(read_state_dict(data_file("two.pth"), "model"), Contains("no entry 'model'"));
-  CHECK_THROWS_WITH(read_state_dict(data_file("mixed.pth")), Contains("mixes tensors, such as 'w'"));
+  CHECK_THROWS_WITH(read_state_dict(data_file("mixed.pth")),
+                    Contains("mixes tensors, such as 'w'"));
   check_same(read_state_dict(data_file("parameter.pth")), {{"w", count(1, {2})}});
 }
 
 TEST_CASE("read_state_dict runs nothing and names what it refuses", "[io][state_dict]") {
-  CHECK_THROWS_WITH(read_state_dict(data_file("evil.pth")), Contains("evil.pth") && Contains("'posix.system'"));
+  CHECK_THROWS_WITH(read_state_dict(data_file("evil.pth")),
+                    Contains("evil.pth") && Contains("'posix.system'"));
   CHECK_FALSE(std::filesystem::exists("tessera_must_not_exist"));
-  CHECK_THROWS_WITH(read_state_dict(data_file("module.pth")), Contains("'torch.nn.modules.linear.Linear'"));
+  CHECK_THROWS_WITH(read_state_dict(data_file("module.pth")),
+                    Contains("'torch.nn.modules.linear.Linear'"));
   CHECK_THROWS_WITH(read_state_dict(data_file("rgb8.png")), Contains("neither"));
   CHECK_THROWS_AS(read_state_dict(data_file("module.pth")), error::Io);
 }
 
 TEST_CASE("read_state_dict checks every view against its storage", "[io][state_dict]") {
-  CHECK_THROWS_WITH(read_state_dict(data_file("expanded.pth")), Contains("'w'") && Contains("storage of 1 elements"));
+  CHECK_THROWS_WITH(read_state_dict(data_file("expanded.pth")),
+                    Contains("'w'") && Contains("storage of 1 elements"));
   const test::TemporaryFolder folder;
   const std::string path = folder.file("w.pth");
   const auto read = [&](int count, int offset, int size, int stride) {
@@ -128,8 +142,11 @@ TEST_CASE("read_state_dict survives hostile pickles", "[io][state_dict]") {
       {"t", "mark is missing"},
       {"(((((0", "opcode 0x30"},
       {"h\x05", "memorised"},
-      {"]q\x01h\x01" "a.", "no dictionary of tensors"},        // a list that contains itself
-      {"}q\x01X\x01" + std::string(3, '\0') + "ah\x01s.", "no dictionary of tensors"},  // a dictionary, too
+      {"]q\x01h\x01"
+       "a.",
+       "no dictionary of tensors"},  // a list that contains itself
+      {"}q\x01X\x01" + std::string(3, '\0') + "ah\x01s.",
+       "no dictionary of tensors"},  // a dictionary, too
       {"X\xff\xff\xff\x7f", "too early"},
       {"cbuiltins\neval\n", "'builtins.eval'"},
       {"cbuiltins\n", "does not end"},

@@ -26,8 +26,8 @@ using tessera::Tensor;
 
 namespace {
 
-constexpr std::array paddings = {Padding::valid, Padding::circular, Padding::reflect, Padding::replicate,
-                                 Padding::constant};
+constexpr std::array paddings = {Padding::valid, Padding::circular, Padding::reflect,
+                                 Padding::replicate, Padding::constant};
 constexpr std::array methods = {ConvolutionMethod::fourier, ConvolutionMethod::direct};
 
 /// Index that pixel `n` of the continued signal is copied from; -1 for zero.
@@ -64,12 +64,13 @@ Tensor matrix_1d(const std::vector<double>& kernel, std::int64_t extent, Padding
 
 std::vector<double> profile(std::int64_t size, double phase) {
   std::vector<double> values;
-  for (std::int64_t k = 0; k < size; ++k) values.push_back(std::sin(1.3 * static_cast<double>(k + 1) + phase));
+  for (std::int64_t k = 0; k < size; ++k)
+    values.push_back(std::sin(1.3 * static_cast<double>(k + 1) + phase));
   return values;
 }
 
-/// A sum of two products of profiles, so that it does not separate, and what it does to an image, from the
-/// matrices along the dimensions.
+/// A sum of two products of profiles, so that it does not separate, and what it does to an image,
+/// from the matrices along the dimensions.
 struct Reference {
   Tensor kernel;
   Tensor result;
@@ -100,7 +101,8 @@ TEST_CASE("Blur reproduces the reference numbers, forward and adjoint", "[physic
   for (const auto& reference : test::golden::blurs) {
     for (std::size_t k = 0; k < test::golden::kernels.size(); ++k) {
       const auto& shape = test::golden::kernels[k];
-      const Tensor kernel = tessera::gaussian_kernel(shape.sigma_h, shape.sigma_w, shape.angle_degrees);
+      const Tensor kernel =
+          tessera::gaussian_kernel(shape.sigma_h, shape.sigma_w, shape.angle_degrees);
       for (const ConvolutionMethod method : methods) {
         CAPTURE(reference.padding, shape.side, static_cast<int>(method));
         const Blur blur(kernel, BlurOptions{tessera::padding_from(reference.padding), method});
@@ -114,9 +116,17 @@ TEST_CASE("Blur reproduces the reference numbers, forward and adjoint", "[physic
 
 TEST_CASE("Blur is the convolution of its definition in 1, 2 and 3 dimensions", "[physics]") {
   const std::vector<std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>>> cases = {
-      {{11}, {3}},       {{11}, {4}},       {{8}, {1}},        {{9, 12}, {5, 3}},
-      {{9, 12}, {4, 6}}, {{7, 7}, {2, 7}},  {{7, 7}, {1, 1}},  {{7, 8}, {7, 8}},
-      {{1, 6}, {1, 3}},  {{5, 6, 7}, {3, 2, 5}}, {{4, 5, 3}, {1, 4, 3}},
+      {{11}, {3}},
+      {{11}, {4}},
+      {{8}, {1}},
+      {{9, 12}, {5, 3}},
+      {{9, 12}, {4, 6}},
+      {{7, 7}, {2, 7}},
+      {{7, 7}, {1, 1}},
+      {{7, 8}, {7, 8}},
+      {{1, 6}, {1, 3}},
+      {{5, 6, 7}, {3, 2, 5}},
+      {{4, 5, 3}, {1, 4, 3}},
   };
   for (const auto& [extents, sizes] : cases) {
     std::vector<std::int64_t> shape = {2, 3};
@@ -160,7 +170,8 @@ TEST_CASE("Blur takes one kernel per channel and per image", "[physics]") {
         CHECK(test::adjoint_error(blur, x) < 1e-14);
         for (std::int64_t b = 0; b < 2; ++b) {
           for (std::int64_t c = 0; c < 3; ++c) {
-            const Tensor kernel = kernels.expand({2, 3, 3, 4}).slice(0, b, b + 1).slice(1, c, c + 1);
+            const Tensor kernel =
+                kernels.expand({2, 3, 3, 4}).slice(0, b, b + 1).slice(1, c, c + 1);
             const Tensor plane = x.slice(0, b, b + 1).slice(1, c, c + 1);
             const Tensor alone = Blur(kernel, BlurOptions{padding, method}).apply(plane);
             CHECK(test::relative_error(y.slice(0, b, b + 1).slice(1, c, c + 1), alone) < 1e-13);
@@ -184,12 +195,15 @@ TEST_CASE("Blur with a kernel larger than the image", "[physics]") {
       }
     }
     const Reference reflected = reference(x, {11, 8}, Padding::reflect);
-    CHECK(test::relative_error(Blur(reflected.kernel, BlurOptions{Padding::reflect, method}).apply(x),
-                               reflected.result) < 1e-13);
-    CHECK_THROWS_AS(Blur(test::random({1, 1, 12, 3}, 1), BlurOptions{Padding::reflect, method}).apply(x),
-                    tessera::error::ShapeMismatch);
-    CHECK_THROWS_AS(Blur(test::random({1, 1, 7, 3}, 1), BlurOptions{Padding::valid, method}).apply(x),
-                    tessera::error::ShapeMismatch);
+    CHECK(
+        test::relative_error(Blur(reflected.kernel, BlurOptions{Padding::reflect, method}).apply(x),
+                             reflected.result) < 1e-13);
+    CHECK_THROWS_AS(
+        Blur(test::random({1, 1, 12, 3}, 1), BlurOptions{Padding::reflect, method}).apply(x),
+        tessera::error::ShapeMismatch);
+    CHECK_THROWS_AS(
+        Blur(test::random({1, 1, 7, 3}, 1), BlurOptions{Padding::valid, method}).apply(x),
+        tessera::error::ShapeMismatch);
   }
 }
 
@@ -204,7 +218,8 @@ TEST_CASE("A circular Blur has the spectrum of its normal operator", "[physics]"
       CHECK(test::relative_error(blur.normal(x), blur.apply_adjoint(blur.apply(x))) < 1e-13);
     }
   }
-  for (const Padding padding : {Padding::valid, Padding::reflect, Padding::replicate, Padding::constant}) {
+  for (const Padding padding :
+       {Padding::valid, Padding::reflect, Padding::replicate, Padding::constant}) {
     const Tensor x = test::random({1, 1, 12, 12}, 1);
     const Blur blur(test::random({1, 1, 5, 4}, 2), padding);
     CHECK_FALSE(blur.has_normal_spectrum(x));
@@ -243,7 +258,8 @@ TEST_CASE("Blur is differentiable in the image and in the kernel", "[physics]") 
 }
 
 TEST_CASE("A Blur first used in inference mode can be differentiated later", "[physics]") {
-  const Blur blur(test::random({1, 1, 9, 9}, 1), BlurOptions{Padding::circular, ConvolutionMethod::fourier});
+  const Blur blur(test::random({1, 1, 9, 9}, 1),
+                  BlurOptions{Padding::circular, ConvolutionMethod::fourier});
   {
     const c10::InferenceMode inference;
     blur.apply(test::random({1, 1, 16, 16}, 2));
@@ -251,9 +267,10 @@ TEST_CASE("A Blur first used in inference mode can be differentiated later", "[p
   }
   const Tensor x = test::random({1, 1, 16, 16}, 3).requires_grad_(true);
   const Tensor v = test::random({1, 1, 16, 16}, 4);
-  CHECK(test::relative_error(torch::autograd::grad({blur.apply(x)}, {x}, {v}).front(), blur.apply_adjoint(v)) <
-        1e-13);
-  CHECK(test::relative_error(torch::autograd::grad({blur.normal(x)}, {x}, {v}).front(), blur.normal(v)) < 1e-13);
+  CHECK(test::relative_error(torch::autograd::grad({blur.apply(x)}, {x}, {v}).front(),
+                             blur.apply_adjoint(v)) < 1e-13);
+  CHECK(test::relative_error(torch::autograd::grad({blur.normal(x)}, {x}, {v}).front(),
+                             blur.normal(v)) < 1e-13);
 }
 
 TEST_CASE("Blur works in every floating precision", "[physics]") {
@@ -262,8 +279,8 @@ TEST_CASE("Blur works in every floating precision", "[physics]") {
     for (const ConvolutionMethod method : methods) {
       const Blur blur(tessera::gaussian_kernel(1, 2, 20), BlurOptions{padding, method});
       const Tensor exact = blur.apply(x);
-      for (const auto& [type, tolerance] :
-           {std::pair{at::kFloat, 1e-6}, std::pair{at::kHalf, 2e-3}, std::pair{at::kBFloat16, 2e-2}}) {
+      for (const auto& [type, tolerance] : {std::pair{at::kFloat, 1e-6}, std::pair{at::kHalf, 2e-3},
+                                            std::pair{at::kBFloat16, 2e-2}}) {
         CAPTURE(tessera::to_string(padding), static_cast<int>(method), static_cast<int>(type));
         const Tensor y = blur.apply(x.to(type));
         CHECK(y.scalar_type() == type);
@@ -293,9 +310,11 @@ TEST_CASE("One Blur may serve several threads", "[physics]") {
 TEST_CASE("Blur says what does not fit", "[physics]") {
   using test::contains;
   const Blur blur(test::random({1, 2, 5, 5}, 1), Padding::valid);
-  CHECK_THROWS_WITH(blur.apply(test::random({1, 3, 8, 8}, 1)),
-                    contains("blur.forward") && contains("[1, 3, 8, 8]") && contains("[1, 2, 5, 5]"));
-  CHECK_THROWS_WITH(blur.apply(test::random({1, 2, 4, 8}, 1)), contains("too small") && contains("valid"));
+  CHECK_THROWS_WITH(blur.apply(test::random({1, 3, 8, 8}, 1)), contains("blur.forward") &&
+                                                                   contains("[1, 3, 8, 8]") &&
+                                                                   contains("[1, 2, 5, 5]"));
+  CHECK_THROWS_WITH(blur.apply(test::random({1, 2, 4, 8}, 1)),
+                    contains("too small") && contains("valid"));
   CHECK_THROWS_WITH(blur.apply_adjoint(test::random({1, 2, 8}, 1)), contains("blur.adjoint"));
   CHECK_THROWS_WITH(blur.apply_adjoint(test::random({1, 3, 8, 8}, 1)), contains("blur.adjoint"));
   CHECK_THROWS_AS(Blur(Tensor{}), tessera::error::ShapeMismatch);

@@ -1,8 +1,8 @@
 #include <limits>
 
+#include <cmath>
 #include "catch.hpp"
 #include "physics_golden.hpp"
-#include <cmath>
 
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
@@ -13,7 +13,8 @@ using tessera::Tensor;
 
 TEST_CASE("gaussian_kernel reproduces the reference kernels", "[physics]") {
   for (const auto& reference : test::golden::kernels) {
-    const Tensor kernel = gaussian_kernel(reference.sigma_h, reference.sigma_w, reference.angle_degrees);
+    const Tensor kernel =
+        gaussian_kernel(reference.sigma_h, reference.sigma_w, reference.angle_degrees);
     CHECK(kernel.sizes() == at::IntArrayRef({1, 1, reference.side, reference.side}));
     CHECK(test::golden::deviation(kernel, reference.brief) < 1e-13);
     const std::int64_t n = kernel.numel();
@@ -36,8 +37,10 @@ TEST_CASE("gaussian_kernel turns from rows towards columns as documented", "[phy
 
 TEST_CASE("gaussian_kernel has the reference's side for every sigma", "[physics]") {
   const std::vector<std::pair<double, std::int64_t>> sides = {
-      {1, 9}, {1.5, 13}, {2, 15}, {2.5, 19}, {3, 23}, {3.5, 25}, {5.12, 37}, {10.24, 71}, {20.48, 139}, {40.96, 275}};
-  for (const auto& [sigma, side] : sides) CHECK(gaussian_kernel(sigma, sigma / 2, 10).size(3) == side);
+      {1, 9},    {1.5, 13},  {2, 15},     {2.5, 19},    {3, 23},
+      {3.5, 25}, {5.12, 37}, {10.24, 71}, {20.48, 139}, {40.96, 275}};
+  for (const auto& [sigma, side] : sides)
+    CHECK(gaussian_kernel(sigma, sigma / 2, 10).size(3) == side);
 }
 
 TEST_CASE("gaussian_kernel in one and three dimensions", "[physics]") {

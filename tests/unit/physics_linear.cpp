@@ -36,7 +36,9 @@ Eigen::MatrixXd random_matrix(std::int64_t rows, std::int64_t columns, std::uint
 }
 
 double largest_eigenvalue(const Eigen::MatrixXd& matrix) {
-  return Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(matrix.transpose() * matrix).eigenvalues().maxCoeff();
+  return Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(matrix.transpose() * matrix)
+      .eigenvalues()
+      .maxCoeff();
 }
 
 /// The matrix of an operator, column by column.
@@ -80,7 +82,8 @@ TEST_CASE("norm_squared is never below the norm, and at most 2 % above it", "[ph
     for (const auto type : {at::kDouble, at::kFloat}) {
       if (type == at::kFloat && !(truth > 1e-30 && truth < 1e30)) continue;
       const double rounding = type == at::kFloat ? 1e-5 : 1e-12;
-      const double bound = MatrixPhysics(matrix, {1, matrix.cols()}).norm_squared(at::zeros({1, 1, matrix.cols()}, type));
+      const double bound = MatrixPhysics(matrix, {1, matrix.cols()})
+                               .norm_squared(at::zeros({1, 1, matrix.cols()}, type));
       CHECK(bound >= truth * (1 - rounding));
       CHECK(bound <= truth * (1.02 + rounding));
     }
@@ -89,7 +92,8 @@ TEST_CASE("norm_squared is never below the norm, and at most 2 % above it", "[ph
 
 TEST_CASE("norm_squared of blurs with borders", "[physics]") {
   const Tensor x = at::zeros({1, 1, 12, 11}, at::kDouble);
-  for (const Padding padding : {Padding::valid, Padding::reflect, Padding::replicate, Padding::constant}) {
+  for (const Padding padding :
+       {Padding::valid, Padding::reflect, Padding::replicate, Padding::constant}) {
     for (const std::uint64_t seed : {1, 2, 3}) {
       const Blur blur(test::random({1, 1, 4, 5}, seed), padding);
       const double truth = largest_eigenvalue(matrix_of(blur, x));
@@ -99,11 +103,13 @@ TEST_CASE("norm_squared of blurs with borders", "[physics]") {
     }
   }
   const Blur circular(test::random({1, 1, 4, 5}, 4), Padding::circular);
-  CHECK(circular.norm_squared(x) == Approx(largest_eigenvalue(matrix_of(circular, x))).epsilon(1e-12));
+  CHECK(circular.norm_squared(x) ==
+        Approx(largest_eigenvalue(matrix_of(circular, x))).epsilon(1e-12));
 }
 
 TEST_CASE("norm_squared of zero is zero", "[physics]") {
-  CHECK(MatrixPhysics(Eigen::MatrixXd(Eigen::MatrixXd::Zero(4, 6)), {1, 6}).norm_squared(at::zeros({1, 1, 6}, at::kDouble)) == 0);
+  CHECK(MatrixPhysics(Eigen::MatrixXd(Eigen::MatrixXd::Zero(4, 6)), {1, 6})
+            .norm_squared(at::zeros({1, 1, 6}, at::kDouble)) == 0);
 }
 
 TEST_CASE("solve_normal solves (A^T A + shift I) x = b", "[physics]") {
@@ -112,13 +118,15 @@ TEST_CASE("solve_normal solves (A^T A + shift I) x = b", "[physics]") {
   const Tensor b = test::random({1, 2, 3, 4}, 2);
   const tessera::ConjugateGradientOptions tight{1e-13, 500};
   for (const double shift : {0.0, 0.3, 10.0}) {
-    const Eigen::MatrixXd normal = matrix.transpose() * matrix + shift * Eigen::MatrixXd::Identity(24, 24);
+    const Eigen::MatrixXd normal =
+        matrix.transpose() * matrix + shift * Eigen::MatrixXd::Identity(24, 24);
     const Eigen::VectorXd expected = normal.ldlt().solve(tessera::eigen_vector<double>(b));
     const Tensor x = physics.solve_normal(b, shift, tight);
     CHECK((tessera::eigen_vector<double>(x) - expected).norm() < 1e-10 * expected.norm());
   }
   // In Fourier space for circular blurs; checked through the normal operator itself.
-  const Blur blur(test::random({1, 1, 5, 4}, 3), BlurOptions{Padding::circular, ConvolutionMethod::direct});
+  const Blur blur(test::random({1, 1, 5, 4}, 3),
+                  BlurOptions{Padding::circular, ConvolutionMethod::direct});
   const Tensor image = test::random({2, 3, 11, 13}, 4);
   const Tensor x = blur.solve_normal(image, 0.2);
   CHECK(test::relative_error(blur.apply_adjoint(blur.apply(x)) + 0.2 * x, image) < 1e-13);

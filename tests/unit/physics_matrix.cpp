@@ -19,7 +19,8 @@ template <int Order, typename Scalar>
 Eigen::SparseMatrix<Scalar, Order> sparse_matrix() {
   Eigen::SparseMatrix<Scalar, Order> matrix(7, 24);
   for (int row = 0; row < 7; ++row) {
-    for (int k = 0; k < 3; ++k) matrix.insert(row, (5 * row + 7 * k) % 24) = static_cast<Scalar>(1 + row + 0.3 * k);
+    for (int k = 0; k < 3; ++k)
+      matrix.insert(row, (5 * row + 7 * k) % 24) = static_cast<Scalar>(1 + row + 0.3 * k);
   }
   matrix.makeCompressed();
   return matrix;
@@ -48,12 +49,14 @@ void check_matrix(const Matrix& matrix, double tolerance) {
   CHECK(physics.apply_adjoint(y).sizes() == x.sizes());
   // Other precisions than the matrix's, and images that are not contiguous.
   CHECK(physics.apply(x.to(at::kHalf)).scalar_type() == at::kHalf);
-  CHECK(test::relative_error(physics.apply(x.transpose(2, 3).contiguous().transpose(2, 3)), expected) < tolerance);
+  CHECK(test::relative_error(physics.apply(x.transpose(2, 3).contiguous().transpose(2, 3)),
+                             expected) < tolerance);
 }
 
 }  // namespace
 
-TEST_CASE("MatrixPhysics over dense and sparse matrices of both orders and precisions", "[physics]") {
+TEST_CASE("MatrixPhysics over dense and sparse matrices of both orders and precisions",
+          "[physics]") {
   const Eigen::MatrixXd dense = Eigen::MatrixXd(sparse_matrix<Eigen::ColMajor, double>()) +
                                 0.1 * Eigen::MatrixXd::Constant(7, 24, 1.0);
   check_matrix(dense, 1e-14);
@@ -68,7 +71,8 @@ TEST_CASE("MatrixPhysics over dense and sparse matrices of both orders and preci
 
 TEST_CASE("MatrixPhysics over memory that belongs to someone else", "[physics]") {
   std::vector<double> numbers = {1, 2, 3, 4, 5, 6};
-  const MatrixPhysics physics(Eigen::Map<const tessera::RowMajorMatrix<double>>(numbers.data(), 2, 3), {1, 3});
+  const MatrixPhysics physics(
+      Eigen::Map<const tessera::RowMajorMatrix<double>>(numbers.data(), 2, 3), {1, 3});
   const Tensor y = physics.apply(at::ones({1, 1, 3}, at::kDouble));
   CHECK(y[0][0].item<double>() == 6);
   CHECK(y[0][1].item<double>() == 15);
@@ -85,16 +89,19 @@ TEST_CASE("MatrixPhysics is differentiable, twice, and stacks with other operato
   CHECK(test::relative_error(gradient.detach(), physics->apply_adjoint(v).detach()) < 1e-14);
   const Tensor again = torch::autograd::grad({gradient}, {v}, {x.detach()}).front();
   CHECK(test::relative_error(again, physics->apply(x.detach())) < 1e-14);
-  CHECK(test::relative_error(physics->vjp(x, {v.detach()}), physics->apply_adjoint(v.detach())) < 1e-14);
+  CHECK(test::relative_error(physics->vjp(x, {v.detach()}), physics->apply_adjoint(v.detach())) <
+        1e-14);
 
   const tessera::StackedPhysics stack({physics, physics});
   CHECK(test::adjoint_error(stack, x.detach()) < 1e-14);
-  CHECK(test::relative_error(stack.adjoint(stack.forward(x.detach())), 2 * physics->normal(x.detach())) < 1e-14);
+  CHECK(test::relative_error(stack.adjoint(stack.forward(x.detach())),
+                             2 * physics->normal(x.detach())) < 1e-14);
 }
 
 TEST_CASE("MatrixPhysics says what does not fit", "[physics]") {
   const auto matrix = sparse_matrix<Eigen::ColMajor, double>();
-  CHECK_THROWS_WITH(MatrixPhysics(matrix, {2, 3, 5}), test::contains("[2, 3, 5]") && test::contains("7 x 24"));
+  CHECK_THROWS_WITH(MatrixPhysics(matrix, {2, 3, 5}),
+                    test::contains("[2, 3, 5]") && test::contains("7 x 24"));
   CHECK_THROWS_AS(MatrixPhysics(matrix, {24}), ShapeMismatch);
   const MatrixPhysics physics(matrix, {2, 3, 4});
   CHECK_THROWS_AS(physics.apply(at::ones({1, 2, 4, 3}, at::kDouble)), ShapeMismatch);
@@ -117,7 +124,8 @@ TEST_CASE("Eigen sees a tensor's memory", "[core]") {
   CHECK(tessera::eigen_matrix<double>(at::zeros({3, 0}, at::kDouble)).size() == 0);
 
   CHECK_THROWS_WITH(tessera::eigen_vector<float>(tensor), test::contains("float64"));
-  CHECK_THROWS_WITH(tessera::eigen_matrix<double>(tensor.transpose(0, 1)), test::contains("not contiguous"));
+  CHECK_THROWS_WITH(tessera::eigen_matrix<double>(tensor.transpose(0, 1)),
+                    test::contains("not contiguous"));
   CHECK_THROWS_AS(tessera::eigen_vector<double>(Tensor{}), ShapeMismatch);
 }
 

@@ -20,7 +20,8 @@ using tessera::TensorList;
 namespace {
 
 LinearPhysicsPtr noisy_identity(std::uint64_t seed) {
-  auto identity = std::make_shared<Masking>(at::ones({1, 1, 1, 1}, at::kDouble).expand({1, 1, 40, 50}));
+  auto identity =
+      std::make_shared<Masking>(at::ones({1, 1, 1, 1}, at::kDouble).expand({1, 1, 40, 50}));
   identity->set_noise(std::make_shared<GaussianNoise>(0.1, seed));
   return identity;
 }
@@ -58,7 +59,8 @@ TEST_CASE("GaussianNoise clamps to its range", "[physics]") {
 
 TEST_CASE("The noise of an operator does not depend on the others", "[physics]") {
   const Tensor x = test::random({1, 1, 40, 50}, 1);
-  const StackedPhysics many(4, [](std::int64_t i) { return noisy_identity(42 + static_cast<std::uint64_t>(i)); });
+  const StackedPhysics many(
+      4, [](std::int64_t i) { return noisy_identity(42 + static_cast<std::uint64_t>(i)); });
   const StackedPhysics two({noisy_identity(43), noisy_identity(45)});
   const TensorList y = many.measure(x);
   CHECK(many.measure(x)[2].equal(y[2]));

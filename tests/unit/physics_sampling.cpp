@@ -31,7 +31,8 @@ TEST_CASE("Masking multiplies pixel by pixel and is its own adjoint", "[physics]
 
 TEST_CASE("Masking says what does not fit", "[physics]") {
   const Masking physics(at::ones({1, 3, 7, 9}, at::kDouble));
-  CHECK_THROWS_WITH(physics.apply(test::random({1, 1, 7, 9}, 1)), test::contains("masking.forward"));
+  CHECK_THROWS_WITH(physics.apply(test::random({1, 1, 7, 9}, 1)),
+                    test::contains("masking.forward"));
   CHECK_THROWS_AS(physics.apply(test::random({1, 3, 7, 1}, 1)), ShapeMismatch);
   CHECK_THROWS_AS(Masking(at::ones({7, 9}, at::kDouble)), ShapeMismatch);
   CHECK_THROWS_AS(Masking(at::ones({1, 1, 7, 9}, at::kLong)), ShapeMismatch);
@@ -39,7 +40,8 @@ TEST_CASE("Masking says what does not fit", "[physics]") {
 
 TEST_CASE("Downsampling blurs, then keeps every factor-th pixel", "[physics]") {
   const Tensor kernel = tessera::gaussian_kernel(0.8, 1.2, 30);
-  for (const Padding padding : {Padding::circular, Padding::reflect, Padding::replicate, Padding::constant}) {
+  for (const Padding padding :
+       {Padding::circular, Padding::reflect, Padding::replicate, Padding::constant}) {
     const Downsampling physics(3, kernel, BlurOptions{padding, {}});
     const Tensor x = test::random({1, 2, 12, 15}, 1);
     const Tensor y = physics.apply(x);

@@ -11,13 +11,13 @@
 #include "tessera/physics/gaussian_kernel.hpp"
 
 namespace golden = test::golden::stacked;
-using test::golden::deviation;
 using tessera::Blur;
 using tessera::LinearPhysicsPtr;
 using tessera::Padding;
 using tessera::StackedPhysics;
 using tessera::Tensor;
 using tessera::TensorList;
+using test::golden::deviation;
 
 namespace {
 
@@ -39,7 +39,8 @@ TEST_CASE("StackedPhysics reproduces the reference numbers", "[physics]") {
   CHECK(deviation(physics.normal(x), golden::normal) < 1e-12);
   const TensorList again = physics.forward(physics.adjoint(y));
   REQUIRE(again.size() == 3);
-  for (std::size_t i = 0; i < 3; ++i) CHECK(deviation(again[i], golden::forward_of_adjoint[i]) < 1e-12);
+  for (std::size_t i = 0; i < 3; ++i)
+    CHECK(deviation(again[i], golden::forward_of_adjoint[i]) < 1e-12);
   CHECK(physics.norm_squared(x) == Approx(3.0).epsilon(1e-13));
 
   const tessera::ConjugateGradientOptions options{1e-4, 50};
@@ -79,14 +80,16 @@ TEST_CASE("A stack has a spectrum only if each of its operators has one", "[phys
   CHECK_FALSE(mixed.has_normal_spectrum(x));
   CHECK(test::adjoint_error(mixed, x) < 1e-14);
   CHECK(mixed.forward(x).front().sizes() != mixed.forward(x).back().sizes());
-  CHECK(test::relative_error(mixed.normal(x), mixed.at(0).normal(x) + mixed.at(1).normal(x)) < 1e-13);
+  CHECK(test::relative_error(mixed.normal(x), mixed.at(0).normal(x) + mixed.at(1).normal(x)) <
+        1e-13);
 }
 
 TEST_CASE("Eight directional blurs have norm 8", "[physics]") {
   for (const auto type : {at::kFloat, at::kDouble}) {
     const StackedPhysics physics(8, [](std::int64_t i) {
-      return std::make_shared<Blur>(tessera::gaussian_kernel(5.12, 2.56, 180.0 * static_cast<double>(i) / 7),
-                                    Padding::circular);
+      return std::make_shared<Blur>(
+          tessera::gaussian_kernel(5.12, 2.56, 180.0 * static_cast<double>(i) / 7),
+          Padding::circular);
     });
     CHECK(physics.norm_squared(at::zeros({1, 3, 160, 256}, type)) ==
           Approx(8.0).epsilon(type == at::kFloat ? 1e-6 : 1e-13));

@@ -56,7 +56,8 @@ TEST_CASE("PnP clamps every iterate, unless told not to") {
 TEST_CASE("Relaxation mixes the old iterate with the new one") {
   const Halfway fidelity(target);
   const Shrink prior(1.0);
-  const PnP solver(fidelity, prior, PnPOptions{.step = 1.0, .relaxation = 0.5, .stopping = iterations(1)});
+  const PnP solver(fidelity, prior,
+                   PnPOptions{.step = 1.0, .relaxation = 0.5, .stopping = iterations(1)});
   CHECK(test::relative_error(solver.solve(zero).x, 0.5 * target) < 1e-14);
 }
 
@@ -69,7 +70,8 @@ TEST_CASE("A solver says why it stopped") {
     options.stopping.relative_change = 1e-3;
     const SolveResult result = PnP(fidelity, prior, options).solve(zero);
     CHECK(result.reason == StopReason::relative_change);
-    // After k steps x = (1 - 2^-k) target, the relative change is 1 / (2^k - 1): below 1e-3 at k = 10.
+    // After k steps x = (1 - 2^-k) target, the relative change is 1 / (2^k - 1): below 1e-3 at k
+    // = 10.
     CHECK(result.iterations == 10);
   }
   SECTION("time limit") {
@@ -110,7 +112,8 @@ TEST_CASE("Observers see every iterate, and what they throw ends the run") {
   const Shrink prior(1.0);
   const PnP solver(fidelity, prior, PnPOptions{.step = 0.5, .stopping = iterations(4)});
   std::vector<double> norms;
-  ObserverFunction watch([&](const Iteration& iteration) { norms.push_back(iteration.x.norm().item<double>()); });
+  ObserverFunction watch(
+      [&](const Iteration& iteration) { norms.push_back(iteration.x.norm().item<double>()); });
   std::int64_t count = 0;
   ObserverFunction counter([&](const Iteration& iteration) {
     ++count;
@@ -157,11 +160,14 @@ TEST_CASE("The DPIR schedule is log-spaced from 49/255 to the noise") {
 TEST_CASE("Options that cannot work are refused with a reason") {
   const Halfway fidelity(target);
   const Shrink prior(1.0);
-  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.step = 0}), Catch::Contains("step must be positive"));
-  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.relaxation = 2}), Catch::Contains("relaxation"));
+  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.step = 0}),
+                    Catch::Contains("step must be positive"));
+  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.relaxation = 2}),
+                    Catch::Contains("relaxation"));
   CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.stopping = iterations(-1)}),
                     Catch::Contains("max_iterations >= 0"));
   CHECK_THROWS_AS(HQS(fidelity, prior, HqsOptions{}), error::InvalidArgument);
   CHECK_THROWS_AS(HqsSchedule::dpir(0, 8), error::InvalidArgument);
-  CHECK_THROWS_WITH(PnP(fidelity, prior).solve(Tensor()), Catch::Contains("pnp.solve: x0 is an undefined tensor"));
+  CHECK_THROWS_WITH(PnP(fidelity, prior).solve(Tensor()),
+                    Catch::Contains("pnp.solve: x0 is an undefined tensor"));
 }

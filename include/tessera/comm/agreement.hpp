@@ -11,33 +11,36 @@
 
 #include "tessera/comm/communicator.hpp"
 
-/// A failure on one rank becomes the same failure on all ranks: compute locally, agree, then communicate.
+/// A failure on one rank becomes the same failure on all ranks: compute locally, agree, then
+/// communicate.
 ///
-/// Every data collective of the library is preceded by agree() on the control communicator, and all agree()
-/// messages have one size. So a rank that fails anywhere calls agree() once, with its failure, and meets the
-/// other ranks at their next one: nobody waits for a message that never comes.
+/// Every data collective of the library is preceded by agree() on the control communicator, and all
+/// agree() messages have one size. So a rank that fails anywhere calls agree() once, with its
+/// failure, and meets the other ranks at their next one: nobody waits for a message that never
+/// comes.
 namespace tessera {
 
 /// How many numbers agree() can reduce beside the flag.
 inline constexpr std::size_t agreement_capacity = 16;
 
-/// Collective. Every rank says whether it failed (`failure` holds what it caught, or is null). If none did,
-/// reduces `maxima` (at most agreement_capacity numbers, as many on every rank) elementwise to their maximum
-/// over ranks, in the same message, and returns. If some did, every rank throws error::RankFailure with the
-/// lowest failed rank, its `where` and its message; a failed rank's own exception is nested in what it throws.
-/// Ranks that meet without failure at different `where`s throw error::Communication: they are out of step.
+/// Collective. Every rank says whether it failed (`failure` holds what it caught, or is null). If
+/// none did, reduces `maxima` (at most agreement_capacity numbers, as many on every rank)
+/// elementwise to their maximum over ranks, in the same message, and returns. If some did, every
+/// rank throws error::RankFailure with the lowest failed rank, its `where` and its message; a
+/// failed rank's own exception is nested in what it throws. Ranks that meet without failure at
+/// different `where`s throw error::Communication: they are out of step.
 ///
-/// A failure that is a RankFailure of as many ranks already has been agreed upon: it is rethrown without
-/// communication. So is an error::Communication: a rank whose transport failed can no longer agree, and
-/// run_guarded() (comm/program.hpp) ends the job. On a single rank the failure itself is rethrown.
-/// Costs one small reduction, and one broadcast of the message after a failure.
+/// A failure that is a RankFailure of as many ranks already has been agreed upon: it is rethrown
+/// without communication. So is an error::Communication: a rank whose transport failed can no
+/// longer agree, and run_guarded() (comm/program.hpp) ends the job. On a single rank the failure
+/// itself is rethrown. Costs one small reduction, and one broadcast of the message after a failure.
 ///
 /// The message reads `where: message (rank 1 of 4)`; a very long one loses its middle.
 void agree(Communicator& communicator, std::string_view where, const std::exception_ptr& failure,
            std::span<std::int64_t> maxima = {});
 
-/// Collective. Runs `step` on this rank, then agrees; returns what `step` returned. `step` may communicate
-/// through functions that agree first, as all of tessera's do.
+/// Collective. Runs `step` on this rank, then agrees; returns what `step` returned. `step` may
+/// communicate through functions that agree first, as all of tessera's do.
 template <typename Step>
 auto guarded(Communicator& communicator, std::string_view where, Step&& step)
     -> std::invoke_result_t<Step> {

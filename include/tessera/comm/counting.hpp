@@ -7,24 +7,33 @@
 namespace tessera {
 
 /// The operations that a CountingCommunicator tells apart.
-enum class Collective { all_reduce, broadcast, all_gather, reduce_scatter, exchange, barrier, split };
+enum class Collective {
+  all_reduce,
+  broadcast,
+  all_gather,
+  reduce_scatter,
+  exchange,
+  barrier,
+  split
+};
 
 /// What one rank has spent on communication.
 struct Traffic {
   std::int64_t calls = 0;
-  /// Bytes that this rank handed over for others: its buffer in an all_reduce or a reduce_scatter, its share in an
-  /// all_gather, the buffer of the root in a broadcast, messages to other ranks in an exchange. What a transport
-  /// makes of them is its own affair.
+  /// Bytes that this rank handed over for others: its buffer in an all_reduce or a reduce_scatter,
+  /// its share in an all_gather, the buffer of the root in a broadcast, messages to other ranks in
+  /// an exchange. What a transport makes of them is its own affair.
   std::int64_t bytes_sent = 0;
-  /// Time inside the calls: waiting for others, and moving data. On a device backend, the time to queue the call.
+  /// Time inside the calls: waiting for others, and moving data. On a device backend, the time to
+  /// queue the call.
   double seconds = 0;
 
   Traffic& operator+=(const Traffic& other);
 };
 
-/// Passes everything on to another communicator and keeps accounts: for tests that pin the number of collectives, and
-/// for reports of balance. Data and control traffic (flags, shapes: whatever goes through control()) are
-/// counted apart. Groups made by split() are not counted.
+/// Passes everything on to another communicator and keeps accounts: for tests that pin the number
+/// of collectives, and for reports of balance. Data and control traffic (flags, shapes: whatever
+/// goes through control()) are counted apart. Groups made by split() are not counted.
 class CountingCommunicator final : public Communicator {
  public:
   explicit CountingCommunicator(CommunicatorPtr inner);

@@ -2,7 +2,8 @@
 
 #include "tessera/comm/communicator.hpp"
 
-/// Ranks as MPI processes, in host memory. mpi.h is not needed here; comm/mpi_interop.hpp takes an MPI_Comm.
+/// Ranks as MPI processes, in host memory. mpi.h is not needed here; comm/mpi_interop.hpp takes an
+/// MPI_Comm.
 namespace tessera {
 
 struct MpiOptions {
@@ -13,23 +14,25 @@ struct MpiOptions {
 
 /// The ranks that the MPI launcher started (MPI_COMM_WORLD, duplicated), in host memory.
 ///
-/// Collective. MPI must be initialised: by the program itself, or by an MpiSession that outlives the
-/// communicator. Throws error::Communication if it is not, or if the launcher's environment says that
-/// n > 1 tasks were started while MPI sees only one (a program linked against another MPI than its launcher).
+/// Collective. MPI must be initialised: by the program itself, or by an MpiSession that outlives
+/// the communicator. Throws error::Communication if it is not, or if the launcher's environment
+/// says that n > 1 tasks were started while MPI sees only one (a program linked against another MPI
+/// than its launcher).
 ///
-/// MPI errors become error::Communication with MPI's text; those that MPI finds while it waits for a message of an
-/// exchange() follow the error handlers of MPI_COMM_WORLD and MPI_COMM_SELF, which an MpiSession sets to
-/// MPI_ERRORS_RETURN and which a program that initialises MPI itself may leave to end the job. all_reduce of floating-point numbers gives NaN
-/// wherever a rank gives NaN, for min and max too. The destructor calls MPI_Comm_free, which MPICH and
-/// Open MPI do without communication; it leaves the duplicate alone when MPI is finalised already or an exception
-/// is under way, because other ranks may then be elsewhere.
+/// MPI errors become error::Communication with MPI's text; those that MPI finds while it waits for
+/// a message of an exchange() follow the error handlers of MPI_COMM_WORLD and MPI_COMM_SELF, which
+/// an MpiSession sets to MPI_ERRORS_RETURN and which a program that initialises MPI itself may
+/// leave to end the job. all_reduce of floating-point numbers gives NaN wherever a rank gives NaN,
+/// for min and max too. The destructor calls MPI_Comm_free, which MPICH and Open MPI do without
+/// communication; it leaves the duplicate alone when MPI is finalised already or an exception is
+/// under way, because other ranks may then be elsewhere.
 CommunicatorPtr mpi_communicator(const MpiOptions& options = {});
 
-/// Initialises MPI for a program that has not done so, and finalises it on destruction if it initialised it.
-/// A program that calls MPI_Init itself needs none of this.
+/// Initialises MPI for a program that has not done so, and finalises it on destruction if it
+/// initialised it. A program that calls MPI_Init itself needs none of this.
 ///
-/// The destructor does not finalise while an exception is under way: MPI_Finalize waits for all ranks, and
-/// this one is about to fail alone. The launcher then ends the job.
+/// The destructor does not finalise while an exception is under way: MPI_Finalize waits for all
+/// ranks, and this one is about to fail alone. The launcher then ends the job.
 class MpiSession {
  public:
   /// Throws error::Communication if MPI has been finalised already: it cannot start twice.

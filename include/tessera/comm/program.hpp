@@ -7,18 +7,20 @@
 
 namespace tessera {
 
-/// Collective. Runs the main body of a program on every rank and returns the exit code of the program, the same on
-/// every rank: the largest that `body` returned, or 1 after an exception on any rank. The failure is printed once,
-/// on standard error of the lowest failed rank: `program: message`.
+/// Collective. Runs the main body of a program on every rank and returns the exit code of the
+/// program, the same on every rank: the largest that `body` returned, or 1 after an exception on
+/// any rank. The failure is printed once, on standard error of the lowest failed rank: `program:
+/// message`.
 ///
-/// If the ranks cannot agree any more (error::Communication), the message is printed where that is noticed, and the
-/// job is aborted, so that no rank is left waiting. Throws nothing.
+/// If the ranks cannot agree any more (error::Communication), the message is printed where that is
+/// noticed, and the job is aborted, so that no rank is left waiting. Throws nothing.
 ///
 ///   int main(int argc, char** argv) {
 ///     tessera::MpiSession mpi(argc, argv);
 ///     const auto ranks = tessera::mpi_communicator();
 ///     return tessera::run_guarded(*ranks, "my_program", [&] { return run(argc, argv, ranks); });
 ///   }
-int run_guarded(Communicator& communicator, std::string_view program, const std::function<int()>& body) noexcept;
+int run_guarded(Communicator& communicator, std::string_view program,
+                const std::function<int()>& body) noexcept;
 
 }  // namespace tessera

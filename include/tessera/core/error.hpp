@@ -3,8 +3,8 @@
 #include <stdexcept>
 #include <string>
 
-/// The exceptions tessera throws. Every message says who (class.function), what was expected, what was
-/// given and, when several ranks run, on which rank.
+/// The exceptions tessera throws. Every message says who (class.function), what was expected, what
+/// was given and, when several ranks run, on which rank.
 namespace tessera::error {
 
 /// Base of all of them.

@@ -4,8 +4,8 @@
 
 namespace tessera {
 
-/// Standard deviation of the noise a denoiser is to remove, on the scale of the image (0 to 1): one number
-/// for all, one per image of the batch, or a map over pixels.
+/// Standard deviation of the noise a denoiser is to remove, on the scale of the image (0 to 1): one
+/// number for all, one per image of the batch, or a map over pixels.
 class NoiseLevel {
  public:
   /// One number, >= 0; implicit, so that denoise(x, 0.05) reads well.
@@ -24,8 +24,10 @@ class NoiseLevel {
   Tensor as_map(const Tensor& x) const;
   /// As (B, 1, 1...) or (B, 1, spatial...), broadcastable against x.
   Tensor broadcastable(const Tensor& x) const;
-  /// The level of the window [offset, offset + size) of the spatial dimensions; itself unless a map.
-  NoiseLevel window(const std::vector<std::int64_t>& offset, const std::vector<std::int64_t>& size) const;
+  /// The level of the window [offset, offset + size) of the spatial dimensions; itself unless a
+  /// map.
+  NoiseLevel window(const std::vector<std::int64_t>& offset,
+                    const std::vector<std::int64_t>& size) const;
 
  private:
   double number_ = 0;

@@ -16,7 +16,7 @@ enum class BlendWindow {
   linear,    ///< w = u
   cosine,    ///< w = sin^2(pi u / 2)
   gaussian   ///< Gaussians of standard deviation 0.4 around each tile's end of the region,
-            ///< normalised: w = 1 / (1 + exp((1 - 2 u) / (2 * 0.4^2)))
+             ///< normalised: w = 1 / (1 + exp((1 - 2 u) / (2 * 0.4^2)))
 };
 
 /// "constant", "linear", "cosine" or "gaussian".

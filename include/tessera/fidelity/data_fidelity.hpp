@@ -7,11 +7,13 @@
 
 namespace tessera {
 
-/// How badly an image explains the data: f(x) = sum_i d(A_i(x), y_i), bound to its physics and its data.
+/// How badly an image explains the data: f(x) = sum_i d(A_i(x), y_i), bound to its physics and its
+/// data.
 ///
-/// `measurements` holds one tensor per operator that this rank holds (physics.held()), as physics.measure()
-/// returns them. Nothing here knows about ranks: physics.vjp completes the gradient, physics.sum the value.
-/// All public functions are collective if the physics is distributed.
+/// `measurements` holds one tensor per operator that this rank holds (physics.held()), as
+/// physics.measure() returns them. Nothing here knows about ranks: physics.vjp completes the
+/// gradient, physics.sum the value. All public functions are collective if the physics is
+/// distributed.
 class DataFidelity {
  public:
   virtual ~DataFidelity() = default;
@@ -25,7 +27,8 @@ class DataFidelity {
   /// The gradient of f at x: sum_i J_i(x)^T d'(A_i(x), y_i). Shape of x.
   Tensor gradient(const Tensor& x) const;
 
-  /// argmin_u step * f(u) + 0.5 ||u - z||^2, step > 0. Throws error::InvalidArgument where it is not known.
+  /// argmin_u step * f(u) + 0.5 ||u - z||^2, step > 0. Throws error::InvalidArgument where it is
+  /// not known.
   Tensor prox(const Tensor& z, double step) const;
 
  protected:

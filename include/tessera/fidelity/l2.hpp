@@ -10,8 +10,8 @@ struct L2Options {
   double sigma = 1.0;
   /// For prox where A^T A has no spectrum.
   ConjugateGradientOptions conjugate_gradient = {};
-  /// Use A^T A x - A^T y with the fused normal operator where there is one: no forward, no communication
-  /// per gradient. Off: always A^T (A x - y).
+  /// Use A^T A x - A^T y with the fused normal operator where there is one: no forward, no
+  /// communication per gradient. Off: always A^T (A x - y).
   bool fused = true;
   /// Keep only A^T y and ||y||^2 once the fused form is set up: frees the measurements.
   bool drop_measurements = false;
@@ -19,13 +19,14 @@ struct L2Options {
 
 /// Least squares, the fidelity of Gaussian noise: f(x) = 0.5 / sigma^2 * sum_i ||A_i x - y_i||^2.
 ///
-/// prox(z, step) solves (step / sigma^2 A^T A + I) u = z + step / sigma^2 A^T y: exactly in Fourier space
-/// for circular blurs, by conjugate gradients otherwise.
+/// prox(z, step) solves (step / sigma^2 A^T A + I) u = z + step / sigma^2 A^T y: exactly in Fourier
+/// space for circular blurs, by conjugate gradients otherwise.
 class L2 : public DataFidelity {
  public:
-  /// Collective if the physics is distributed (it computes A^T y). `image` gives the shape, dtype and device
-  /// of the images to come; only those are read.
-  L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& image, L2Options options = {});
+  /// Collective if the physics is distributed (it computes A^T y). `image` gives the shape, dtype
+  /// and device of the images to come; only those are read.
+  L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& image,
+     L2Options options = {});
 
   std::string name() const override { return "l2"; }
   const L2Options& options() const { return options_; }

@@ -6,12 +6,14 @@
 
 namespace tessera {
 
-/// A file that appears whole or not at all: bytes go to a temporary file in the same folder, which commit()
-/// renames to `path`. A reader, or a crash, never sees half of it, and an older file of that name stays
-/// as it was until then. If `path` is a symbolic link, the file it points to is replaced.
+/// A file that appears whole or not at all: bytes go to a temporary file in the same folder, which
+/// commit() renames to `path`. A reader, or a crash, never sees half of it, and an older file of
+/// that name stays as it was until then. If `path` is a symbolic link, the file it points to is
+/// replaced.
 class AtomicFile {
  public:
-  /// Throws error::Io if the folder cannot be written, or if `path` is something other than a plain file.
+  /// Throws error::Io if the folder cannot be written, or if `path` is something other than a plain
+  /// file.
   explicit AtomicFile(const std::string& path);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;

@@ -6,17 +6,17 @@
 
 namespace tessera {
 
-/// Reads one NumPy array (.npy, format versions 1 to 3) onto the host, with its shape and dtype: float16,
-/// float32, float64, complex64, complex128, uint8, int8, int16, int32 or int64. Big-endian files are
-/// swapped; Fortran order is brought to C order. A zero-dimensional array stays one.
+/// Reads one NumPy array (.npy, format versions 1 to 3) onto the host, with its shape and dtype:
+/// float16, float32, float64, complex64, complex128, uint8, int8, int16, int32 or int64. Big-endian
+/// files are swapped; Fortran order is brought to C order. A zero-dimensional array stays one.
 ///
-/// Throws error::Io naming file and cause: missing, truncated, longer than its array, damaged, or of
-/// another dtype (Python objects and structured dtypes are never read).
+/// Throws error::Io naming file and cause: missing, truncated, longer than its array, damaged, or
+/// of another dtype (Python objects and structured dtypes are never read).
 Tensor read_npy(const std::string& path);
 
-/// Writes a tensor of one of those dtypes, from any device, as .npy (version 1, C order, little-endian).
-/// The file is replaced only once the new one is complete.
-/// Throws error::InvalidArgument for another dtype, error::Io if the file cannot be written.
+/// Writes a tensor of one of those dtypes, from any device, as .npy (version 1, C order,
+/// little-endian). The file is replaced only once the new one is complete. Throws
+/// error::InvalidArgument for another dtype, error::Io if the file cannot be written.
 void write_npy(const std::string& path, const Tensor& tensor);
 
 }  // namespace tessera

@@ -24,18 +24,19 @@ struct BlurOptions {
 /// True convolution with a fixed kernel in 1, 2 or 3 dimensions:
 /// y[n] = sum_k h[k] x[n - (k - c)], centre c = floor(size / 2) for odd and even sizes alike.
 ///
-/// The adjoint is the exact transpose for every padding. Images have any floating dtype and device; the
-/// kernel follows them (half precisions are transformed in float32). Spectra are computed once per image
-/// size, dtype and device and kept as long as the Blur, behind a lock: one Blur may serve several threads.
-/// Differentiable in the image, and in the kernel if that requires gradients (nothing is kept then).
+/// The adjoint is the exact transpose for every padding. Images have any floating dtype and device;
+/// the kernel follows them (half precisions are transformed in float32). Spectra are computed once
+/// per image size, dtype and device and kept as long as the Blur, behind a lock: one Blur may serve
+/// several threads. Differentiable in the image, and in the kernel if that requires gradients
+/// (nothing is kept then).
 ///
-/// With circular padding A^T A is a circular convolution too: has_normal_spectrum(x) is true. A kernel larger
-/// than the image wraps around for circular padding; for valid, and for reflect from twice the image on, it
-/// is error::ShapeMismatch.
+/// With circular padding A^T A is a circular convolution too: has_normal_spectrum(x) is true. A
+/// kernel larger than the image wraps around for circular padding; for valid, and for reflect from
+/// twice the image on, it is error::ShapeMismatch.
 class Blur : public LinearOperator {
  public:
-  /// `kernel`: (1 or B, 1 or C, h, w), likewise for one or three spatial dimensions: one kernel for all
-  /// images and channels, or one for each.
+  /// `kernel`: (1 or B, 1 or C, h, w), likewise for one or three spatial dimensions: one kernel for
+  /// all images and channels, or one for each.
   explicit Blur(Tensor kernel, BlurOptions options = {});
   Blur(Tensor kernel, Padding padding) : Blur(std::move(kernel), BlurOptions{padding, {}}) {}
 

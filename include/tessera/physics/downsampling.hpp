@@ -4,11 +4,11 @@
 
 namespace tessera {
 
-/// Blur, then every factor-th pixel along each spatial dimension, from the first on: the forward model of
-/// super-resolution.
+/// Blur, then every factor-th pixel along each spatial dimension, from the first on: the forward
+/// model of super-resolution.
 ///
-/// The extents of the blurred image must be multiples of the factor, else error::ShapeMismatch: an adjoint
-/// could not tell how large the image was.
+/// The extents of the blurred image must be multiples of the factor, else error::ShapeMismatch: an
+/// adjoint could not tell how large the image was.
 class Downsampling : public LinearOperator {
  public:
   /// factor >= 1; kernel and options as for Blur.

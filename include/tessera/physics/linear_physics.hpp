@@ -13,39 +13,43 @@ struct ConjugateGradientOptions {
 
 /// A linear forward model: A_i(x) = A_i x, with its exact adjoint.
 ///
-/// Where A^T A is a circular convolution (normal_spectrum), the normal operator, its shifted inverse and
-/// its norm are computed in Fourier space: one multiplication whatever the number of operators.
+/// Where A^T A is a circular convolution (normal_spectrum), the normal operator, its shifted
+/// inverse and its norm are computed in Fourier space: one multiplication whatever the number of
+/// operators.
 class LinearPhysics : public Physics {
  public:
-  /// sum_i A_i^T v_i over all operators, complete on every rank; `v` holds one tensor per held operator.
-  /// Exact adjoint: <A x, v> = <x, A^T v> to rounding. Collective if distributed.
+  /// sum_i A_i^T v_i over all operators, complete on every rank; `v` holds one tensor per held
+  /// operator. Exact adjoint: <A x, v> = <x, A^T v> to rounding. Collective if distributed.
   Tensor adjoint(const TensorList& v) const;
 
-  /// A^T A x. One multiplication in Fourier space if has_normal_spectrum(x). Collective if distributed.
+  /// A^T A x. One multiplication in Fourier space if has_normal_spectrum(x). Collective if
+  /// distributed.
   Tensor normal(const Tensor& x) const;
 
-  /// True if A^T A is a circular convolution on images like x. Collective if distributed, once per shape.
+  /// True if A^T A is a circular convolution on images like x. Collective if distributed, once per
+  /// shape.
   bool has_normal_spectrum(const Tensor& x) const;
 
   /// Spectrum of A^T A on images like x: real, (1 or B, 1 or C, rfftn of the spatial dimensions);
-  /// undefined if A^T A is not a circular convolution. Computed once per shape, dtype and device, in float32 at
-  /// least.
-  /// Collective if distributed, once per shape.
+  /// undefined if A^T A is not a circular convolution. Computed once per shape, dtype and device,
+  /// in float32 at least. Collective if distributed, once per shape.
   Tensor normal_spectrum(const Tensor& x) const;
 
-  /// Largest eigenvalue of A^T A, that is ||A||^2, on images like x. Exact from the spectrum where there is
-  /// one. Otherwise Lanczos from a fixed random start, returned as an upper bound: 1.02 theta, with
-  /// so many steps that the true norm exceeds it with probability below 1e-6 over starts (Kuczynski and
-  /// Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1992, theorem 3.2); at most 2 % above the norm.
-  /// The same on every rank and for every rank count. Collective if distributed.
+  /// Largest eigenvalue of A^T A, that is ||A||^2, on images like x. Exact from the spectrum where
+  /// there is one. Otherwise Lanczos from a fixed random start, returned as an upper bound: 1.02
+  /// theta, with so many steps that the true norm exceeds it with probability below 1e-6 over
+  /// starts (Kuczynski and Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1992, theorem 3.2); at most
+  /// 2 % above the norm. The same on every rank and for every rank count. Collective if
+  /// distributed.
   double norm_squared(const Tensor& x) const;
 
-  /// Solves (A^T A + shift I) x = b, shift >= 0: exactly in Fourier space where there is a spectrum and
-  /// shift > 0, else by conjugate gradients from zero. Collective if distributed.
-  Tensor solve_normal(const Tensor& b, double shift, const ConjugateGradientOptions& options = {}) const;
+  /// Solves (A^T A + shift I) x = b, shift >= 0: exactly in Fourier space where there is a spectrum
+  /// and shift > 0, else by conjugate gradients from zero. Collective if distributed.
+  Tensor solve_normal(const Tensor& b, double shift,
+                      const ConjugateGradientOptions& options = {}) const;
 
-  /// Least-squares solution argmin_x sum_i ||A_i x - y_i||^2 of least norm, by conjugate gradients on the
-  /// normal equations from zero. Collective if distributed.
+  /// Least-squares solution argmin_x sum_i ||A_i x - y_i||^2 of least norm, by conjugate gradients
+  /// on the normal equations from zero. Collective if distributed.
   Tensor pseudo_inverse(const TensorList& y, const ConjugateGradientOptions& options = {}) const;
 
  private:

@@ -16,10 +16,10 @@ namespace tessera {
 /// A linear operator given as a matrix, y = M vec(x): one's own operator in one line,
 /// `MatrixPhysics physics(M, {1, 64, 64});`
 ///
-/// `Matrix`: any Eigen matrix of float or double, dense or sparse, of either storage order, or a map or
-/// reference of one (which must outlive this). vec(x) runs through an image in the order of tensors:
-/// channels, rows, columns. Images are (B, C, spatial...) in host memory, of any floating dtype; products are
-/// computed in the matrix's own type. Measurements are (B, rows).
+/// `Matrix`: any Eigen matrix of float or double, dense or sparse, of either storage order, or a
+/// map or reference of one (which must outlive this). vec(x) runs through an image in the order of
+/// tensors: channels, rows, columns. Images are (B, C, spatial...) in host memory, of any floating
+/// dtype; products are computed in the matrix's own type. Measurements are (B, rows).
 template <typename Matrix>
 class MatrixPhysics : public LinearOperator {
  public:
@@ -31,9 +31,11 @@ class MatrixPhysics : public LinearOperator {
       : matrix_(std::move(matrix)), image_shape_(std::move(image_shape)) {
     std::int64_t elements = 1;
     for (const std::int64_t extent : image_shape_) elements *= extent;
-    if (image_shape_.size() < 2 || image_shape_.size() > 4 || elements != matrix_.cols() || elements < 1) {
-      throw error::ShapeMismatch("matrix: an image " + to_string(image_shape_) + " does not fit a matrix of " +
-                                 std::to_string(matrix_.rows()) + " x " + std::to_string(matrix_.cols()) +
+    if (image_shape_.size() < 2 || image_shape_.size() > 4 || elements != matrix_.cols() ||
+        elements < 1) {
+      throw error::ShapeMismatch("matrix: an image " + to_string(image_shape_) +
+                                 " does not fit a matrix of " + std::to_string(matrix_.rows()) +
+                                 " x " + std::to_string(matrix_.cols()) +
                                  ": expected (C, spatial...) with as many elements as columns");
     }
   }
@@ -44,7 +46,8 @@ class MatrixPhysics : public LinearOperator {
  private:
   using Columns = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
   static constexpr at::ScalarType type = c10::CppTypeToScalarType<Scalar>::value;
-  static_assert(type == at::kFloat || type == at::kDouble, "MatrixPhysics takes matrices of float or double");
+  static_assert(type == at::kFloat || type == at::kDouble,
+                "MatrixPhysics takes matrices of float or double");
 
   Tensor do_apply(const Tensor& x) const override {
     if (x.sizes().slice(1) != at::IntArrayRef(image_shape_) || !x.device().is_cpu()) {
@@ -58,7 +61,8 @@ class MatrixPhysics : public LinearOperator {
   }
 
   Tensor do_apply_adjoint(const Tensor& v) const override {
-    if (v.dim() != 2 || v.size(1) != matrix_.rows() || !v.is_floating_point() || !v.device().is_cpu()) {
+    if (v.dim() != 2 || v.size(1) != matrix_.rows() || !v.is_floating_point() ||
+        !v.device().is_cpu()) {
       throw error::ShapeMismatch("matrix.adjoint: v is " + describe(v) + ", expected (B, " +
                                  std::to_string(matrix_.rows()) + ") floating on cpu");
     }

@@ -25,8 +25,8 @@ using NoisePtr = std::shared_ptr<const Noise>;
 /// clean + standard_deviation * N(0, 1), then clamped to `range` if one is given.
 class GaussianNoise : public Noise {
  public:
-  /// standard_deviation >= 0, in units of the measurement. Draws are made on the host, in the measurement's
-  /// dtype, so that they do not depend on the device.
+  /// standard_deviation >= 0, in units of the measurement. Draws are made on the host, in the
+  /// measurement's dtype, so that they do not depend on the device.
   GaussianNoise(double standard_deviation, std::uint64_t seed,
                 std::optional<std::pair<double, double>> range = std::nullopt);
 

@@ -7,7 +7,8 @@ namespace tessera {
 
 /// What an image continues with beyond its border when it is convolved.
 enum class Padding {
-  valid,      ///< with nothing: only pixels whose whole neighbourhood lies inside, so the result is smaller
+  valid,      ///< with nothing: only pixels whose whole neighbourhood lies inside, so the result is
+              ///< smaller
   circular,   ///< with its opposite side
   reflect,    ///< mirrored at the outermost pixel, which is not repeated
   replicate,  ///< with its outermost pixel

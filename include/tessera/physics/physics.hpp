@@ -13,9 +13,9 @@ namespace tessera {
 
 /// The forward model y_i = A_i(x), i = 0..N-1: one image in, one measurement per operator out.
 ///
-/// Public functions check their arguments, then call the private virtuals (do_...) that an implementation
-/// supplies. An implementation that lives on several ranks (DistributedPhysics) holds only some of the
-/// operators; everything else holds all of them and never communicates.
+/// Public functions check their arguments, then call the private virtuals (do_...) that an
+/// implementation supplies. An implementation that lives on several ranks (DistributedPhysics)
+/// holds only some of the operators; everything else holds all of them and never communicates.
 class Physics {
  public:
   virtual ~Physics() = default;
@@ -36,20 +36,20 @@ class Physics {
   /// Throws error::ShapeMismatch if x is not an image the operators accept.
   TensorList forward(const Tensor& x) const;
 
-  /// forward(x) with each operator's noise. Repeatable: the noise of operator i depends on its own seed
-  /// alone, never on the number of ranks.
+  /// forward(x) with each operator's noise. Repeatable: the noise of operator i depends on its own
+  /// seed alone, never on the number of ranks.
   TensorList measure(const Tensor& x) const;
 
-  /// Vector-Jacobian product sum_i J_i(x)^T v_i over all operators, complete on every rank. `v` holds one
-  /// tensor per held operator. Collective if distributed.
+  /// Vector-Jacobian product sum_i J_i(x)^T v_i over all operators, complete on every rank. `v`
+  /// holds one tensor per held operator. Collective if distributed.
   Tensor vjp(const Tensor& x, const TensorList& v) const;
 
-  /// Weight of the inner product of measurements, <u, v> = weight * sum_i <u_i, v_i>, that adjoints, vjp and sum
-  /// belong to: 1, unless a mean over operators was asked for.
+  /// Weight of the inner product of measurements, <u, v> = weight * sum_i <u_i, v_i>, that
+  /// adjoints, vjp and sum belong to: 1, unless a mean over operators was asked for.
   virtual double measurement_weight() const { return 1.0; }
 
-  /// measurement_weight() times the sum over ranks of a number each rank computed from its own measurements.
-  /// Collective if distributed.
+  /// measurement_weight() times the sum over ranks of a number each rank computed from its own
+  /// measurements. Collective if distributed.
   double sum(double local) const;
 
  protected:

@@ -5,15 +5,16 @@
 
 namespace tessera {
 
-/// A denoiser in the place of a proximal operator (Venkatakrishnan, Bouman, Wohlberg, "Plug-and-Play priors
-/// for model based reconstruction", GlobalSIP 2013). Its gradient is that of regularisation by denoising,
-/// x - D(x) (Romano, Elad, Milanfar, "The little engine that could", SIIMS 10, 2017).
+/// A denoiser in the place of a proximal operator (Venkatakrishnan, Bouman, Wohlberg,
+/// "Plug-and-Play priors for model based reconstruction", GlobalSIP 2013). Its gradient is that of
+/// regularisation by denoising, x - D(x) (Romano, Elad, Milanfar, "The little engine that could",
+/// SIIMS 10, 2017).
 class PlugAndPlay : public Prior {
  public:
   /// Always denoises at level `sigma`, whatever the step: the usual proximal-gradient PnP.
   static PlugAndPlay fixed(DenoiserPtr denoiser, NoiseLevel sigma);
-  /// Denoises at level sqrt(step): the proximal operator of step * g is the denoiser for noise of variance
-  /// step, which is what half-quadratic splitting asks for.
+  /// Denoises at level sqrt(step): the proximal operator of step * g is the denoiser for noise of
+  /// variance step, which is what half-quadratic splitting asks for.
   static PlugAndPlay matched(DenoiserPtr denoiser);
 
   std::string name() const override;

@@ -8,8 +8,8 @@
 
 namespace tessera {
 
-/// What images look like before any measurement: a regulariser g, known through its proximal operator, its
-/// gradient, or both.
+/// What images look like before any measurement: a regulariser g, known through its proximal
+/// operator, its gradient, or both.
 class Prior {
  public:
   virtual ~Prior() = default;

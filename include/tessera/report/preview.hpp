@@ -19,8 +19,8 @@ struct PreviewOptions {
 };
 
 /// Pictures of equal size side by side under their labels, and below them a detail of each: one
-/// (1, 3, H, W) image on the host. Throws error::InvalidArgument if there is none, error::ShapeMismatch if
-/// their shapes differ.
+/// (1, 3, H, W) image on the host. Throws error::InvalidArgument if there is none,
+/// error::ShapeMismatch if their shapes differ.
 Tensor side_by_side(const std::vector<Panel>& panels, const PreviewOptions& options = {});
 
 }  // namespace tessera

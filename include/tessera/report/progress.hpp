@@ -8,11 +8,12 @@
 
 namespace tessera {
 
-/// Shows how far a solver is: a bar that redraws itself on a terminal, elsewhere a line now and then.
-/// Give it to one rank only; the others need none.
+/// Shows how far a solver is: a bar that redraws itself on a terminal, elsewhere a line now and
+/// then. Give it to one rank only; the others need none.
 class Progress : public Observer {
  public:
-  /// Shows `total` iterations on `stream`; the PSNR beside them if a recorder, called before, knows it.
+  /// Shows `total` iterations on `stream`; the PSNR beside them if a recorder, called before, knows
+  /// it.
   Progress(std::int64_t total, const Recorder* recorder = nullptr, std::FILE* stream = stderr);
 
   Verdict on_iteration(const Iteration& iteration) override;

@@ -11,21 +11,21 @@ namespace tessera {
 
 /// One row of metrics.csv. Metrics that were not asked for are NaN.
 struct MetricsRow {
-  std::int64_t iteration = 0;   ///< 0 for the first
-  double psnr = 0;              ///< dB, against the truth, intensities 0 to 1
+  std::int64_t iteration = 0;  ///< 0 for the first
+  double psnr = 0;             ///< dB, against the truth, intensities 0 to 1
   double ssim = 0;
   double mse = 0;
-  double objective = 0;         ///< data fidelity at the new iterate
+  double objective = 0;  ///< data fidelity at the new iterate
   double gradient_time_s = 0;
   double denoise_time_s = 0;
-  double time_s = 0;            ///< since the start, observers excluded
+  double time_s = 0;  ///< since the start, observers excluded
 };
 
 struct RecorderOptions {
   /// Image to compare with; undefined: no psnr, ssim and mse.
   Tensor truth;
-  /// Objective to evaluate at each iterate, typically the fidelity's value; empty: none. Every rank calls it, so
-  /// that it may be collective.
+  /// Objective to evaluate at each iterate, typically the fidelity's value; empty: none. Every rank
+  /// calls it, so that it may be collective.
   std::function<double(const Tensor&)> objective;
   /// Compare with the truth on this rank. One rank is enough.
   bool compare = true;

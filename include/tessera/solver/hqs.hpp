@@ -17,8 +17,8 @@ struct HqsSchedule {
   std::vector<double> denoiser_sigma;  ///< noise level of the prior step, intensities 0 to 1
   std::vector<double> gamma;           ///< step of the fidelity's proximal operator
 
-  /// The schedule of DPIR (Zhang et al., "Plug-and-Play image restoration with deep denoiser prior", TPAMI
-  /// 44, 2022): denoiser levels log-spaced from 49/255 down to `noise_sigma`, and
+  /// The schedule of DPIR (Zhang et al., "Plug-and-Play image restoration with deep denoiser
+  /// prior", TPAMI 44, 2022): denoiser levels log-spaced from 49/255 down to `noise_sigma`, and
   /// gamma_k = (1 / 0.23) (sigma_k / max(0.01, noise_sigma))^2 for a fidelity 0.5 ||A x - y||^2.
   static HqsSchedule dpir(double noise_sigma, std::int64_t iterations);
 };
@@ -31,14 +31,17 @@ struct HqsOptions {
   StoppingRules stopping = {};
 };
 
-/// Half-quadratic splitting: x <- prox_prior(prox_f(x, gamma_k), sigma_k^2), with a prior that denoises at
-/// level sqrt(step), such as PlugAndPlay::matched.
+/// Half-quadratic splitting: x <- prox_prior(prox_f(x, gamma_k), sigma_k^2), with a prior that
+/// denoises at level sqrt(step), such as PlugAndPlay::matched.
 template <FidelityLike Fidelity, PriorLike P>
 class HQS : public Solver {
  public:
   /// `fidelity` and `prior` must outlive the solver.
   HQS(const Fidelity& fidelity, const P& prior, HqsOptions options)
-      : Solver(rules(options)), fidelity_(&fidelity), prior_(&prior), options_(std::move(options)) {}
+      : Solver(rules(options)),
+        fidelity_(&fidelity),
+        prior_(&prior),
+        options_(std::move(options)) {}
 
   std::string name() const override { return "hqs"; }
   const HqsOptions& options() const { return options_; }
@@ -47,9 +50,10 @@ class HQS : public Solver {
   static StoppingRules rules(const HqsOptions& options) {
     const HqsSchedule& schedule = options.schedule;
     if (schedule.gamma.size() != schedule.denoiser_sigma.size() || schedule.gamma.empty()) {
-      throw error::InvalidArgument("hqs: the schedule needs as many denoiser levels as gammas, got " +
-                                   std::to_string(schedule.denoiser_sigma.size()) + " and " +
-                                   std::to_string(schedule.gamma.size()));
+      throw error::InvalidArgument(
+          "hqs: the schedule needs as many denoiser levels as gammas, got " +
+          std::to_string(schedule.denoiser_sigma.size()) + " and " +
+          std::to_string(schedule.gamma.size()));
     }
     StoppingRules rules = options.stopping;
     rules.max_iterations = static_cast<std::int64_t>(schedule.gamma.size());

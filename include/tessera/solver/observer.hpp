@@ -10,16 +10,16 @@ namespace tessera {
 
 /// What a solver tells about one finished iteration.
 struct Iteration {
-  std::int64_t index = 0;         ///< 0 for the first
-  Tensor x;                       ///< the iterate after it; shared, do not change it
-  double gradient_time_s = 0;     ///< data step: gradient or proximal operator of the fidelity
-  double prior_time_s = 0;        ///< prior step: the denoiser
-  double elapsed_s = 0;           ///< since solve() began, observers excluded
-  double relative_change = 0;     ///< ||x_new - x_old|| / ||x_new||
+  std::int64_t index = 0;      ///< 0 for the first
+  Tensor x;                    ///< the iterate after it; shared, do not change it
+  double gradient_time_s = 0;  ///< data step: gradient or proximal operator of the fidelity
+  double prior_time_s = 0;     ///< prior step: the denoiser
+  double elapsed_s = 0;        ///< since solve() began, observers excluded
+  double relative_change = 0;  ///< ||x_new - x_old|| / ||x_new||
 };
 
-/// Watches a solver. Every rank calls its own observer after each iteration; an exception in one of them
-/// stops all ranks with the same error.
+/// Watches a solver. Every rank calls its own observer after each iteration; an exception in one of
+/// them stops all ranks with the same error.
 class Observer {
  public:
   enum class Verdict { proceed, stop };

@@ -12,7 +12,8 @@
 namespace tessera {
 
 struct PnPOptions {
-  /// Gradient step, > 0. Convergence theory wants step <= 1 / ||A||^2 (LinearPhysics::norm_squared).
+  /// Gradient step, > 0. Convergence theory wants step <= 1 / ||A||^2
+  /// (LinearPhysics::norm_squared).
   double step = 0.1;
   /// Relaxation in (0, 2): x <- (1 - relaxation) x + relaxation * T(x).
   double relaxation = 1.0;
@@ -38,7 +39,8 @@ class PnP : public Solver {
  private:
   static void check(const PnPOptions& options) {
     if (!(options.step > 0)) {
-      throw error::InvalidArgument("pnp: step must be positive, got " + std::to_string(options.step));
+      throw error::InvalidArgument("pnp: step must be positive, got " +
+                                   std::to_string(options.step));
     }
     if (!(options.relaxation > 0 && options.relaxation < 2)) {
       throw error::InvalidArgument("pnp: relaxation must lie in (0, 2), got " +

@@ -11,7 +11,8 @@
 
 namespace tessera {
 
-/// When a solver stops, whichever comes first. Decisions are taken from values reduced over all ranks.
+/// When a solver stops, whichever comes first. Decisions are taken from values reduced over all
+/// ranks.
 struct StoppingRules {
   std::int64_t max_iterations = 10;
   /// Stop once ||x_new - x_old|| <= relative_change * ||x_new||; 0: never.
@@ -29,11 +30,11 @@ struct SolveResult {
   Tensor x;                     ///< the last iterate; the last finite one if reason is not_finite
   std::int64_t iterations = 0;  ///< iterations done
   StopReason reason = StopReason::max_iterations;
-  double elapsed_s = 0;         ///< observers excluded
+  double elapsed_s = 0;  ///< observers excluded
 };
 
-/// An iterative method x <- step(x). The base class runs the loop, the clock, the observers and the stopping
-/// rules; a method supplies one step.
+/// An iterative method x <- step(x). The base class runs the loop, the clock, the observers and the
+/// stopping rules; a method supplies one step.
 class Solver {
  public:
   virtual ~Solver() = default;

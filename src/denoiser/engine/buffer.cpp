@@ -42,7 +42,9 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   return *this;
 }
 
-Buffer::~Buffer() { std::free(data_); }
+Buffer::~Buffer() {
+  std::free(data_);
+}
 
 BufferPlan plan_buffers(const std::vector<BufferRequest>& requests) {
   std::vector<std::size_t> order(requests.size());

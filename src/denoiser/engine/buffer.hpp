@@ -6,8 +6,8 @@
 
 namespace tessera::engine {
 
-/// Float memory on a cache line; large pieces start on a 2 MB boundary and ask the system for 2 MB pages:
-/// with 4 KB pages the many streams of a convolution miss the address cache at every turn.
+/// Float memory on a cache line; large pieces start on a 2 MB boundary and ask the system for 2 MB
+/// pages: with 4 KB pages the many streams of a convolution miss the address cache at every turn.
 class Buffer {
  public:
   Buffer() = default;

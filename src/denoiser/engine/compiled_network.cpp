@@ -71,8 +71,8 @@ Tensor WeightReader::next(at::IntArrayRef shape) {
     fits = shape[i] < 0 || weight.size(static_cast<std::int64_t>(i)) == shape[i];
   }
   if (!fits) {
-    throw error::ShapeMismatch(fmt::format("engine: weight {} is {}, expected {} (-1: any)", next_ - 1,
-                                           describe(weight), to_string(shape)));
+    throw error::ShapeMismatch(fmt::format("engine: weight {} is {}, expected {} (-1: any)",
+                                           next_ - 1, describe(weight), to_string(shape)));
   }
   return weight.is_meta() ? weight : weight.detach().to(at::kCPU, at::kFloat).contiguous();
 }

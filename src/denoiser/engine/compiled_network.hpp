@@ -10,8 +10,8 @@
 
 namespace tessera::engine {
 
-/// A network as a program of steps, with transformed weights, and the buffers of its intermediate images,
-/// kept from call to call: one per concurrent call.
+/// A network as a program of steps, with transformed weights, and the buffers of its intermediate
+/// images, kept from call to call: one per concurrent call.
 class CompiledNetwork : public Network {
  public:
   Tensor run(const Tensor& input) const override;
@@ -28,8 +28,8 @@ class CompiledNetwork : public Network {
   mutable std::vector<Buffer> idle_;
 };
 
-/// Hands out weights in order, as contiguous float32 on the host (meta tensors as they are), and checks
-/// their shapes.
+/// Hands out weights in order, as contiguous float32 on the host (meta tensors as they are), and
+/// checks their shapes.
 class WeightReader {
  public:
   explicit WeightReader(const std::vector<Tensor>& weights) : weights_(weights) {}

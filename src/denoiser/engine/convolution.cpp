@@ -12,8 +12,8 @@ namespace {
 /// Tiles per register block; blocks of tiles are whole multiples of it.
 constexpr std::int64_t kQuantum = 6;
 
-/// Tiles whose transformed pixels are worked on together: few enough for the second cache, many enough
-/// that the weights, which every block reads from the third one, are not its limit.
+/// Tiles whose transformed pixels are worked on together: few enough for the second cache, many
+/// enough that the weights, which every block reads from the third one, are not its limit.
 std::int64_t tiles_per_block(std::int64_t channels) {
   if (channels <= 64) return 18;
   if (channels <= 128) return 12;
@@ -21,8 +21,8 @@ std::int64_t tiles_per_block(std::int64_t channels) {
   return 42;
 }
 
-/// Tiles of rows [first, last) that belong to lane `lane`: a range of columns, or, where there are few
-/// columns, a range of all tiles in row order.
+/// Tiles of rows [first, last) that belong to lane `lane`: a range of columns, or, where there are
+/// few columns, a range of all tiles in row order.
 std::vector<Tile> tiles_of_lane(const Image& image, std::int64_t first, std::int64_t last,
                                 std::int64_t lane, std::int64_t lanes) {
   const std::int64_t columns = (image.width + kTile - 1) / kTile;
@@ -41,8 +41,8 @@ std::vector<Tile> tiles_of_lane(const Image& image, std::int64_t first, std::int
   }
   const std::int64_t count = (last - first) * columns;
   for (std::int64_t i = count * lane / lanes; i < count * (lane + 1) / lanes; ++i) {
-    tiles.push_back({static_cast<std::int32_t>(first + i / columns),
-                     static_cast<std::int32_t>(i % columns)});
+    tiles.push_back(
+        {static_cast<std::int32_t>(first + i / columns), static_cast<std::int32_t>(i % columns)});
   }
   return tiles;
 }
@@ -81,9 +81,12 @@ void convolve_rows(const Convolution& work, std::int64_t first, std::int64_t las
   });
 }
 
-std::int64_t tile_rows(std::int64_t height) { return (height + kTile - 1) / kTile; }
+std::int64_t tile_rows(std::int64_t height) {
+  return (height + kTile - 1) / kTile;
+}
 
-/// Tile rows per strip of a pair: all of a small image, else what keeps the ring within a few megabytes.
+/// Tile rows per strip of a pair: all of a small image, else what keeps the ring within a few
+/// megabytes.
 std::int64_t strip_rows(std::int64_t height, std::int64_t width, std::int64_t channels) {
   constexpr std::int64_t kSmall = 5 << 20;  // floats
   constexpr std::int64_t kRing = 1 << 20;   // floats
@@ -122,8 +125,8 @@ void convolve_pair(ConvolutionPair pair, float* between, const Lanes& lanes) {
   for (std::int64_t first = 0; first < rows; first += strip) {
     const std::int64_t last = std::min(rows, first + strip);
     convolve_rows(pair.first, first, last, lanes);
-    // The second one needs a row of pixels below its tiles, and must leave alone the row that the next
-    // strip of the first one reads above its own.
+    // The second one needs a row of pixels below its tiles, and must leave alone the row that the
+    // next strip of the first one reads above its own.
     const std::int64_t ready = last == rows ? rows : last - 1;
     convolve_rows(pair.second, done, ready, lanes);
     done = ready;

@@ -6,8 +6,9 @@
 
 namespace tessera::engine {
 
-/// Working memory of the threads: `lanes` pieces of `floats` floats. A lane is a share of the work; each
-/// lane always gets the same columns of the image, so that its lines stay with the core that wrote them.
+/// Working memory of the threads: `lanes` pieces of `floats` floats. A lane is a share of the work;
+/// each lane always gets the same columns of the image, so that its lines stay with the core that
+/// wrote them.
 struct Lanes {
   float* scratch = nullptr;
   std::int64_t floats = 0;
@@ -22,9 +23,10 @@ std::int64_t convolution_scratch(std::int64_t in_channels);
 /// Computes the whole convolution. in and out must not be the same image. Threads share the work.
 void convolve(const Convolution& work, const Lanes& lanes);
 
-/// Two convolutions in sequence, the second reading what the first wrote: in -> between -> out, where
-/// `between` is a ring of ring_rows() rows. They advance together, strip by strip, so that the
-/// intermediate image never leaves the cache and `out` may be the image that the first one reads.
+/// Two convolutions in sequence, the second reading what the first wrote: in -> between -> out,
+/// where `between` is a ring of ring_rows() rows. They advance together, strip by strip, so that
+/// the intermediate image never leaves the cache and `out` may be the image that the first one
+/// reads.
 struct ConvolutionPair {
   Convolution first;
   Convolution second;

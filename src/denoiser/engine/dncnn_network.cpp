@@ -54,8 +54,8 @@ class Dncnn final : public CompiledNetwork {
     });
     std::size_t i = 0;
     for (; i + 1 < layers_.size(); i += 2) {
-      add_pair(program, layers_[i], Epilogue::relu, layers_[i + 1], Epilogue::relu, current, current,
-               height, width);
+      add_pair(program, layers_[i], Epilogue::relu, layers_[i + 1], Epilogue::relu, current,
+               current, height, width);
     }
     if (i < layers_.size()) current = add_last(program, layers_[i], current, height, width);
     program.need_scratch(tail_scratch(tail_, nullptr, width));

@@ -30,8 +30,8 @@ Blocks read_blocks(WeightReader& reader, std::int64_t count, std::int64_t channe
   return blocks;
 }
 
-/// One scale with those below it: blocks on the way down, the step to the coarser scale, the step back,
-/// blocks on the way up.
+/// One scale with those below it: blocks on the way down, the step to the coarser scale, the step
+/// back, blocks on the way up.
 struct Scale {
   std::int64_t channels = 0;  // padded
   Blocks before;
@@ -46,8 +46,7 @@ class Drunet final : public CompiledNetwork {
     const Tensor head = reader.next({-1, -1, 3, 3});
     std::vector<std::int64_t> widths = {head.size(0)};
     head_.in_channels = head.size(1);
-    head_.weights =
-        head_weights(values_of(head), nullptr, widths[0], head_.in_channels);
+    head_.weights = head_weights(values_of(head), nullptr, widths[0], head_.in_channels);
 
     for (std::int64_t level = 1; level < scales; ++level) {
       Scale scale;
@@ -77,10 +76,10 @@ class Drunet final : public CompiledNetwork {
  private:
   std::int64_t out_channels() const override { return tail_.out_channels; }
 
-  /// Residual blocks on slot `in`, in place; returns the slot of the result. With `keep`, `in` is left as it
-  /// is and the first block writes elsewhere.
-  static Program::Slot add_blocks(Program& program, const Blocks& blocks, Program::Slot in, bool keep,
-                                  std::int64_t height, std::int64_t width) {
+  /// Residual blocks on slot `in`, in place; returns the slot of the result. With `keep`, `in` is
+  /// left as it is and the first block writes elsewhere.
+  static Program::Slot add_blocks(Program& program, const Blocks& blocks, Program::Slot in,
+                                  bool keep, std::int64_t height, std::int64_t width) {
     Program::Slot current = in;
     for (const Block& block : blocks) {
       const Program::Slot out =
@@ -119,10 +118,11 @@ class Drunet final : public CompiledNetwork {
       width *= 2;
       const Program::Slot next = program.image(height, width, scale.channels);
       program.need_scratch(up_scratch(scale.up.rows));
-      program.step({current, skip, next}, [&program, &scale, current, skip, next](const Execution& e) {
-        run_up(scale.up, program.image_of(e, current), program.image_of(e, skip),
-               program.image_of(e, next), e.lanes);
-      });
+      program.step({current, skip, next},
+                   [&program, &scale, current, skip, next](const Execution& e) {
+                     run_up(scale.up, program.image_of(e, current), program.image_of(e, skip),
+                            program.image_of(e, next), e.lanes);
+                   });
       current = add_blocks(program, scale.after, next, false, height, width);
     }
     program.need_scratch(tail_scratch(tail_, &head_, width));

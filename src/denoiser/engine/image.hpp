@@ -4,7 +4,8 @@
 
 namespace tessera::engine {
 
-/// Channels are stored in blocks of this many floats; what an image lacks is filled with zero channels.
+/// Channels are stored in blocks of this many floats; what an image lacks is filled with zero
+/// channels.
 inline constexpr std::int64_t kChannelBlock = 16;
 
 /// The smallest multiple of `step` that is at least `count`.
@@ -16,8 +17,8 @@ constexpr std::int64_t padded_channels(std::int64_t channels) {
   return round_up(channels, kChannelBlock);
 }
 
-/// Floats from one row to the next. Rows are a whole number of 4 KB pages only by accident: the six rows
-/// a tile reads would then compete for the same places in the first cache.
+/// Floats from one row to the next. Rows are a whole number of 4 KB pages only by accident: the six
+/// rows a tile reads would then compete for the same places in the first cache.
 constexpr std::int64_t padded_row(std::int64_t width, std::int64_t channels) {
   const std::int64_t floats = width * channels;
   return floats % 1024 == 0 ? floats + kChannelBlock : floats;

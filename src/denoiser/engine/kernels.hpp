@@ -5,9 +5,9 @@
 #include "image.hpp"
 #include "weights.hpp"
 
-/// The inner loops of the engine, compiled for several instruction sets; the best one that the processor
-/// has runs. Every output value is summed in one fixed order by fused multiply-adds where the processor has
-/// them, whatever the instruction set and however the work is cut.
+/// The inner loops of the engine, compiled for several instruction sets; the best one that the
+/// processor has runs. Every output value is summed in one fixed order by fused multiply-adds where
+/// the processor has them, whatever the instruction set and however the work is cut.
 namespace tessera::engine {
 
 /// What happens to a convolution's sum before it is stored.
@@ -38,7 +38,8 @@ struct TileBlock {
   const Convolution* convolution = nullptr;
   const Tile* tiles = nullptr;
   std::int64_t count = 0;
-  const Tile* next_tiles = nullptr;  ///< of the block that follows: fetched into the cache meanwhile
+  const Tile* next_tiles =
+      nullptr;  ///< of the block that follows: fetched into the cache meanwhile
   std::int64_t next_count = 0;
 };
 
@@ -51,12 +52,12 @@ void convolve_tiles(const TileBlock& block, float* scratch);
 /// out[p][n] = max(floor, initial[p][n] + sum_k a[p][k] b[k][n]) for p < rows, n < columns.
 struct Product {
   const float* a = nullptr;
-  std::int64_t a_stride = 0;  ///< floats from one row to the next
-  const float* b = nullptr;   ///< [block of 16 columns][k][16], on a cache line
-  std::int64_t b_stride = 0;  ///< floats from one column block to the next
-  std::int64_t depth = 0;     ///< number of k
-  const float* initial = nullptr;    ///< null: zeros
-  std::int64_t initial_stride = 0;   ///< 0: one row for all p
+  std::int64_t a_stride = 0;        ///< floats from one row to the next
+  const float* b = nullptr;         ///< [block of 16 columns][k][16], on a cache line
+  std::int64_t b_stride = 0;        ///< floats from one column block to the next
+  std::int64_t depth = 0;           ///< number of k
+  const float* initial = nullptr;   ///< null: zeros
+  std::int64_t initial_stride = 0;  ///< 0: one row for all p
   float* out = nullptr;
   std::int64_t out_stride = 0;
   std::int64_t rows = 0;

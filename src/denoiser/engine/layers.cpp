@@ -8,7 +8,8 @@ namespace tessera::engine {
 
 namespace {
 
-/// Pixels that go through a product together: what is summed or read for them stays in the first caches.
+/// Pixels that go through a product together: what is summed or read for them stays in the first
+/// caches.
 constexpr std::int64_t kPixels = 48;
 
 /// Calls work(first, last, lane) for each lane's share of [0, count).
@@ -23,7 +24,8 @@ void share(std::int64_t count, const Lanes& lanes, const Work& work) {
   });
 }
 
-/// Row y of the planes, channels last, with a zero pixel before and after: (width + 2) * channels floats.
+/// Row y of the planes, channels last, with a zero pixel before and after: (width + 2) * channels
+/// floats.
 void pack_row(const Planes& in, std::int64_t y, float* packed) {
   const std::int64_t floats = (in.width + 2) * in.channels;
   if (y < 0 || y >= in.height) {
@@ -84,8 +86,8 @@ void head_pixels(const Head& head, const PackedRows& rows, std::int64_t y, std::
   }
 }
 
-/// Output row y of the tail: nine shifted sums of the products z[pixel + 1][position][channel], whose
-/// pixels before the first and after the last are zero.
+/// Output row y of the tail: nine shifted sums of the products z[pixel + 1][position][channel],
+/// whose pixels before the first and after the last are zero.
 void sum_positions(const Tail& tail, const float* const* z, std::int64_t width, float* out,
                    std::int64_t plane) {
   const std::int64_t stride = tail.weights.columns;
@@ -148,7 +150,9 @@ void run_down(const MatrixWeights& weights, const Image& in, const Image& out, c
   });
 }
 
-std::int64_t up_scratch(std::int64_t in_channels) { return kPixels * in_channels; }
+std::int64_t up_scratch(std::int64_t in_channels) {
+  return kPixels * in_channels;
+}
 
 void run_up(const MatrixWeights& weights, const Image& in, const Image& skip, const Image& out,
             const Lanes& lanes) {

@@ -4,7 +4,8 @@
 
 #include "convolution.hpp"
 
-/// The layers of a denoiser other than its 3x3 convolutions of many channels. Threads share the work.
+/// The layers of a denoiser other than its 3x3 convolutions of many channels. Threads share the
+/// work.
 namespace tessera::engine {
 
 /// An image as the caller has it: planes [channel][height][width], contiguous.
@@ -15,7 +16,8 @@ struct Planes {
   std::int64_t width = 0;
 };
 
-/// 3x3 convolution from few channels (see head_weights): out = convolution(in) + bias, relu if asked.
+/// 3x3 convolution from few channels (see head_weights): out = convolution(in) + bias, relu if
+/// asked.
 struct Head {
   MatrixWeights weights;
   std::int64_t in_channels = 0;
@@ -30,8 +32,9 @@ void run_down(const MatrixWeights& weights, const Image& in, const Image& out, c
 void run_up(const MatrixWeights& weights, const Image& in, const Image& skip, const Image& out,
             const Lanes& lanes);
 
-/// 3x3 convolution to few channels (see tail_weights), out as planes. With `head`, of in + head(planes): the
-/// skip connection around the whole network, computed again because that is cheaper than keeping it.
+/// 3x3 convolution to few channels (see tail_weights), out as planes. With `head`, of in +
+/// head(planes): the skip connection around the whole network, computed again because that is
+/// cheaper than keeping it.
 struct Tail {
   MatrixWeights weights;
   Buffer bias;  ///< out_channels floats; empty: none

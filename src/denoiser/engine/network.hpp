@@ -8,31 +8,34 @@
 
 namespace tessera::engine {
 
-/// A network made ready for inference in float32 on the processor: weights transformed once, intermediate
-/// images in one buffer that is kept for the next call. May be called from several threads at once (each
-/// call then has its own buffer). The result's bits do not depend on the number of threads.
+/// A network made ready for inference in float32 on the processor: weights transformed once,
+/// intermediate images in one buffer that is kept for the next call. May be called from several
+/// threads at once (each call then has its own buffer). The result's bits do not depend on the
+/// number of threads.
 class Network {
  public:
   virtual ~Network() = default;
 
-  /// input: (B, channels, H, W) float32, contiguous, on the host, with the sizes the network accepts.
+  /// input: (B, channels, H, W) float32, contiguous, on the host, with the sizes the network
+  /// accepts.
   virtual Tensor run(const Tensor& input) const = 0;
 
-  /// Floats of working memory that run needs for images of this size (one at a time) with the present
-  /// number of threads, input and result not counted.
+  /// Floats of working memory that run needs for images of this size (one at a time) with the
+  /// present number of threads, input and result not counted.
   virtual std::int64_t working_floats(std::int64_t height, std::int64_t width) const = 0;
 };
 
-/// The DRUNet of these weights, in order of use: head; per scale its blocks (two 3x3 kernels each) and the
-/// 2x2 step down; the coarsest blocks; per scale, back up, the 2x2 transposed step and its blocks; tail. The
-/// network's input holds the noise level map as last channel; height and width are multiples of
-/// 2^(scales - 1). From meta tensors: a network that knows working_floats and cannot run.
-/// Null where the engine was not built. Throws error::ShapeMismatch if a weight does not fit.
+/// The DRUNet of these weights, in order of use: head; per scale its blocks (two 3x3 kernels each)
+/// and the 2x2 step down; the coarsest blocks; per scale, back up, the 2x2 transposed step and its
+/// blocks; tail. The network's input holds the noise level map as last channel; height and width
+/// are multiples of 2^(scales - 1). From meta tensors: a network that knows working_floats and
+/// cannot run. Null where the engine was not built. Throws error::ShapeMismatch if a weight does
+/// not fit.
 std::unique_ptr<Network> compile_drunet(const std::vector<Tensor>& weights, std::int64_t scales,
                                         std::int64_t blocks);
 
-/// The DnCNN of these weights, in order of use, each followed by its bias where there are biases; without
-/// the final addition of its input. Otherwise as compile_drunet.
+/// The DnCNN of these weights, in order of use, each followed by its bias where there are biases;
+/// without the final addition of its input. Otherwise as compile_drunet.
 std::unique_ptr<Network> compile_dncnn(const std::vector<Tensor>& weights, bool has_bias);
 
 }  // namespace tessera::engine

@@ -5,8 +5,8 @@
 
 namespace tessera::engine {
 
-/// Runs of memory that will soon be wanted, handed out in chunks of cache lines at an even pace while
-/// products, which leave the memory idle, are computed.
+/// Runs of memory that will soon be wanted, handed out in chunks of cache lines at an even pace
+/// while products, which leave the memory idle, are computed.
 class PrefetchList {
  public:
   static constexpr std::int64_t kLine = 64;

@@ -31,7 +31,9 @@ void Program::need_scratch(std::int64_t floats) {
   scratch_ = std::max(scratch_, round_up(floats, kChannelBlock));
 }
 
-void Program::plan() { plan_ = plan_buffers(requests_); }
+void Program::plan() {
+  plan_ = plan_buffers(requests_);
+}
 
 Image Program::image_of(const Execution& execution, Slot slot) const {
   Image image = images_[static_cast<std::size_t>(slot)];

@@ -19,8 +19,8 @@ struct Execution {
   Lanes lanes;
 };
 
-/// The steps of a network for one image size, and the memory of its intermediate images: an image's place
-/// is free for others before the first and after the last step that uses it.
+/// The steps of a network for one image size, and the memory of its intermediate images: an image's
+/// place is free for others before the first and after the last step that uses it.
 class Program {
  public:
   using Slot = int;
@@ -52,8 +52,8 @@ class Program {
   std::int64_t scratch_ = 0;
 };
 
-/// Appends second(first(in)) by strips (see convolve_pair) with the epilogues given; `out` may be `in`.
-/// With Epilogue::add the second convolution adds `in`.
+/// Appends second(first(in)) by strips (see convolve_pair) with the epilogues given; `out` may be
+/// `in`. With Epilogue::add the second convolution adds `in`.
 void add_pair(Program& program, const WinogradWeights& first, Epilogue first_epilogue,
               const WinogradWeights& second, Epilogue second_epilogue, Program::Slot in,
               Program::Slot out, std::int64_t height, std::int64_t width);

@@ -29,8 +29,8 @@ constexpr Floats kFloats;
 constexpr int kLanes = static_cast<int>(HWY_LANES(float));
 constexpr int kVectorsPerBlock = static_cast<int>(kChannelBlock) / kLanes;
 
-// Rows and 16-column blocks that fill the registers: 6 x 16 floats are 12 of AVX2's 16 registers (two more
-// hold b, one a), 6 x 64 are 24 of AVX-512's 32, 6 x 16 are 24 of NEON's 32.
+// Rows and 16-column blocks that fill the registers: 6 x 16 floats are 12 of AVX2's 16 registers
+// (two more hold b, one a), 6 x 64 are 24 of AVX-512's 32, 6 x 16 are 24 of NEON's 32.
 constexpr int kBlockRows = kVectorsPerBlock > 2 && HWY_TARGET != HWY_NEON ? 3 : 6;
 constexpr int kBlockColumns = kLanes == 16 ? 4 : 1;
 
@@ -74,8 +74,8 @@ HWY_NOINLINE void register_block(const RegisterBlock& block) {
     Vector column[kVectors];
     TESSERA_UNROLL
     for (int j = 0; j < kVectors; ++j) {
-      column[j] = hn::Load(kFloats, b + (j / kVectorsPerBlock) * b_stride +
-                                        (j % kVectorsPerBlock) * kLanes);
+      column[j] = hn::Load(kFloats,
+                           b + (j / kVectorsPerBlock) * b_stride + (j % kVectorsPerBlock) * kLanes);
     }
     TESSERA_UNROLL
     for (int i = 0; i < kRows; ++i) {
@@ -126,14 +126,17 @@ inline RegisterBlockFunction register_block_for(std::int64_t rows, std::int64_t 
     static constexpr auto kTwo = register_blocks<2>(Rows{});
     static constexpr auto kThree = register_blocks<3>(Rows{});
     static constexpr auto kFour = register_blocks<4>(Rows{});
-    return columns == 4 ? kFour[index] : columns == 3 ? kThree[index] : columns == 2 ? kTwo[index] : kOne[index];
+    return columns == 4   ? kFour[index]
+           : columns == 3 ? kThree[index]
+           : columns == 2 ? kTwo[index]
+                          : kOne[index];
   }
 }
 
 alignas(64) inline constexpr float kZeros[kPanel] = {};
 
-// A whole product, cut into register blocks of nearly equal height: b stays in the first cache, a in the
-// second.
+// A whole product, cut into register blocks of nearly equal height: b stays in the first cache, a
+// in the second.
 inline void multiply_blocks(const Product& p) {
   RegisterBlock block{};
   block.a_stride = p.a_stride;
@@ -151,9 +154,8 @@ inline void multiply_blocks(const Product& p) {
     for (std::int64_t h = 0; h < heights; ++h) {
       const std::int64_t high = (p.rows - row + heights - h - 1) / (heights - h);
       block.a = p.a + row * p.a_stride;
-      block.initial = p.initial == nullptr
-                          ? kZeros
-                          : p.initial + row * p.initial_stride + n * kChannelBlock;
+      block.initial =
+          p.initial == nullptr ? kZeros : p.initial + row * p.initial_stride + n * kChannelBlock;
       block.initial_stride = p.initial == nullptr ? 0 : p.initial_stride;
       block.out = p.out + row * p.out_stride + n * kChannelBlock;
       register_block_for(high, wide)(block);

@@ -1,5 +1,5 @@
-// A block of tiles through a 3x3 convolution: input transform, one product per point, output transform.
-// Included once per instruction set.
+// A block of tiles through a 3x3 convolution: input transform, one product per point, output
+// transform. Included once per instruction set.
 
 #if defined(TESSERA_ENGINE_TILE_BLOCK_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef TESSERA_ENGINE_TILE_BLOCK_INL_HPP

@@ -7,13 +7,14 @@
 
 namespace tessera::engine {
 
-/// Input channels that one pass of the register block takes: 16 output channels of them are 16 KB of
-/// weights, half of the first cache.
+/// Input channels that one pass of the register block takes: 16 output channels of them are 16 KB
+/// of weights, half of the first cache.
 inline constexpr std::int64_t kDepth = 256;
 
-/// The scratch memory of a block of tiles: transformed pixels v[point][tile][input channel] and products
-/// m[tile][point][kPanel]. Both strides are a cache line more than the data: the streams of the transforms,
-/// one per point, would otherwise fall into the same few places of the first cache.
+/// The scratch memory of a block of tiles: transformed pixels v[point][tile][input channel] and
+/// products m[tile][point][kPanel]. Both strides are a cache line more than the data: the streams
+/// of the transforms, one per point, would otherwise fall into the same few places of the first
+/// cache.
 struct TileScratch {
   std::int64_t point_stride;
   std::int64_t tile_stride = kPoints * kPanel + kChannelBlock;

@@ -1,6 +1,6 @@
-// The two transforms of F(4x4, 3x3) around the products: B^T d B of the pixels and A^T m A of the products
-// (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016), for one vector of channels.
-// Included once per instruction set.
+// The two transforms of F(4x4, 3x3) around the products: B^T d B of the pixels and A^T m A of the
+// products (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016), for one
+// vector of channels. Included once per instruction set.
 
 #if defined(TESSERA_ENGINE_TRANSFORM_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef TESSERA_ENGINE_TRANSFORM_INL_HPP
@@ -18,11 +18,13 @@ namespace tessera::engine::HWY_NAMESPACE {
 constexpr float kA = 0.70710678118654752440F;
 constexpr float kB = 1.41421356237309504880F;
 
-HWY_INLINE Vector constant(float value) { return hn::Set(kFloats, value); }
+HWY_INLINE Vector constant(float value) {
+  return hn::Set(kFloats, value);
+}
 
-// Outputs 0 and 5, 1 and 2, or 3 and 4 of B^T d, for d = 6 vectors `stride` floats apart. In pairs, because
-// two rows of six intermediate values are what 16 registers hold; loading d again from the first cache is
-// cheaper than storing intermediate values.
+// Outputs 0 and 5, 1 and 2, or 3 and 4 of B^T d, for d = 6 vectors `stride` floats apart. In pairs,
+// because two rows of six intermediate values are what 16 registers hold; loading d again from the
+// first cache is cheaper than storing intermediate values.
 template <int kPair>
 HWY_INLINE void input_pair(const float* d, std::int64_t stride, Vector& first, Vector& second) {
   const Vector d1 = hn::LoadU(kFloats, d + stride);
@@ -73,8 +75,8 @@ HWY_INLINE void input_columns(const float* const* rows, std::int64_t pixel, std:
   input_column(second, v + kSecond * point, kTileInput * point);
 }
 
-// Transforms one tile and one vector of channels. rows: the first pixel of each of the six rows; pixel:
-// floats from pixel to pixel; point: floats from transformed value to value.
+// Transforms one tile and one vector of channels. rows: the first pixel of each of the six rows;
+// pixel: floats from pixel to pixel; point: floats from transformed value to value.
 HWY_INLINE void input_transform(const float* const* rows, std::int64_t pixel, std::int64_t channel,
                                 float* v, std::int64_t point) {
   input_columns<0>(rows, pixel, channel, v, point);
@@ -82,7 +84,8 @@ HWY_INLINE void input_transform(const float* const* rows, std::int64_t pixel, st
   input_columns<2>(rows, pixel, channel, v, point);
 }
 
-// Rows 0 and 2 (kOdd false) or 1 and 3 (kOdd true) of A^T m, for m = 6 vectors `stride` floats apart.
+// Rows 0 and 2 (kOdd false) or 1 and 3 (kOdd true) of A^T m, for m = 6 vectors `stride` floats
+// apart.
 template <bool kOdd>
 HWY_INLINE void output_pair(const float* m, std::int64_t stride, Vector& first, Vector& second) {
   const Vector m1 = hn::Load(kFloats, m + stride);
@@ -98,9 +101,9 @@ HWY_INLINE void output_pair(const float* m, std::int64_t stride, Vector& first, 
     const Vector difference_a = hn::Sub(m1, m2);
     const Vector difference_b = hn::Sub(m3, m4);
     first = hn::MulAdd(constant(kB), difference_b, hn::Mul(constant(kA), difference_a));
-    second = hn::MulAdd(constant(2 * kB), difference_b,
-                        hn::MulAdd(constant(kA / 2), difference_a,
-                                   hn::Load(kFloats, m + 5 * stride)));
+    second =
+        hn::MulAdd(constant(2 * kB), difference_b,
+                   hn::MulAdd(constant(kA / 2), difference_a, hn::Load(kFloats, m + 5 * stride)));
   }
 }
 
@@ -117,7 +120,7 @@ HWY_INLINE void finish(Vector value, const float* bias, const float* residual, f
 struct TileOutput {
   float* rows[kTile];
   const float* residual_rows[kTile];
-  std::int64_t pixel;           // floats from pixel to pixel
+  std::int64_t pixel;  // floats from pixel to pixel
   std::int64_t residual_pixel;
 };
 
@@ -135,8 +138,7 @@ HWY_INLINE void output_row(const Vector* z, const float* bias, const float* resi
   finish<kEpilogue, kBias>(hn::MulAdd(constant(2.0F), sum_b, hn::Mul(constant(0.5F), sum_a)), bias,
                            residual + 2 * residual_pixel, out + 2 * pixel);
   finish<kEpilogue, kBias>(
-      hn::MulAdd(constant(2 * kB), difference_b,
-                 hn::MulAdd(constant(kA / 2), difference_a, z[5])),
+      hn::MulAdd(constant(2 * kB), difference_b, hn::MulAdd(constant(kA / 2), difference_a, z[5])),
       bias, residual + 3 * residual_pixel, out + 3 * pixel);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Before a short loop with a constant number of turns: it must be unrolled, or its array of vectors would
-/// live in memory instead of registers.
+/// Before a short loop with a constant number of turns: it must be unrolled, or its array of
+/// vectors would live in memory instead of registers.
 #if defined(__clang__)
 #define TESSERA_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)

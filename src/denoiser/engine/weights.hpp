@@ -24,12 +24,13 @@ struct WinogradWeights {
   Buffer bias;  ///< out_channels floats; empty: none
 };
 
-/// weight: [out][in][3][3] as LibTorch lays it out; bias: [out] or null. Here and below, with a null weight
-/// the result has its sizes and no values.
+/// weight: [out][in][3][3] as LibTorch lays it out; bias: [out] or null. Here and below, with a
+/// null weight the result has its sizes and no values.
 WinogradWeights winograd_weights(const float* weight, const float* bias, std::int64_t out,
                                  std::int64_t in);
 
-/// A matrix of `rows` x `columns` in the order in which products use it: [block of 16 columns][row][16].
+/// A matrix of `rows` x `columns` in the order in which products use it: [block of 16
+/// columns][row][16].
 struct MatrixWeights {
   std::int64_t rows = 0;
   std::int64_t columns = 0;  ///< a multiple of 16
@@ -40,21 +41,22 @@ struct MatrixWeights {
   float& at(std::int64_t row, std::int64_t column);
 };
 
-/// 3x3 convolution of few input channels: a row is (kernel row, kernel column, input channel); columns are
-/// the padded output channels.
+/// 3x3 convolution of few input channels: a row is (kernel row, kernel column, input channel);
+/// columns are the padded output channels.
 MatrixWeights head_weights(const float* weight, const float* bias, std::int64_t out,
                            std::int64_t in);
 
-/// 3x3 convolution to few output channels, as a product followed by nine shifted sums: rows are the padded
-/// input channels, a column is (kernel position, output channel). The bias is left to the sums.
+/// 3x3 convolution to few output channels, as a product followed by nine shifted sums: rows are the
+/// padded input channels, a column is (kernel position, output channel). The bias is left to the
+/// sums.
 MatrixWeights tail_weights(const float* weight, std::int64_t out, std::int64_t in);
 
-/// 2x2 convolution of stride 2, weight [out][in][2][2]: a row is (kernel row, kernel column, padded input
-/// channel).
+/// 2x2 convolution of stride 2, weight [out][in][2][2]: a row is (kernel row, kernel column, padded
+/// input channel).
 MatrixWeights down_weights(const float* weight, std::int64_t out, std::int64_t in);
 
-/// 2x2 transposed convolution of stride 2, weight [in][out][2][2]: rows are the padded input channels, a
-/// column is (kernel row, kernel column, padded output channel).
+/// 2x2 transposed convolution of stride 2, weight [in][out][2][2]: rows are the padded input
+/// channels, a column is (kernel row, kernel column, padded output channel).
 MatrixWeights up_weights(const float* weight, std::int64_t in, std::int64_t out);
 
 }  // namespace tessera::engine
