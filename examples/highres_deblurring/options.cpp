@@ -89,13 +89,23 @@ void add_method(CLI::App& app, Options& options, std::string& preset, std::strin
       ->group("Method");
 }
 
+/// A flag and its negation that stay open unless one of them is given.
+void add_choice(CLI::App& app, const std::string& name, std::optional<bool>& choice,
+                const std::string& text) {
+  app.add_flag_callback(
+         "--" + name, [&choice] { choice = true; }, text)
+      ->group("Distribution");
+  app.add_flag_callback(
+         "--no-" + name, [&choice] { choice = false; }, "Do not")
+      ->group("Distribution")
+      ->excludes("--" + name);
+}
+
 void add_distribution(CLI::App& app, Options& options) {
-  app.add_flag("--distribute-physics,!--no-distribute-physics", options.distribute_physics,
-               "Share the operators among the ranks [with several ranks]")
-      ->group("Distribution");
-  app.add_flag("--distribute-denoiser,!--no-distribute-denoiser", options.distribute_denoiser,
-               "Denoise by tiles, shared among the ranks [with several ranks]")
-      ->group("Distribution");
+  add_choice(app, "distribute-physics", options.distribute_physics,
+             "Share the operators among the ranks [with several ranks]");
+  add_choice(app, "distribute-denoiser", options.distribute_denoiser,
+             "Denoise by tiles, shared among the ranks [with several ranks]");
   app.add_option(
          "--tiling", options.tiling,
          "auto: even work on all ranks; fixed: patch-size and overlap; peer: deepinv's layout; "
