@@ -22,6 +22,7 @@
 /// (tessera::nccl), io/ (tessera::io: images, arrays, weights) and report/ (tessera::report).
 
 // clang-format off: the order of the rooms
+#include "tessera/core/eigen_map.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/core/version.hpp"
@@ -35,9 +36,12 @@
 #include "tessera/comm/tensor_view.hpp"
 
 #include "tessera/physics/blur.hpp"
+#include "tessera/physics/downsampling.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"
 #include "tessera/physics/linear_operator.hpp"
 #include "tessera/physics/linear_physics.hpp"
+#include "tessera/physics/masking.hpp"
+#include "tessera/physics/matrix_physics.hpp"
 #include "tessera/physics/noise.hpp"
 #include "tessera/physics/padding.hpp"
 #include "tessera/physics/physics.hpp"
