@@ -8,14 +8,6 @@
 #include <c10/util/Logging.h>
 #undef CHECK
 
-<<<<<<< HEAD
-// LibTorch's logging defines a fatal CHECK. Included first, once and for all, it makes way for
-// Catch2's.
-#include <c10/util/Logging.h>
-#undef CHECK
-
-=======
->>>>>>> denoiser
 #include <string>
 
 // Catch2 version 2 (Debian) and version 3 under one name.
