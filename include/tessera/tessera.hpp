@@ -1,19 +1,22 @@
 #pragma once
 
+// clang-format off: a table, and the order of the rooms
+
 /// Everything of tessera's core. Compile times matter more than brevity in a large program: include
 /// the headers you use instead.
 ///
 /// The rooms, in the order in which data flow through them; a room knows only the rooms above it:
 ///
-///   core         Tensor and TensorList (LibTorch's), errors
-///   comm         Communicator: how ranks talk, agree on failures and share out work; tensors sent
-///   through it physics      y_i = A_i(x): forward models, from one image to one measurement per
-///   operator; blurs; noise fidelity     f(x): how badly an image explains the measurements, and
-///   its gradient and proximal operator denoiser     removes noise of a given level from an image:
-///   total variation, DnCNN, DRUNet prior        what images look like: a regulariser, or a
-///   denoiser in its place distributed  operators shared out over ranks, denoisers applied tile by
-///   tile, with the same interfaces solver       iterations that bring fidelity and prior together;
-///   observers, stopping rules metric       how good a restoration is, where the truth is known
+///   core         Tensor and TensorList (LibTorch's), views between them and Eigen, errors
+///   comm         Communicator: how ranks talk, agree on failures and share out work
+///   physics      y_i = A_i(x): forward models, from one image to one measurement per operator;
+///                blurs, masks, downsampling, matrices; noise
+///   fidelity     f(x): how badly an image explains the measurements; gradient, proximal operator
+///   denoiser     removes noise of a given level from an image: total variation, DnCNN, DRUNet
+///   prior        what images look like: a regulariser, or a denoiser in its place
+///   distributed  operators shared out over ranks, denoisers applied tile by tile; same interfaces
+///   solver       iterations that bring fidelity and prior together; observers, stopping rules
+///   metric       how good a restoration is, where the truth is known
 ///
 /// One iteration: x -> fidelity.gradient(x), where physics goes forward and back and ranks add up
 ///                  -> x - step * gradient -> prior.prox, where the denoiser works -> x.
@@ -21,7 +24,6 @@
 /// Not here, because they are components of their own: comm/mpi.hpp (tessera::mpi), comm/nccl.hpp
 /// (tessera::nccl), io/ (tessera::io: images, arrays, weights) and report/ (tessera::report).
 
-// clang-format off: the order of the rooms
 #include "tessera/core/eigen_map.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"

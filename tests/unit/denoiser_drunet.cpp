@@ -265,7 +265,7 @@ TEST_CASE(
 
 TEST_CASE("DRUNet's memory estimate counts the features alive in a block") {
   const DRUNet net(test::sine_weights(test::drunet_keys(3, {4, 6, 8, 10}, 2)),
-                   {.engine = Engine::reference, .compute_type = {}});
+                   {.engine = tessera::Engine::reference, .compute_type = {}});
   CHECK(*net.memory_estimate({2, 3, 64, 64}) == 2.0 * 64 * 64 * 16);
   CHECK(*net.memory_estimate({1, 3, 65, 64}) == 72.0 * 64 * 16);
   CHECK_FALSE(net.memory_estimate({1, 3, 8, 64, 64}));
