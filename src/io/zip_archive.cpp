@@ -93,6 +93,24 @@ ZipArchive::ZipArchive(const InputFile& file) : file_(file) {
     }
   }
   read_directory(offset, size, count);
+  check_overlap();
+}
+
+void ZipArchive::check_overlap() const {
+  std::map<std::uint64_t, std::uint64_t> ends;  // of the entries, by their beginning
+  for (const auto& [name, entry] : entries_) {
+    const bool inside = entry.header_offset <= file_.size() && entry.stored_size <= file_.size();
+    const std::uint64_t end = entry.header_offset + local_size + name.size() + entry.stored_size;
+    if (!inside || end > file_.size()) {
+      throw error::Io("is truncated or damaged at record " + in_quotes(name));
+    }
+    if (!ends.emplace(entry.header_offset, end).second) throw error::Io("has records that overlap");
+  }
+  std::uint64_t free = 0;
+  for (const auto& [begin, end] : ends) {
+    if (begin < free) throw error::Io("has records that overlap");
+    free = end;
+  }
 }
 
 void ZipArchive::read_directory(std::uint64_t offset, std::uint64_t size, std::uint64_t count) {

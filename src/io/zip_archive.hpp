@@ -34,6 +34,8 @@ class ZipArchive {
 
  private:
   const Entry& find(const std::string& name) const;
+  /// Throws if two entries share bytes: a small file could then unpack to any size.
+  void check_overlap() const;
   void read_directory(std::uint64_t offset, std::uint64_t size, std::uint64_t count);
 
   const InputFile& file_;

@@ -131,6 +131,20 @@ TEST_CASE("read_state_dict checks every view against its storage", "[io][state_d
   CHECK_THROWS_WITH(read(6, 0, 7, 0), Contains("shape [7]"));
 }
 
+TEST_CASE("read_state_dict refuses a zip whose records share bytes", "[io][state_dict]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("w.pth");
+  std::string bytes = test::read_bytes(data_file("zip.pth"));
+  const std::string signature = "PK\x01\x02";
+  constexpr std::size_t offset_field = 42;
+  const std::size_t first = bytes.find(signature);
+  const std::size_t last = bytes.rfind(signature);
+  REQUIRE(first < last);
+  bytes.replace(last + offset_field, 4, bytes.substr(first + offset_field, 4));
+  test::write_bytes(path, bytes);
+  CHECK_THROWS_WITH(read_state_dict(path), Contains("w.pth") && Contains("overlap"));
+}
+
 TEST_CASE("read_state_dict survives hostile pickles", "[io][state_dict]") {
   const test::TemporaryFolder folder;
   const std::string path = folder.file("w.pth");
