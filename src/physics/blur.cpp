@@ -56,7 +56,7 @@ Tensor wrap_around(Tensor kernel, const Extents& extents) {
 }
 
 /// Per output pixel the sum costs one multiply-add per kernel element, the FFT some tens per pixel
-/// whatever the kernel; the measured crossing lies at this many elements.
+/// whatever the kernel. A choice, not a measured crossing.
 constexpr std::int64_t largest_direct_kernel = 49;
 
 }  // namespace

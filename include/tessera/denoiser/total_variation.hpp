@@ -18,8 +18,9 @@ struct TotalVariationOptions {
 
   /// Weight per unit of noise level (and, with joint channels, per square root of their number, as
   /// the noise's gradients grow): denoise(x, sigma) minimises with weight = weight_per_sigma *
-  /// sigma [* sqrt(C)]. The default is within 0.2 dB of the best on average over photographs at
-  /// sigma 15 to 50 / 255; more for smooth images (1.0), less for finely textured ones (0.6).
+  /// sigma [* sqrt(C)]. The default suits photographs at sigma 15 to 50 / 255 (up to
+  /// 0.6 dB below the best seen); more for smooth images (1.0), less for finely textured ones
+  /// (0.6).
   double weight_per_sigma = 0.8;
 
   /// Stops when the duality gap is at most this part of the objective. The squared distance to the
