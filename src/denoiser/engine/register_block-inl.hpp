@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "kernels.hpp"
+#include "tile_scratch.hpp"
 #include "unroll.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -35,7 +36,6 @@ constexpr int kBlockRows = kVectorsPerBlock > 2 && HWY_TARGET != HWY_NEON ? 3 : 
 constexpr int kBlockColumns = kLanes == 16 ? 4 : 1;
 
 // A run of cache lines that the product touches on its way, one line every kFetchEvery steps of k.
-constexpr std::int64_t kFetchEvery = 8;
 struct Fetch {
   const char* line = nullptr;
   std::int64_t step = 0;  // bytes; 0: the same line again and again
@@ -43,7 +43,8 @@ struct Fetch {
 
 struct RegisterBlock {
   const float* a;
-  std::int64_t a_stride;
+  std::int64_t a_stride;  // from row to row
+  std::int64_t a_chunk;   // from 16 k to the next 16
   const float* b;
   std::int64_t b_stride;
   std::int64_t depth;
@@ -88,11 +89,15 @@ HWY_NOINLINE void register_block(const RegisterBlock& block) {
   };
   const char* line = block.fetch.line;
   std::int64_t k = block.depth;
-  for (; k >= kFetchEvery; k -= kFetchEvery) {
-    hwy::Prefetch(line);
-    line += block.fetch.step;
-    TESSERA_UNROLL
-    for (int i = 0; i < kFetchEvery; ++i) step();
+  const std::int64_t a_skip = block.a_chunk - kChannelBlock;
+  for (; k >= kChannelBlock; k -= kChannelBlock) {
+    for (std::int64_t i = 0; i < kChannelBlock; i += kFetchEvery) {
+      hwy::Prefetch(line);
+      line += block.fetch.step;
+      TESSERA_UNROLL
+      for (int j = 0; j < kFetchEvery; ++j) step();
+    }
+    a += a_skip;
   }
   for (; k > 0; --k) step();
 
@@ -140,6 +145,7 @@ alignas(64) inline constexpr float kZeros[kPanel] = {};
 inline void multiply_blocks(const Product& p) {
   RegisterBlock block{};
   block.a_stride = p.a_stride;
+  block.a_chunk = kChannelBlock;
   block.b_stride = p.b_stride;
   block.depth = p.depth;
   block.out_stride = p.out_stride;

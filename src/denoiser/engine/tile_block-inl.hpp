@@ -16,6 +16,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace tessera::engine::HWY_NAMESPACE {
 
+// Where channel c of a tile lies among its transformed pixels.
+HWY_INLINE std::int64_t channel_offset(std::int64_t c) {
+  return c / kChannelBlock * TileScratch::kChunk + c % kChannelBlock;
+}
+
 // The transformed pixels of a tile: zero outside the image.
 inline void transform_tile(const Image& in, const Tile& tile, float* v, std::int64_t point) {
   const std::int64_t y = tile.row * kTile - 1;
@@ -24,7 +29,7 @@ inline void transform_tile(const Image& in, const Tile& tile, float* v, std::int
   if (y >= 0 && x >= 0 && y + kTileInput <= in.height && x + kTileInput <= in.width) {
     for (std::int64_t i = 0; i < kTileInput; ++i) rows[i] = in.row(y + i) + x * in.channels;
     for (std::int64_t c = 0; c < in.channels; c += kLanes) {
-      input_transform(rows, in.channels, c, v + c, point);
+      input_transform(rows, in.channels, c, v + channel_offset(c), point);
     }
     return;
   }
@@ -40,7 +45,7 @@ inline void transform_tile(const Image& in, const Tile& tile, float* v, std::int
                   kFloats, border[i][j]);
       }
     }
-    input_transform(rows, kLanes, 0, v + c, point);
+    input_transform(rows, kLanes, 0, v + channel_offset(c), point);
   }
 }
 
@@ -132,9 +137,9 @@ inline PrefetchList next_pixels(const TileBlock& block) {
 inline void multiply_panel(const TileScratch& s, const WinogradWeights& weights, std::int64_t count,
                            std::int64_t panel, std::int64_t blocks, PrefetchList& fetch) {
   const std::int64_t depth = weights.in_channels;
-  const std::int64_t heights = (count + kBlockRows - 1) / kBlockRows;
   RegisterBlock block{};
-  block.a_stride = depth;
+  block.a_stride = kChannelBlock;
+  block.a_chunk = TileScratch::kChunk;
   block.b_stride = depth * kChannelBlock;
   block.out_stride = s.tile_stride;
   block.floor = -std::numeric_limits<float>::infinity();
@@ -145,30 +150,29 @@ inline void multiply_panel(const TileScratch& s, const WinogradWeights& weights,
       for (std::int64_t k = 0; k < depth; k += kDepth) {
         block.depth = std::min(kDepth, depth - k);
         block.b = b + ((point * blocks + n) * depth + k) * kChannelBlock;
-        std::int64_t t = 0;
-        for (std::int64_t h = 0; h < heights; ++h) {
-          const std::int64_t high = (count - t + heights - h - 1) / (heights - h);
-          block.a = s.v + point * s.point_stride + t * depth + k;
+        for (std::int64_t t = 0; t < count; t += kBlockRows) {
+          block.a = s.tile(t) + point * s.point_stride + channel_offset(k);
           block.out = s.m + t * s.tile_stride + point * kPanel + n * kChannelBlock;
           block.initial = k == 0 ? kZeros : block.out;
           block.initial_stride = k == 0 ? 0 : s.tile_stride;
           const char* line = fetch.next();
           block.fetch = line != nullptr ? Fetch{line, PrefetchList::kLine}
                                         : Fetch{reinterpret_cast<const char*>(block.b), 0};
-          register_block_for(high, wide)(block);
-          t += high;
+          register_block_for(std::min<std::int64_t>(kBlockRows, count - t), wide)(block);
         }
       }
     }
   }
 }
 
+static_assert(kTileGroup % kBlockRows == 0, "a register block stays within a group of tiles");
+
 inline void convolve_block(const TileBlock& block, float* scratch) {
   const Convolution& work = *block.convolution;
   const WinogradWeights& weights = *work.weights;
   const TileScratch s(scratch, block.count, weights.in_channels);
   for (std::int64_t t = 0; t < block.count; ++t) {
-    transform_tile(work.in, block.tiles[t], s.v + t * weights.in_channels, s.point_stride);
+    transform_tile(work.in, block.tiles[t], s.tile(t), s.point_stride);
   }
 
   PrefetchList fetch = next_pixels(block);
