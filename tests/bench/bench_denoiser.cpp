@@ -2,13 +2,15 @@
 // LibTorch's own operations beside them, in alternated rounds. Prints JSON. See
 // docs/performance.md.
 //
-//   bench_denoiser --height 512 --width 512 --threads 2 --widths 64,128,256,512 --blocks 4 --rounds
-//   3
+//   bench_denoiser --height 512 --width 512 --threads 2 --widths 64,128,256,512 --blocks 4
+//                  --rounds 3
 //                  --layers        times one residual block per scale too
 //                  --no-reference  leaves LibTorch out
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/rand.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
@@ -24,6 +26,7 @@
 
 #include "denoiser/engine/kernels.hpp"
 #include "denoiser/engine/program.hpp"
+#include "eager_drunet.hpp"
 #include "networks.hpp"
 #include "tessera/denoiser/drunet.hpp"
 
@@ -107,11 +110,11 @@ struct Times {
   std::vector<double> all;
 
   void add(double time) { all.insert(std::upper_bound(all.begin(), all.end(), time), time); }
+  double median() const { return all[all.size() / 2]; }
   std::string json(double flop) const {
     const double least = all.front();
-    const double median = all[all.size() / 2];
     return fmt::format("{{\"min_s\": {:.4f}, \"median_s\": {:.4f}, \"gflops_of_min\": {:.1f}}}",
-                       least, median, flop / least * 1e-9);
+                       least, median(), flop / least * 1e-9);
   }
 };
 
@@ -177,33 +180,46 @@ void bench_layer(const Options& o, std::int64_t channels, std::int64_t height, s
 
 void bench_network(const Options& o) {
   constexpr std::int64_t kChannels = 3;
+  constexpr double kSigma = 0.05;
   const tessera::StateDict weights = random_weights(o, kChannels);
   tessera::NetworkOptions reference_options;
   reference_options.engine = tessera::Engine::reference;
   const tessera::DRUNet ours(weights);
-  const tessera::DRUNet reference(weights, reference_options);
+  const tessera::DRUNet channels_last(weights, reference_options);
+  const bench::EagerDrunet eager(weights, o.widths.size(), o.blocks);
   const Tensor x = at::rand({1, kChannels, o.height, o.width});
+  const Tensor input = at::cat({x, at::full({1, 1, o.height, o.width}, kSigma)}, 1);
 
   const double flop = network_flop(o, kChannels);
-  Times our_times;
-  Times reference_times;
-  ours.denoise(x, 0.05);  // transforms the weights, makes the buffer
+  ours.denoise(x, kSigma);  // transforms the weights, makes the buffer
   rusage usage_now{};
   getrusage(RUSAGE_SELF, &usage_now);
   const double peak_mb = static_cast<double>(usage_now.ru_maxrss) / 1024;
-  if (o.reference) reference.denoise(x, 0.05);
+  Times our_times;
+  Times eager_times;
+  Times channels_last_times;
+  if (o.reference) {
+    channels_last.denoise(x, kSigma);
+    eager(input);
+  }
   for (int round = 0; round < o.rounds; ++round) {
     for (int repeat = 0; repeat < 3; ++repeat)
-      our_times.add(seconds([&] { ours.denoise(x, 0.05); }));
-    if (o.reference) reference_times.add(seconds([&] { reference.denoise(x, 0.05); }));
+      our_times.add(seconds([&] { ours.denoise(x, kSigma); }));
+    if (!o.reference) continue;
+    eager_times.add(seconds([&] { eager(input); }));
+    channels_last_times.add(seconds([&] { channels_last.denoise(x, kSigma); }));
   }
-  fmt::print("  \"network\": {{\"gflop\": {:.1f}, \"ours\": {}", flop * 1e-9, our_times.json(flop));
+  fmt::print("  \"network\": {{\n    \"gflop\": {:.1f},\n    \"ours\": {},\n", flop * 1e-9,
+             our_times.json(flop));
   if (o.reference) {
-    fmt::print(", \"libtorch\": {}, \"ratio_of_min\": {:.2f}", reference_times.json(flop),
-               reference_times.all.front() / our_times.all.front());
+    fmt::print("    \"libtorch\": {},\n    \"libtorch_channels_last\": {},\n",
+               eager_times.json(flop), channels_last_times.json(flop));
+    fmt::print("    \"ratio_of_minima\": {:.2f}, \"ratio_of_medians\": {:.2f},\n",
+               eager_times.all.front() / our_times.all.front(),
+               eager_times.median() / our_times.median());
   }
   const double pixels = static_cast<double>(o.height * o.width);
-  fmt::print(",\n    \"working_elements_per_pixel\": {:.1f}, \"process_peak_mb\": {:.0f}}}",
+  fmt::print("    \"working_elements_per_pixel\": {:.1f}, \"process_peak_mb\": {:.0f}\n  }}",
              ours.memory_estimate(x.sizes()).value_or(0) / pixels, peak_mb);
 }
 

@@ -3,6 +3,9 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <atomic>
+#include <deque>
+#include <utility>
 #include <vector>
 
 namespace tessera::engine {
@@ -14,11 +17,10 @@ constexpr std::int64_t kQuantum = 6;
 
 /// Tiles whose transformed pixels are worked on together: few enough for the second cache, many
 /// enough that the weights, which every block reads from the third one, are not its limit.
+/// Measured: see docs/performance.md.
 std::int64_t tiles_per_block(std::int64_t channels) {
-  if (channels <= 64) return 18;
-  if (channels <= 128) return 12;
-  if (channels <= 256) return 12;
-  return 42;
+  if (channels <= 128) return 18;
+  return channels <= 256 ? 24 : 36;
 }
 
 /// Tiles of rows [first, last) that belong to lane `lane`: a range of columns, or, where there are
@@ -47,36 +49,61 @@ std::vector<Tile> tiles_of_lane(const Image& image, std::int64_t first, std::int
   return tiles;
 }
 
-/// One lane's share of rows [first, last) of tiles, in blocks of nearly equal size.
-void convolve_lane(const Convolution& work, std::int64_t first, std::int64_t last,
-                   std::int64_t lane, const Lanes& lanes) {
-  const std::vector<Tile> tiles = tiles_of_lane(work.in, first, last, lane, lanes.count);
-  const auto count = static_cast<std::int64_t>(tiles.size());
-  const std::int64_t quanta = (count + kQuantum - 1) / kQuantum;
-  const std::int64_t limit = tiles_per_block(work.in.channels);
-  const std::int64_t blocks = (quanta * kQuantum + limit - 1) / limit;
-  const auto border = [&](std::int64_t index) {
-    return std::min(count, quanta * index / blocks * kQuantum);
-  };
-  for (std::int64_t index = 0; index < blocks; ++index) {
+/// One lane's tiles, in blocks of nearly equal size that are handed out in order: to the lane
+/// itself and, when it lags behind, to others.
+class Share {
+ public:
+  Share(const Convolution& work, std::vector<Tile> tiles) : work_(work), tiles_(std::move(tiles)) {
+    const std::int64_t limit = tiles_per_block(work.in.channels);
+    quanta_ = (count() + kQuantum - 1) / kQuantum;
+    blocks_ = (quanta_ * kQuantum + limit - 1) / limit;
+  }
+
+  /// Computes the next block with this scratch memory; false if none is left.
+  bool advance(float* scratch) {
+    const std::int64_t index = next_.fetch_add(1, std::memory_order_relaxed);
+    if (index >= blocks_) return false;
     TileBlock block;
-    block.convolution = &work;
-    block.tiles = tiles.data() + border(index);
+    block.convolution = &work_;
+    block.tiles = tiles_.data() + border(index);
     block.count = border(index + 1) - border(index);
-    if (index + 1 < blocks) {
-      block.next_tiles = tiles.data() + border(index + 1);
+    if (index + 1 < blocks_) {
+      block.next_tiles = tiles_.data() + border(index + 1);
       block.next_count = border(index + 2) - border(index + 1);
     }
-    convolve_tiles(block, lanes.lane(lane));
+    convolve_tiles(block, scratch);
+    return true;
   }
-}
 
+ private:
+  std::int64_t count() const { return static_cast<std::int64_t>(tiles_.size()); }
+  std::int64_t border(std::int64_t index) const {
+    return std::min(count(), quanta_ * index / blocks_ * kQuantum);
+  }
+
+  const Convolution& work_;
+  std::vector<Tile> tiles_;
+  std::int64_t quanta_ = 0;
+  std::int64_t blocks_ = 0;
+  std::atomic<std::int64_t> next_{0};
+};
+
+/// Tile rows [first, last). Lanes that are done early help the others; who computes a tile does not
+/// change its result.
 void convolve_rows(const Convolution& work, std::int64_t first, std::int64_t last,
                    const Lanes& lanes) {
   if (first >= last) return;
+  std::deque<Share> shares;
+  for (std::int64_t lane = 0; lane < lanes.count; ++lane) {
+    shares.emplace_back(work, tiles_of_lane(work.in, first, last, lane, lanes.count));
+  }
   at::parallel_for(0, lanes.count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t lane = begin; lane < end; ++lane) {
-      convolve_lane(work, first, last, lane, lanes);
+      for (std::int64_t i = 0; i < lanes.count; ++i) {
+        Share& share = shares[static_cast<std::size_t>((lane + i) % lanes.count)];
+        while (share.advance(lanes.lane(lane))) {
+        }
+      }
     }
   });
 }
@@ -89,7 +116,7 @@ std::int64_t tile_rows(std::int64_t height) {
 /// megabytes.
 std::int64_t strip_rows(std::int64_t height, std::int64_t width, std::int64_t channels) {
   constexpr std::int64_t kSmall = 5 << 20;  // floats
-  constexpr std::int64_t kRing = 1 << 20;   // floats
+  constexpr std::int64_t kRing = 2 << 20;   // floats
   if (image_floats(height, width, channels) <= kSmall) return tile_rows(height);
   const std::int64_t rows = kRing / image_floats(kTile, width, channels);
   return std::clamp<std::int64_t>(rows - 2, 2, tile_rows(height));

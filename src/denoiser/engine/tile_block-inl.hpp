@@ -137,6 +137,7 @@ inline PrefetchList next_pixels(const TileBlock& block) {
 inline void multiply_panel(const TileScratch& s, const WinogradWeights& weights, std::int64_t count,
                            std::int64_t panel, std::int64_t blocks, PrefetchList& fetch) {
   const std::int64_t depth = weights.in_channels;
+  const bool ahead = depth >= 256;
   RegisterBlock block{};
   block.a_stride = kChannelBlock;
   block.a_chunk = TileScratch::kChunk;
@@ -150,6 +151,7 @@ inline void multiply_panel(const TileScratch& s, const WinogradWeights& weights,
       for (std::int64_t k = 0; k < depth; k += kDepth) {
         block.depth = std::min(kDepth, depth - k);
         block.b = b + ((point * blocks + n) * depth + k) * kChannelBlock;
+        block.ahead = reinterpret_cast<const char*>(block.b + block.depth * kChannelBlock);
         for (std::int64_t t = 0; t < count; t += kBlockRows) {
           block.a = s.tile(t) + point * s.point_stride + channel_offset(k);
           block.out = s.m + t * s.tile_stride + point * kPanel + n * kChannelBlock;
@@ -158,7 +160,9 @@ inline void multiply_panel(const TileScratch& s, const WinogradWeights& weights,
           const char* line = fetch.next();
           block.fetch = line != nullptr ? Fetch{line, PrefetchList::kLine}
                                         : Fetch{reinterpret_cast<const char*>(block.b), 0};
-          register_block_for(std::min<std::int64_t>(kBlockRows, count - t), wide)(block);
+          const std::int64_t high = std::min<std::int64_t>(kBlockRows, count - t);
+          (ahead ? register_block_for<true> : register_block_for<false>)(high, wide)(block);
+          block.ahead += block.depth / kFetchEvery * 2 * PrefetchList::kLine;
         }
       }
     }
