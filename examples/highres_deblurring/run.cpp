@@ -1,7 +1,6 @@
 #include "run.hpp"
 
 #include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
@@ -13,7 +12,6 @@
 #include "problem.hpp"
 #include "ranks.hpp"
 #include "tessera/comm/agreement.hpp"
-#include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
