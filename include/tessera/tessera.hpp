@@ -67,6 +67,7 @@
 #include "tessera/distributed/blend_window.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
+#include "tessera/distributed/operator_costs.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 

@@ -151,4 +151,10 @@ void agree(Communicator& communicator, std::string_view where, const std::except
   std::copy_n(packet.maxima.begin(), maxima.size(), maxima.begin());
 }
 
+void throw_too_late(const Communicator& communicator, std::string_view where,
+                    const std::exception_ptr& failure) {
+  if (communicator.size() == 1 || is_final(failure, communicator)) std::rethrow_exception(failure);
+  throw error::Communication(sentence(where, failure_message(failure), rank_suffix(communicator)));
+}
+
 }  // namespace tessera

@@ -107,6 +107,17 @@ Tensor DistributedPhysics::do_adjoint(const TensorList& v) const {
   });
 }
 
+Tensor DistributedPhysics::mean_of_pseudo_inverses(const TensorList& y,
+                                                   const ConjugateGradientOptions& options) const {
+  const std::string who = name() + ".mean_of_pseudo_inverses";
+  const double weight = detail::weight(OperatorReduction::mean, operator_count());
+  return detail::sum_over_ranks(*communicator_, who, weight, [&](Tensor& sum) {
+    check_measurements(y, "mean_of_pseudo_inverses");
+    for (std::size_t i = 0; i < operators_.size(); ++i)
+      detail::accumulate(sum, operators_[i]->pseudo_inverse({y[i]}, options), who);
+  });
+}
+
 Tensor DistributedPhysics::do_normal_spectrum(const Tensor& x) const {
   const std::string who = name() + ".normal_spectrum";
   Tensor share;
@@ -129,11 +140,13 @@ Tensor DistributedPhysics::do_normal_spectrum(const Tensor& x) const {
         who + ": the ranks' images differ in shape or dtype; every rank must give the same one");
   }
   if (packet.missing()) return {};
-  Tensor spectrum = at::zeros(packet.shape(x), x.options().requires_grad(false));
-  if (share.defined()) spectrum.add_(share);
-  spectrum.mul_(measurement_weight());
-  if (communicator_->size() > 1) all_reduce(*communicator_, spectrum, Reduction::sum);
-  return spectrum;
+  return committed(*communicator_, who, [&] {
+    Tensor spectrum = at::zeros(packet.shape(x), x.options().requires_grad(false));
+    if (share.defined()) spectrum.add_(share);
+    spectrum.mul_(measurement_weight());
+    if (communicator_->size() > 1) all_reduce(*communicator_, spectrum, Reduction::sum);
+    return spectrum;
+  });
 }
 
 }  // namespace tessera

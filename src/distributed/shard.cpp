@@ -102,8 +102,10 @@ Tensor sum_over_ranks(Communicator& communicator, const std::string& who, double
   ImagePacket packet = sum.defined() && !failure ? ImagePacket(sum) : ImagePacket();
   agree(communicator, who, failure, packet.maxima());
   packet.check(who);
-  if (!sum.defined()) sum = packet.zeros();
-  if (communicator.size() > 1) all_reduce(communicator, sum, Reduction::sum);
+  committed(communicator, who, [&] {
+    if (!sum.defined()) sum = packet.zeros();
+    if (communicator.size() > 1) all_reduce(communicator, sum, Reduction::sum);
+  });
   return sum;
 }
 

@@ -295,8 +295,9 @@ Tensor TiledDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) const
   agree(*communicator_, who, failure, packet.maxima());
   packet.check(who);
 
-  const Tensor all =
-      communicator_->size() > 1 ? all_gather(*communicator_, mine, layout_of_x->counts) : mine;
+  const Tensor all = committed(*communicator_, who, [&] {
+    return communicator_->size() > 1 ? all_gather(*communicator_, mine, layout_of_x->counts) : mine;
+  });
   Tensor result = layout_of_x->overlapping ? at::zeros_like(x, at::MemoryFormat::Contiguous)
                                            : at::empty_like(x, at::MemoryFormat::Contiguous);
   const Extents origin(layout_of_x->plan.shape().size(), 0);

@@ -2,9 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
+
+Communicator& Prior::communicator() const {
+  static const CommunicatorPtr self = self_communicator();
+  return *self;
+}
 
 Tensor Prior::prox(const Tensor& z, double step) const {
   check_image(z, name() + ".prox: z");

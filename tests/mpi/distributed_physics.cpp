@@ -1,9 +1,8 @@
 #include <ATen/ops/equal.h>
 
-#include <chrono>
-
 #include "catch.hpp"
 #include "distributed_parts.hpp"
+#include "failures.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
@@ -40,19 +39,6 @@ double inner(const TensorList& u, const TensorList& v) {
   for (std::size_t i = 0; i < u.size(); ++i)
     sum += (u[i].to(at::kDouble) * v[i].to(at::kDouble)).sum().item<double>();
   return sum;
-}
-
-/// Every rank's failure of `action`, which must come within five seconds.
-error::RankFailure failure_of(const std::function<void()>& action) {
-  const auto start = std::chrono::steady_clock::now();
-  try {
-    action();
-  } catch (const error::RankFailure& failure) {
-    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
-    return failure;
-  }
-  FAIL("no rank failure");
-  throw std::logic_error("unreachable");
 }
 
 }  // namespace
@@ -209,11 +195,11 @@ TEST_CASE("an operator that fails on one rank fails on all") {
       test::world(), {.partition = partition});
   const Tensor x = test::indexed({1, 1, 4, 5});
   const TensorList v(physics.held().size(), x);
-  const error::RankFailure failure = failure_of([&] { physics.adjoint(v); });
+  const error::RankFailure failure = test::failure_of([&] { physics.adjoint(v); });
   CHECK(failure.rank() == ranks - 1);
   CHECK(std::string(failure.what()).find("the operator broke") != std::string::npos);
 
-  const error::RankFailure made = failure_of([&] {
+  const error::RankFailure made = test::failure_of([&] {
     DistributedPhysics(2,
                        [](std::int64_t index) -> std::unique_ptr<LinearPhysics> {
                          if (index == 1) throw std::runtime_error("no such file");
@@ -240,8 +226,8 @@ TEST_CASE("what differs between ranks is noticed on all") {
   CHECK_THROWS_AS(physics.adjoint({w}), error::ShapeMismatch);
   // A call that is wrong on one rank alone.
   const TensorList wrong(rank == 0 ? 2 : 1, test::indexed({1, 1, 4, 5}));
-  CHECK(failure_of([&] { physics.adjoint(wrong); }).rank() == 0);
-  CHECK(failure_of([&] { physics.gather(wrong); }).rank() == 0);
+  CHECK(test::failure_of([&] { physics.adjoint(wrong); }).rank() == 0);
+  CHECK(test::failure_of([&] { physics.gather(wrong); }).rank() == 0);
 
   const Partition mine = Partition::explicit_owners(std::vector<int>(3, rank), ranks);
   CHECK_THROWS_AS(

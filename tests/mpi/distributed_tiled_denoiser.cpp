@@ -1,9 +1,8 @@
 #include <ATen/ops/equal.h>
 
-#include <chrono>
-
 #include "catch.hpp"
 #include "distributed_parts.hpp"
+#include "failures.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
@@ -19,18 +18,6 @@ using Shape = std::vector<std::int64_t>;
 
 std::vector<Shape> image_shapes() {
   return {{2, 3, 37, 29}, {2, 1, 11, 14, 17}};
-}
-
-error::RankFailure failure_of(const std::function<void()>& action) {
-  const auto start = std::chrono::steady_clock::now();
-  try {
-    action();
-  } catch (const error::RankFailure& failure) {
-    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
-    return failure;
-  }
-  FAIL("no rank failure");
-  throw std::logic_error("unreachable");
 }
 
 /// Fails on rank `failing`.
@@ -109,7 +96,7 @@ TEST_CASE("a denoiser that fails on one rank fails on all") {
   if (ranks == 1) return;
   for (const int failing : {0, ranks - 1}) {
     const TiledDenoiser tiles(failing_on(failing), test::world(), {.context = 2, .blend = 0});
-    const error::RankFailure failure = failure_of([&] {
+    const error::RankFailure failure = test::failure_of([&] {
       tiles.denoise(test::indexed({1, 1, 40, 40}), 0.1);
     });
     CHECK(failure.rank() == failing);
@@ -131,10 +118,10 @@ TEST_CASE("images and plans that differ between ranks are noticed on all") {
                       .denoise(test::indexed({1, 1, 40, 40}), 0.1),
                   error::InvalidArgument);
   // Wrong on one rank alone: not an image, a level that does not fit.
-  CHECK(failure_of([&] {
+  CHECK(test::failure_of([&] {
           denoise(rank == 1 ? test::indexed({20, 16}) : test::indexed({1, 1, 20, 16}));
         }).rank() == 1);
-  CHECK(failure_of([&] {
+  CHECK(test::failure_of([&] {
           tiles.denoise(
               test::indexed({2, 1, 20, 16}),
               rank == 1 ? NoiseLevel(at::tensor({0.1, 0.2, 0.3}, at::kDouble)) : NoiseLevel(0.1));

@@ -17,7 +17,7 @@
 /// Every data collective of the library is preceded by agree() on the control communicator, and all
 /// agree() messages have one size. So a rank that fails anywhere calls agree() once, with its
 /// failure, and meets the other ranks at their next one: nobody waits for a message that never
-/// comes.
+/// comes. The communication that follows goes through committed().
 namespace tessera {
 
 /// How many numbers agree() can reduce beside the flag.
@@ -62,6 +62,26 @@ auto guarded(Communicator& communicator, std::string_view where, Step&& step)
     }
     agree(communicator, where, failure);
     return std::move(*result);
+  }
+}
+
+/// Local. Throws `failure`, caught between an agreement and the end of the communication that it
+/// opened, as error::Communication: it comes too late to agree upon, because the other ranks wait
+/// in that communication already.
+[[noreturn]] void throw_too_late(const Communicator& communicator, std::string_view where,
+                                 const std::exception_ptr& failure);
+
+/// Collective. Runs `step`, the communication that an agreement opened; returns what it returned.
+/// What can still fail there on one rank alone, such as memory for the result, becomes
+/// error::Communication, with which run_guarded() (comm/program.hpp) ends the job: nobody is left
+/// waiting. On a single rank a failure stays what it is.
+template <typename Step>
+auto committed(const Communicator& communicator, std::string_view where, Step&& step)
+    -> std::invoke_result_t<Step> {
+  try {
+    return std::forward<Step>(step)();
+  } catch (...) {
+    throw_too_late(communicator, where, std::current_exception());
   }
 }
 

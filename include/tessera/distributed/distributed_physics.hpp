@@ -75,6 +75,12 @@ class DistributedPhysics : public LinearPhysics {
   /// ranks that hold the operators; in host memory.
   TensorList scatter(const TensorList& all, int root = 0) const;
 
+  /// Collective. (1/N) sum_i A_i^+ y_i, as StackedPhysics::mean_of_pseudo_inverses: each operator
+  /// inverted alone, by its rank, one all-reduce. Not the least-squares solution, which
+  /// pseudo_inverse gives.
+  Tensor mean_of_pseudo_inverses(const TensorList& y,
+                                 const ConjugateGradientOptions& options = {}) const;
+
  private:
   TensorList do_forward(const Tensor& x) const override;
   TensorList do_measure(const Tensor& x) const override;

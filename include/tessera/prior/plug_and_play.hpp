@@ -19,6 +19,7 @@ class PlugAndPlay : public Prior {
 
   std::string name() const override;
   const Denoiser& denoiser() const { return *denoiser_; }
+  Communicator& communicator() const override { return denoiser_->communicator(); }
 
  private:
   PlugAndPlay(DenoiserPtr denoiser, std::optional<NoiseLevel> sigma);

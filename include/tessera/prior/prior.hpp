@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "tessera/comm/communicator.hpp"
 #include "tessera/core/tensor.hpp"
 
 namespace tessera {
@@ -25,6 +26,9 @@ class Prior {
 
   /// g(x), where g exists as a function.
   virtual std::optional<double> value(const Tensor& /*x*/) const { return std::nullopt; }
+
+  /// The ranks that evaluate the prior together; the self communicator unless distributed.
+  virtual Communicator& communicator() const;
 
  private:
   virtual Tensor do_prox(const Tensor& z, double step) const;

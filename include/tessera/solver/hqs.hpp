@@ -74,7 +74,7 @@ class HQS : public Solver {
     });
   }
 
-  Communicator& do_communicator() const override { return fidelity_->physics().communicator(); }
+  Communicator& do_communicator() const override { return ranks_of(*fidelity_, *prior_); }
 
   const Fidelity* fidelity_;
   const P* prior_;

@@ -60,7 +60,7 @@ class PnP : public Solver {
     });
   }
 
-  Communicator& do_communicator() const override { return fidelity_->physics().communicator(); }
+  Communicator& do_communicator() const override { return ranks_of(*fidelity_, *prior_); }
 
   const Fidelity* fidelity_;
   const P* prior_;

@@ -79,6 +79,15 @@ concept FidelityLike = requires(const F& fidelity, const Tensor& x, double step)
 template <typename P>
 concept PriorLike = requires(const P& prior, const Tensor& x, double step) {
   { prior.prox(x, step) } -> std::convertible_to<Tensor>;
+  { prior.communicator() } -> std::convertible_to<Communicator&>;
 };
+
+/// The ranks that must decide together when to stop: those that share the operators or, if each
+/// rank holds all of them, those that share the prior's work.
+template <FidelityLike Fidelity, PriorLike P>
+Communicator& ranks_of(const Fidelity& fidelity, const P& prior) {
+  Communicator& ranks = fidelity.physics().communicator();
+  return ranks.size() > 1 ? ranks : prior.communicator();
+}
 
 }  // namespace tessera

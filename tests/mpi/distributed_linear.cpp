@@ -1,0 +1,154 @@
+#include <ATen/ops/equal.h>
+
+#include <chrono>
+#include <thread>
+
+#include "catch.hpp"
+#include "distributed_parts.hpp"
+#include "failures.hpp"
+#include "tessera/comm/self.hpp"
+#include "tessera/distributed/distributed_nonlinear_physics.hpp"
+#include "tessera/distributed/distributed_physics.hpp"
+#include "tessera/distributed/operator_costs.hpp"
+#include "tessera/fidelity/l2.hpp"
+#include "tessera/physics/stacked.hpp"
+#include "world.hpp"
+
+using namespace tessera;
+using test::relative_error;
+
+// What is computed from the operators, on any number of ranks as by the stack on one.
+namespace {
+
+template <typename Operator>
+StackedPhysics stack_of(std::int64_t count) {
+  return {count, [](std::int64_t i) { return std::make_shared<Operator>(i); }};
+}
+
+/// The same number, to the bit, on every rank.
+void check_same_on_all_ranks(double number) {
+  std::vector<double> all(static_cast<std::size_t>(test::world()->size()));
+  const std::vector<std::int64_t> counts(all.size(), 1);
+  test::world()->all_gather(&number, all.data(), counts, DataType::f64);
+  for (const double other : all) CHECK(other == number);
+}
+
+}  // namespace
+
+TEST_CASE("the norm without a spectrum: an upper bound, the same on every number of ranks") {
+  const Tensor x = test::indexed({1, 2, 6, 9});
+  for (const std::int64_t count : {1, 3, 7}) {
+    const DistributedPhysics physics(stack_of<test::ShiftAndSample>(count), test::world());
+    CHECK_FALSE(physics.has_normal_spectrum(x));
+    const double norm = physics.norm_squared(x);
+    check_same_on_all_ranks(norm);
+    const double serial = stack_of<test::ShiftAndSample>(count).norm_squared(x);
+    CHECK(norm == Approx(serial).epsilon(1e-12));
+    // ||A^T A x|| <= ||A||^2 ||x|| for every x.
+    const Tensor image = physics.normal(x);
+    CHECK(image.norm().item<double>() <= norm * x.norm().item<double>());
+  }
+}
+
+TEST_CASE("the pseudo-inverse is the least-squares solution, the mean has its own name") {
+  const ConjugateGradientOptions tight{1e-13, 500};
+  const Tensor x = test::indexed({2, 1, 5, 9});
+  for (const std::int64_t count : {3, 7}) {
+    const StackedPhysics stack = stack_of<test::ShiftAndSample>(count);
+    const DistributedPhysics physics(stack, test::world());
+    TensorList all = stack.forward(x);
+    for (std::size_t i = 0; i < all.size(); ++i)  // data that no image explains
+      all[i] = all[i] + 0.1 * test::indexed(all[i].sizes(), static_cast<double>(i));
+    const TensorList mine = physics.select(all);
+    const Tensor solution = physics.pseudo_inverse(mine, tight);
+    CHECK(relative_error(solution, stack.pseudo_inverse(all, tight)) < 1e-10);
+    const Tensor back = physics.adjoint(mine);
+    CHECK((physics.normal(solution) - back).norm().item<double>() <
+          1e-10 * back.norm().item<double>());
+    const Tensor mean = physics.mean_of_pseudo_inverses(mine, tight);
+    CHECK(relative_error(mean, stack.mean_of_pseudo_inverses(all, tight)) < 1e-12);
+    CHECK(relative_error(mean, solution) > 1e-3);
+  }
+}
+
+TEST_CASE("proximal operators of L2, by conjugate gradients and in Fourier space") {
+  const Tensor x = test::indexed({2, 2, 5, 9});
+  const auto check = [&](const auto& stack) {
+    const auto physics = std::make_shared<DistributedPhysics>(stack, test::world());
+    const TensorList all = stack.forward(0.7 * x);
+    const L2Options options{.sigma = 0.5, .conjugate_gradient = {1e-13, 500}};
+    const L2 fidelity(physics, physics->select(all), x, options);
+    const L2 serial(std::make_shared<StackedPhysics>(stack), all, x, options);
+    CHECK(relative_error(fidelity.prox(x, 0.3), serial.prox(x, 0.3)) < 1e-11);
+    // Freed measurements change nothing where the gradient is fused.
+    L2Options frugal = options;
+    frugal.drop_measurements = true;
+    const L2 freed(physics, physics->select(all), x, frugal);
+    CHECK(relative_error(freed.gradient(x), serial.gradient(x)) < 1e-12);
+    CHECK(freed.value(x) == Approx(serial.value(x)).epsilon(1e-10));
+  };
+  check(stack_of<test::ShiftAndSample>(3));
+  check(stack_of<test::Circulant>(7));
+}
+
+TEST_CASE("the distributed vector-Jacobian product is the derivative's adjoint") {
+  for (const std::int64_t count : {1, 3, 7}) {
+    for (const OperatorReduction reduction : {OperatorReduction::sum, OperatorReduction::mean}) {
+      const DistributedNonlinearPhysics physics(
+          count, [](std::int64_t index) { return std::make_unique<test::Saturating>(index); },
+          test::world(), {.reduction = reduction});
+      for (const auto& shape :
+           std::vector<std::vector<std::int64_t>>{{2, 3, 5, 7}, {1, 1, 3, 4, 5}}) {
+        const Tensor x = test::indexed(shape);
+        const Tensor direction = test::indexed(shape, 1.0);
+        const double h = 1e-5;
+        const TensorList ahead = physics.forward(x + h * direction);
+        const TensorList behind = physics.forward(x - h * direction);
+        TensorList v;
+        double along = 0;
+        for (std::size_t i = 0; i < ahead.size(); ++i) {
+          v.push_back(test::indexed(shape, 2.0 + static_cast<double>(physics.held()[i])));
+          along += ((ahead[i] - behind[i]) / (2 * h) * v[i]).sum().template item<double>();
+        }
+        CHECK((physics.vjp(x, v) * direction).sum().item<double>() ==
+              Approx(physics.sum(along)).epsilon(1e-7));
+      }
+    }
+  }
+}
+
+TEST_CASE("operators are shared out by their measured costs") {
+  /// Slow if its index is 2.
+  class Sleeper : public LinearOperator {
+   public:
+    explicit Sleeper(std::int64_t index) : index_(index) {}
+    std::string name() const override { return "sleeper"; }
+
+   private:
+    Tensor do_apply(const Tensor& x) const override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(index_ == 2 ? 400 : 1));
+      return x;
+    }
+    Tensor do_apply_adjoint(const Tensor& v) const override { return v; }
+    std::int64_t index_;
+  };
+  const auto make = [](std::int64_t index) { return std::make_unique<Sleeper>(index); };
+  const Tensor x = test::indexed({1, 1, 4, 5});
+  const int ranks = test::world()->size();
+  const std::vector<double> costs = measured_costs(4, make, x, *test::world(), 1);
+  REQUIRE(costs.size() == 4);
+  for (const double cost : costs) check_same_on_all_ranks(cost);
+  CHECK(costs[2] >= 0.4);
+  CHECK(costs[2] > costs[0] + costs[1] + costs[3]);
+  const Partition partition = Partition::by_cost(costs, ranks);
+  if (ranks > 1) CHECK(partition.of(partition.owner(2)).size() == 1);
+  const DistributedPhysics physics(4, make, test::world(), {.partition = partition});
+  CHECK(relative_error(physics.adjoint(physics.forward(x)), 4 * x) < 1e-14);
+  if (ranks > 1) {
+    CHECK(test::failure_of([&] {
+            measured_costs(4, make, test::world()->is_root() ? Tensor() : x, *test::world());
+          }).rank() == 0);
+    CHECK_THROWS_AS(measured_costs(3 + test::world()->rank(), make, x, *test::world()),
+                    error::InvalidArgument);
+  }
+}
