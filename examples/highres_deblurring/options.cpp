@@ -1,8 +1,15 @@
 #include "options.hpp"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <filesystem>
 #include <iostream>
+#include <map>
+#include <string_view>
 
+#include "tessera/core/error.hpp"
 #include "tessera/core/version.hpp"
 
 namespace {
@@ -36,6 +43,10 @@ void add_problem(CLI::App& app, Options& options) {
                  "Larger side in pixels, the image is scaled to it")
       ->check(CLI::Range(8, 1 << 20))
       ->capture_default_str()
+      ->group("Problem");
+  app.add_option("--max-image-size", options.max_image_size,
+                 "Bound on the image size, for quick tests; 0: none")
+      ->check(CLI::NonNegativeNumber)
       ->group("Problem");
   app.add_option("--num-operators", options.num_operators, "Number of blurred measurements")
       ->check(CLI::Range(1, 1 << 20))
@@ -114,7 +125,7 @@ void add_distribution(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->group("Distribution");
   app.add_option("--patch-size", options.patch_size, "Inner size of a fixed or peer tile in pixels")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
       ->group("Distribution");
   app.add_option("--overlap", options.overlap, "Context around a tile in pixels")
@@ -142,12 +153,30 @@ void add_run(CLI::App& app, Options& options) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
       ->group("Run");
+  app.add_option("--repetitions", options.repetitions,
+                 "Times the restoration is repeated, for times that can be trusted")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->group("Run");
+  app.add_option("--warmup", options.warmup,
+                 "Iterations of each repetition that statistics of times leave out")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group("Run");
   app.add_option("--out", options.out, "Folder for the results")
       ->capture_default_str()
       ->group("Run");
   app.add_flag("--save-npy", options.save_npy, "Also write x.npy, truth.npy and measurements.npy")
       ->group("Run");
   app.add_flag("--quiet", options.quiet, "Print errors only")->group("Run");
+}
+
+void add_report(CLI::App& app, Options& options) {
+  app.add_flag("--no-report", options.no_report, "Do not write OUT/report.html")->group("Report");
+  app.add_option("--report", options.report,
+                 "Write one OUT/report.html over these folders of earlier runs, and stop")
+      ->expected(1, 1 << 20)
+      ->group("Report");
 }
 
 void add_plan(CLI::App& app, Options& options) {
@@ -167,41 +196,154 @@ void add_plan(CLI::App& app, Options& options) {
       ->group("Planning");
 }
 
+void add_grid(CLI::App& app, GridOptions& grid) {
+  app.add_option("--config", grid.config,
+                 "Run the grid of this YAML file, each row by itself into OUT/ROW; other options "
+                 "override the file. The same command again goes on where it stopped")
+      ->group("Grid");
+  app.add_flag("--dry-run", grid.dry_run,
+               "Print what would run and the tiles of each row, and stop")
+      ->needs("--config")
+      ->group("Grid");
+  app.add_option("--submit", grid.submit, "slurm: submit each row as a job of its own")
+      ->check(CLI::IsMember({"slurm"}))
+      ->needs("--config")
+      ->group("Grid");
+  app.add_option("--parallel-config", grid.parallel_config,
+                 "YAML file with the settings of the cluster")
+      ->needs("--submit")
+      ->group("Grid");
+  app.add_option("--mpiexec", grid.mpiexec,
+                 "Launcher and its flags, e.g. \"mpirun --oversubscribe\" [the build's]")
+      ->needs("--config")
+      ->group("Grid");
+}
+
+/// The program's options over a CLI11 parser.
+class CommandLine {
+ public:
+  explicit CommandLine(Options& options) : options_(options) {
+    app_.set_version_flag("--version", "highres_deblurring (tessera " TESSERA_VERSION ")");
+    app_.get_formatter()->column_width(34);
+    add_problem(app_, options);
+    add_method(app_, options, preset_, step_);
+    add_distribution(app_, options);
+    add_run(app_, options);
+    add_report(app_, options);
+    add_grid(app_, options.grid);
+    add_plan(app_, options);
+  }
+
+  CLI::App& app() { return app_; }
+
+  /// After parsing: what presets, solvers and bounds leave, and the options as arguments again.
+  void settle() {
+    settle_method();
+    options_.image_size_given = app_.count("--image-size") > 0;
+    if (options_.max_image_size > 0) {
+      options_.image_size = std::min(options_.image_size, options_.max_image_size);
+    }
+    if (!options_.image.empty() && !options_.truth.empty()) {
+      throw CLI::ValidationError("--truth", "stands in the place of --image: give one of them");
+    }
+    if (!options_.grid.config.empty() && options_.plan) {
+      throw CLI::ValidationError("--plan", "is for one run; with --config give --dry-run");
+    }
+    for (const CLI::Option* option : app_.get_options()) list(*option);
+  }
+
+ private:
+  void settle_method() {
+    const Defaults chosen = defaults(preset_, options_.solver);
+    if (app_.count("--denoiser-sigma") == 0) options_.denoiser_sigma = chosen.denoiser_sigma;
+    if (app_.count("--iterations") == 0) options_.iterations = chosen.iterations;
+    options_.step_size = chosen.step_size;
+    if (app_.count("--step-size") == 0) return;
+    options_.step_size.reset();
+    if (step_ == "auto") return;
+    double value = 0;
+    if (!CLI::detail::lexical_cast(step_, value) || !(value > 0)) {
+      throw CLI::ValidationError("--step-size",
+                                 "is " + step_ + ", expected auto or a positive number");
+    }
+    options_.step_size = value;
+  }
+
+  /// Adds an option to the lists of arguments.
+  void list(const CLI::Option& option) {
+    constexpr std::array<std::string_view, 4> groups = {"Problem", "Method", "Distribution", "Run"};
+    const std::string& group = option.get_group();
+    if (std::find(groups.begin(), groups.end(), group) == groups.end()) return;
+    const std::string name = option.get_name();
+    if (option.count() > 0) {
+      options_.given.push_back({name});
+      if (!is_flag(option)) options_.given.back().push_back(option.results().front());
+    }
+    constexpr std::array<std::string_view, 5> left_out = {"--preset", "--max-image-size", "--out",
+                                                          "--quiet", "--resume"};
+    if (std::find(left_out.begin(), left_out.end(), name) != left_out.end()) return;
+    if (is_flag(option)) {
+      if (option.count() > 0) options_.arguments.push_back(name);
+      return;
+    }
+    const std::string value = final_value(option, name);
+    if (value.empty()) return;
+    options_.arguments.push_back(name);
+    options_.arguments.push_back(value);
+  }
+
+  static bool is_flag(const CLI::Option& option) { return option.get_expected_max() == 0; }
+
+  /// What the option stands at; empty: nothing.
+  std::string final_value(const CLI::Option& option, const std::string& name) const {
+    const bool is_given = option.count() > 0;
+    if (name == "--image-size") {
+      // A .npy truth brings its own size, unless one is given.
+      return is_given || options_.truth.empty() ? fmt::format("{}", options_.image_size) : "";
+    }
+    if (name == "--iterations") return fmt::format("{}", options_.iterations);
+    if (name == "--denoiser-sigma") return fmt::format("{}", options_.denoiser_sigma);
+    if (name == "--step-size") {
+      return options_.step_size ? fmt::format("{}", *options_.step_size) : "auto";
+    }
+    if (!is_given) return option.get_default_str();
+    constexpr std::array<std::string_view, 4> paths = {"--image", "--truth", "--measurements",
+                                                       "--weights"};
+    const std::string value = option.results().front();
+    const bool is_path = std::find(paths.begin(), paths.end(), name) != paths.end();
+    return is_path ? std::filesystem::absolute(value).lexically_normal().string() : value;
+  }
+
+  CLI::App app_{description, "highres_deblurring"};
+  std::string preset_ = "default";
+  std::string step_ = "auto";
+  Options& options_;
+};
+
 }  // namespace
 
 std::optional<int> parse(int argc, char** argv, bool is_root, Options& options) {
-  CLI::App app(description, "highres_deblurring");
-  app.set_version_flag("--version", "highres_deblurring (tessera " TESSERA_VERSION ")");
-  app.get_formatter()->column_width(34);
-  std::string preset = "default";
-  std::string step = "auto";
-  add_problem(app, options);
-  add_method(app, options, preset, step);
-  add_distribution(app, options);
-  add_run(app, options);
-  add_plan(app, options);
+  CommandLine command_line(options);
   try {
-    app.parse(argc, argv);
-    const Defaults chosen = defaults(preset, options.solver);
-    if (app.count("--denoiser-sigma") == 0) options.denoiser_sigma = chosen.denoiser_sigma;
-    if (app.count("--iterations") == 0) options.iterations = chosen.iterations;
-    options.step_size = chosen.step_size;
-    if (app.count("--step-size") > 0) {
-      options.step_size.reset();
-      double value = 0;
-      if (step != "auto" && (!CLI::detail::lexical_cast(step, value) || !(value > 0))) {
-        throw CLI::ValidationError("--step-size",
-                                   "is " + step + ", expected auto or a positive number");
-      }
-      if (step != "auto") options.step_size = value;
-    }
-    options.image_size_given = app.count("--image-size") > 0;
-    if (!options.image.empty() && !options.truth.empty()) {
-      throw CLI::ValidationError("--truth", "stands in the place of --image: give one of them");
-    }
+    command_line.app().parse(argc, argv);
+    command_line.settle();
   } catch (const CLI::ParseError& error) {
     std::ostream nowhere(nullptr);
-    return app.exit(error, is_root ? std::cout : nowhere, is_root ? std::cerr : nowhere);
+    return command_line.app().exit(error, is_root ? std::cout : nowhere,
+                                   is_root ? std::cerr : nowhere);
   }
   return std::nullopt;
+}
+
+Options parse_arguments(std::vector<std::string> arguments) {
+  Options options;
+  CommandLine command_line(options);
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the end
+  try {
+    command_line.app().parse(std::move(arguments));
+    command_line.settle();
+  } catch (const CLI::ParseError& error) {
+    throw tessera::error::InvalidArgument(error.what());
+  }
+  return options;
 }

@@ -5,11 +5,21 @@
 #include <string>
 #include <vector>
 
+/// A grid of runs from a configuration file.
+struct GridOptions {
+  std::string config;           ///< empty: one run
+  bool dry_run = false;         ///< say what would run, and stop
+  std::string submit;           ///< slurm, or empty: run here
+  std::string parallel_config;  ///< how Slurm starts a row
+  std::string mpiexec;          ///< launcher with its flags; empty: the one found by the build
+};
+
 /// What the user asked for: the seed benchmark's keys, with dashes on the command line.
 struct Options {
   std::string image;               ///< photograph; empty: a built-in synthetic scene
   std::int64_t image_size = 2048;  ///< larger side in pixels
   bool image_size_given = false;
+  std::int64_t max_image_size = 0;  ///< bound on image_size; 0: none
   std::int64_t num_operators = 8;
   double noise_level = 0.1;  ///< standard deviation, intensities 0 to 1
   std::uint64_t seed = 42;   ///< operator i draws its noise from seed + i
@@ -21,6 +31,8 @@ struct Options {
   std::optional<double> step_size;    ///< nullopt: 1 / ||A||^2
   std::string init_method = "zeros";  ///< zeros | adjoint | pseudo_inverse
   std::int64_t iterations = 30;
+  std::int64_t repetitions =
+      1;  ///< times the restoration is repeated, for times that can be trusted
 
   std::optional<bool> distribute_physics;   ///< nullopt: if there are several ranks
   std::optional<bool> distribute_denoiser;  ///< nullopt: if there are several ranks
@@ -37,14 +49,30 @@ struct Options {
   std::string measurements;  ///< .npy (N, 3, H, W) in the place of the simulation
   bool save_npy = false;
   std::string out = "results";
+  std::int64_t warmup = 1;          ///< iterations of each repetition that statistics leave out
+  bool no_report = false;           ///< do not write report.html
+  std::vector<std::string> report;  ///< run folders to report on, in the place of running
   bool quiet = false;
 
   bool plan = false;  ///< predict how the run scales, in the place of running it
   std::vector<int> ranks = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
   double bandwidth_gb_per_s = 10;
   double latency_us = 5;
+
+  GridOptions grid;
+
+  /// The problem, the method, the distribution and the run in full, as arguments for this program:
+  /// what was given and every default, with absolute paths. Without --out, --quiet and --resume,
+  /// which do not change the result. Filled by parse.
+  std::vector<std::string> arguments;
+  /// The options given, without those of a grid, as arguments: {{"--image-size", "512"}, ...}.
+  std::vector<std::vector<std::string>> given;
 };
 
 /// Reads the command line. Returns an exit code if the program is to end at once: after --help or
 /// --version, which only the first rank prints, or after an error, which it explains on stderr.
 std::optional<int> parse(int argc, char** argv, bool is_root, Options& options);
+
+/// The same for arguments from elsewhere than the command line, without the program's name. Throws
+/// error::InvalidArgument.
+Options parse_arguments(std::vector<std::string> arguments);

@@ -1,0 +1,341 @@
+#include "grid.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string_view>
+
+#include "grid_plan.hpp"
+#include "grid_state.hpp"
+#include "output.hpp"
+#include "process.hpp"
+#include "slurm.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/io/atomic_file.hpp"
+
+namespace fs = std::filesystem;
+using tessera::error::InvalidArgument;
+using tessera::error::Io;
+
+namespace {
+
+enum class State { done, found, submitted, queued, skipped, failed };
+
+const char* name_of(State state) {
+  switch (state) {
+    case State::done:
+      return "done";
+    case State::found:
+      return "done before";
+    case State::submitted:
+      return "submitted";
+    case State::queued:
+      return "queued";
+    case State::skipped:
+      return "skipped";
+    case State::failed:
+      return "failed";
+  }
+  return "";
+}
+
+/// What became of a row.
+struct Status {
+  State state = State::failed;
+  std::string detail;
+  std::optional<RowResult> result;
+};
+
+std::string program_path() {
+  std::error_code failure;
+  const fs::path path = fs::read_symlink("/proc/self/exe", failure);
+  if (failure) throw Io("the path of this program is not known: /proc/self/exe cannot be read");
+  return path.string();
+}
+
+/// The file as given, or below the folder of the program.
+std::string find_config(const std::string& path) {
+  if (fs::exists(path)) return path;
+  const fs::path beside = fs::path(program_path()).parent_path() / path;
+  return fs::path(path).is_relative() && fs::exists(beside) ? beside.string() : path;
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file || fs::is_directory(path)) throw Io(fmt::format("{}: cannot be read", path));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// What starts the ranks of a row on this machine; empty for a build without MPI.
+std::vector<std::string> launcher(const GridOptions& grid, int ranks) {
+#ifdef TESSERA_EXAMPLE_MPI
+  std::vector<std::string> command;
+  std::istringstream given(grid.mpiexec);
+  for (std::string word; given >> word;) command.push_back(word);
+  if (command.empty())
+    command.emplace_back(fs::exists(TESSERA_MPIEXEC) ? TESSERA_MPIEXEC : "mpiexec");
+  command.emplace_back(TESSERA_MPIEXEC_NUMPROC_FLAG);
+  command.push_back(fmt::format("{}", ranks));
+  return command;
+#else
+  (void)grid;
+  (void)ranks;
+  return {};
+#endif
+}
+
+/// What the program said when it failed: its own sentence, or the last line.
+std::string complaint(const std::string& log) {
+  std::ifstream file(log);
+  std::string last;
+  std::string own;
+  for (std::string line; std::getline(file, line);) {
+    if (line.find_first_not_of(" \t\r=") == std::string::npos) continue;
+    last = line;
+    const std::size_t begin = line.find("highres_deblurring: ");
+    if (begin == 0) own = line.substr(std::string("highres_deblurring: ").size());
+  }
+  return own.empty() ? last : own;
+}
+
+std::string outcome_of(const RowResult& result) {
+  std::string text;
+  if (std::isfinite(result.psnr)) text += fmt::format("PSNR {:.2f} dB", result.psnr);
+  if (std::isfinite(result.time_s)) text += fmt::format(", {:.1f} s", result.time_s);
+  return text;
+}
+
+/// The work on one grid.
+class Grid {
+ public:
+  explicit Grid(const Options& options)
+      : options_(options),
+        config_(read_config(options)),
+        program_(program_path()),
+        target_(read_target(options)),
+        rows_(make_rows(config_, options, target_)) {}
+
+  int run() {
+    print_notices();
+    if (options_.grid.dry_run) return describe();
+    prepare_folder(options_.out);
+    const FolderLock lock(options_.out);
+    std::vector<Status> statuses;
+    for (const GridRow& row : rows_) {
+      statuses.push_back(guarded_status(row));
+      announce(row, statuses.size(), statuses.back());
+    }
+    print_table(statuses);
+    return exit_code(statuses);
+  }
+
+ private:
+  static GridConfig read_config(const Options& options) {
+    const std::string path = find_config(options.grid.config);
+    return parse_config(read_file(path), path);
+  }
+
+  Target read_target(const Options& options) {
+    Target target{.is_cluster = !options.grid.submit.empty(), .machine = this_machine()};
+    if (options.grid.parallel_config.empty()) return target;
+    const std::string path = find_config(options.grid.parallel_config);
+    parallel_ = parse_parallel_config(read_file(path), path);
+    target.threads = threads_of(parallel_);
+    return target;
+  }
+
+  void print_notices() const {
+    fmt::print("Grid {}: {} row{}, results in {}\n", config_.file, rows_.size(),
+               rows_.size() == 1 ? "" : "s", options_.out);
+    const auto any = [&](auto&& holds) { return std::any_of(rows_.begin(), rows_.end(), holds); };
+    if (any([](const GridRow& row) {
+          return row.gpus_per_node > 0 && row.options.device == "cpu";
+        })) {
+      fmt::print(
+          "Rows that ask for GPUs run their tasks on the CPU here, {}: their ranks share the {} "
+          "cores.\n",
+          target_.machine.gpus == 0 ? "as this machine has no usable GPU" : "as --device cpu says",
+          target_.machine.cores);
+    }
+    if (any([&](const GridRow& row) {
+          return !target_.is_cluster && row.ranks() > target_.machine.cores;
+        })) {
+      fmt::print("Some rows have more ranks than the {} cores: their times say little.\n",
+                 target_.machine.cores);
+    }
+    if (any([](const GridRow& row) {
+          return find(row.settings, "patch_size") != nullptr &&
+                 row.options.distribute_denoiser.value_or(false) && row.options.tiling != "fixed" &&
+                 row.options.tiling != "peer";
+        })) {
+      fmt::print(
+          "Tiles are cut evenly for the ranks of a row (tiling: auto); patch_size is used by "
+          "tiling: fixed.\n");
+    }
+    if (any([](const GridRow& row) { return find(row.settings, "num_workers") != nullptr; })) {
+      fmt::print("num_workers has no effect here: every rank makes its own measurements.\n");
+    }
+    std::fflush(stdout);
+  }
+
+  std::vector<std::string> command_of(const GridRow& row) const {
+    std::vector<std::string> command = launcher(options_.grid, row.ranks());
+    command.push_back(program_);
+    const std::vector<std::string> arguments = row.arguments();
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    if (options_.quiet) command.emplace_back("--quiet");
+    return command;
+  }
+
+  /// Why the row cannot run, apart from failures: empty if it can.
+  std::string obstacle_to(const GridRow& row, const RowPlan& plan) const {
+    if (target_.is_cluster) return "";
+#ifndef TESSERA_EXAMPLE_MPI
+    if (row.ranks() > 1) return "needs several ranks; this program was built without MPI";
+#endif
+    return obstacle(row, plan, target_.machine);
+  }
+
+  int describe() {
+    bool is_good = true;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      const GridRow& row = rows_[i];
+      fmt::print("\n[{}/{}] {}: {} rank{} on {}{}\n", i + 1, rows_.size(), row.name, row.ranks(),
+                 row.ranks() == 1 ? "" : "s", row.options.device,
+                 finished(row) ? ", done before: would not run again" : "");
+      try {
+        const RowPlan plan = planner_.plan(row);
+        const std::string reason = obstacle_to(row, plan);
+        if (!reason.empty()) fmt::print("skipped: {}\n", reason);
+        fmt::print("tiles: {}\nmemory: about {:.2f} GB per rank\n", plan.tiles,
+                   plan.bytes_per_rank * 1e-9);
+        fmt::print("{}\n", target_.is_cluster ? batch_script(row, parallel_, program_)
+                                              : shell_command(command_of(row)));
+      } catch (const tessera::error::Error& error) {
+        is_good = false;
+        fmt::print("would fail: {}\n", error.what());
+      }
+    }
+    return is_good ? 0 : 1;
+  }
+
+  Status guarded_status(const GridRow& row) {
+    try {
+      return status(row);
+    } catch (const std::exception& error) {
+      return {State::failed, error.what(), {}};
+    }
+  }
+
+  Status status(const GridRow& row) {
+    if (std::optional<RowResult> result = finished(row)) return {State::found, "", result};
+    const std::string reason = obstacle_to(row, planner_.plan(row));
+    if (!reason.empty()) return {State::skipped, reason, {}};
+    return target_.is_cluster ? submit_row(row) : run_row(row);
+  }
+
+  Status submit_row(const GridRow& row) const {
+    const std::string earlier = submitted_job(row);
+    if (is_queued(earlier)) return {State::queued, fmt::format("job {}", earlier), {}};
+    const std::string script = row.options.out + "/job.sh";
+    const std::string text = batch_script(row, parallel_, program_);
+    prepare_row(row, "sbatch " + shell_command({fs::absolute(script).string()}));
+    tessera::AtomicFile file(script);
+    file.write(text);
+    file.commit();
+    const std::string job = submit(script);
+    remember_job(row, job);
+    return {State::submitted, fmt::format("job {}", job), {}};
+  }
+
+  Status run_row(const GridRow& row) const {
+    const std::vector<std::string> command = command_of(row);
+    prepare_row(row, shell_command(command));
+    if (!options_.quiet) {
+      fmt::print("\n{}: {} rank{}, {} thread{} each\n", row.name, row.ranks(),
+                 row.ranks() == 1 ? "" : "s", row.options.threads,
+                 row.options.threads == 1 ? "" : "s");
+    }
+    const std::string log = row.options.out + "/output.txt";
+    const int code = run_process(command, log, !options_.quiet);
+    if (code != 0) {
+      return {
+          State::failed, fmt::format("exit code {}: {} (see {})", code, complaint(log), log), {}};
+    }
+    if (std::optional<RowResult> result = finished(row)) return {State::done, "", result};
+    return {State::failed, "ended without a complete summary.json", {}};
+  }
+
+  void announce(const GridRow& row, std::size_t number, const Status& status) const {
+    const std::string detail = status.result ? outcome_of(*status.result) : status.detail;
+    fmt::print("[{}/{}] {}: {}{}{}\n", number, rows_.size(), row.name, name_of(status.state),
+               detail.empty() ? "" : ", ", detail);
+    std::fflush(stdout);
+  }
+
+  void print_table(const std::vector<Status>& statuses) const {
+    std::size_t width = 3;
+    for (const GridRow& row : rows_) width = std::max(width, row.name.size());
+    fmt::print("\n{:<{}}  ranks  {:<11}  {:>8}  {:>8}\n", "row", width, "status", "PSNR dB",
+               "time s");
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      const Status& status = statuses[i];
+      fmt::print("{:<{}}  {:>5}  {:<11}", rows_[i].name, width, rows_[i].ranks(),
+                 name_of(status.state));
+      if (status.result) {
+        fmt::print("  {:>8.2f}  {:>8.2f}\n", status.result->psnr, status.result->time_s);
+      } else {
+        fmt::print("  {}\n", status.detail);
+      }
+    }
+  }
+
+  static int exit_code(const std::vector<Status>& statuses) {
+    const auto count = [&](State state) {
+      return std::count_if(statuses.begin(), statuses.end(),
+                           [&](const Status& status) { return status.state == state; });
+    };
+    const auto total = static_cast<std::ptrdiff_t>(statuses.size());
+    return count(State::failed) > 0 || count(State::skipped) == total ? 1 : 0;
+  }
+
+  const Options& options_;
+  GridConfig config_;
+  std::string program_;
+  ParallelConfig parallel_;
+  Target target_;
+  std::vector<GridRow> rows_;
+  Planner planner_;
+};
+
+}  // namespace
+
+bool is_launched_by_mpi() {
+  const auto is_set = [](const char* variable) { return std::getenv(variable) != nullptr; };
+  const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");  // set by srun only
+  return is_set("PMI_RANK") || is_set("PMIX_RANK") || is_set("OMPI_COMM_WORLD_RANK") ||
+         (tasks != nullptr && std::atoi(tasks) > 1);
+}
+
+bool is_first_of_launcher() {
+  for (const char* variable : {"PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"}) {
+    if (const char* rank = std::getenv(variable)) return std::string_view(rank) == "0";
+  }
+  return true;
+}
+
+int run_grid(const Options& options) {
+  try {
+    return Grid(options).run();
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "highres_deblurring: {}\n", error.what());
+  }
+  return 1;
+}

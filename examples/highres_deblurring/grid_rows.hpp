@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config.hpp"
+#include "options.hpp"
+
+/// The machine that rows are to run on.
+struct Machine {
+  int cores = 1;
+  int gpus = 0;
+  double available_bytes = 0;  ///< of memory; 0: unknown
+};
+
+Machine this_machine();
+
+/// A row of the grid, ready to run.
+struct GridRow {
+  std::string name;  ///< of its folder: "pnp-drunet-2-ranks"
+  Settings settings;
+  Options options;  ///< the settings, overridden by the command line; out is its folder
+  int nodes = 1;
+  int tasks_per_node = 1;
+  int gpus_per_node = 0;  ///< as asked for by slurm_gres
+  int ranks() const { return nodes * tasks_per_node; }
+  /// The arguments of its ranks, complete, --out included.
+  std::vector<std::string> arguments() const;
+};
+
+/// Where rows run, and what that leaves to decide.
+struct Target {
+  bool is_cluster = false;  ///< a Slurm cluster in the place of `machine`
+  Machine machine{};
+  int threads = 0;  ///< per rank on the cluster, from cpus-per-task; 0: the program decides
+};
+
+/// The rows of a grid. `command_line` overrides the file. Device and threads, where neither says
+/// them, follow from the target: a row that asks for GPUs runs on the CPU on a machine that has
+/// none, and the cores are shared by the ranks. Throws error::InvalidArgument, with the place in
+/// the file, for values that the program refuses, for a number of tasks that is not the number of
+/// GPUs, and for counts below one.
+std::vector<GridRow> make_rows(const GridConfig& config, const Options& command_line,
+                               const Target& target);
+
+/// Names for rows: solver, denoiser and ranks, and where those do not tell them apart also the keys
+/// that vary. Unique; letters, digits, '.', '_' and '-' only.
+std::vector<std::string> row_names(const std::vector<Settings>& rows,
+                                   const std::vector<int>& ranks);
+
+/// GPUs per node from slurm_gres: "gpu:2" and "gpu:a100:2" are 2, "gpu" is 1, "" and "none" are 0.
+/// Throws error::InvalidArgument for anything else.
+int gpus_of(const std::string& gres);
+
+/// Everything a row runs with as settings: the file, the command line, the defaults.
+Settings resolved(const GridRow& row);

@@ -1,0 +1,224 @@
+#include "../../examples/highres_deblurring/config.hpp"
+
+#include "catch.hpp"
+#include "tessera/core/error.hpp"
+
+namespace {
+
+const char* const published = R"(
+objective:
+  - reconstruction_objective
+dataset:
+  - highres_color_image:
+      image_size: 2048
+      num_operators: 8
+      noise_level: 0.1
+      num_workers : 8
+solver:
+  - PnP:
+      denoiser: drunet
+      denoiser_sigma: 0.005
+      step_size: 0.1
+      init_method: ["zeros"]
+      slurm_gres, slurm_ntasks_per_node, slurm_nodes, distribute_physics, distribute_denoiser, patch_size, overlap, max_batch_size: [
+        ["gpu:1", 1, 1, false, false, 0, 0, 0],
+        ["gpu:2", 2, 1, true, true, 448, 32, 0],
+        ["gpu:4", 4, 1, true, true, 448, 32, 0],
+      ]
+max-runs: 10
+n-repetitions: 1
+plot: true
+html: true
+)";
+
+std::string value(const Settings& row, const std::string& key) {
+  const Setting* setting = find(row, key);
+  return setting == nullptr ? "(none)" : setting->value;
+}
+
+/// What parsing complains about; "accepted" if it does not.
+std::string complaint(const std::string& text) {
+  try {
+    expand(parse_config(text, "grid.yml"));
+  } catch (const tessera::error::InvalidArgument& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::string with_dataset(const std::string& parameters) {
+  return "dataset:\n  - highres_color_image: {" + parameters + "}\nsolver:\n  - PnP\n";
+}
+
+std::string with_solver(const std::string& parameters) {
+  return "dataset:\n  - highres_color_image\nsolver:\n  - PnP:\n      " + parameters + "\n";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("The published file is a grid of three rows") {
+  const std::vector<Settings> rows = expand(parse_config(published, "grid.yml"));
+  REQUIRE(rows.size() == 3);
+  const std::vector<std::string> gpus = {"gpu:1", "gpu:2", "gpu:4"};
+  const std::vector<std::string> tasks = {"1", "2", "4"};
+  const std::vector<std::string> patches = {"0", "448", "448"};
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    CHECK(value(rows[i], "solver") == "pnp");
+    CHECK(value(rows[i], "image_size") == "2048");
+    CHECK(value(rows[i], "num_operators") == "8");
+    CHECK(value(rows[i], "noise_level") == "0.1");
+    CHECK(value(rows[i], "denoiser_sigma") == "0.005");
+    CHECK(value(rows[i], "step_size") == "0.1");
+    CHECK(value(rows[i], "init_method") == "zeros");
+    CHECK(value(rows[i], "slurm_gres") == gpus[i]);
+    CHECK(value(rows[i], "slurm_ntasks_per_node") == tasks[i]);
+    CHECK(value(rows[i], "distribute_denoiser") == (i == 0 ? "false" : "true"));
+    CHECK(value(rows[i], "patch_size") == patches[i]);
+    CHECK(value(rows[i], "n_iter") == "10");
+    CHECK(value(rows[i], "repetitions") == "1");
+  }
+}
+
+TEST_CASE("Lists multiply, the last one fastest; joined keys stay together") {
+  const std::vector<Settings> rows =
+      expand(parse_config("dataset:\n"
+                          "  - highres_color_image: {image_size: [64, 128], noise_level: 0.1}\n"
+                          "solver:\n"
+                          "  - PnP:\n"
+                          "      step_size: [0.1, auto]\n"
+                          "      tiling, overlap: [[auto, 16], [exact, 0]]\n"
+                          "  - DPIR: {denoiser: tv}\n",
+                          "grid.yml"));
+  REQUIRE(rows.size() == 2 * (4 + 1));
+  CHECK(value(rows[0], "tiling") == "auto");
+  CHECK(value(rows[0], "overlap") == "16");
+  CHECK(value(rows[1], "tiling") == "exact");
+  CHECK(value(rows[1], "overlap") == "0");
+  CHECK(value(rows[1], "step_size") == "0.1");
+  CHECK(value(rows[2], "step_size") == "auto");
+  CHECK(value(rows[4], "solver") == "dpir");
+  CHECK(value(rows[4], "image_size") == "64");
+  CHECK(value(rows[5], "image_size") == "128");
+  CHECK(value(rows[5], "n_iter") == "(none)");
+}
+
+TEST_CASE("A solver's own n_iter stands before max-runs") {
+  const std::vector<Settings> rows = expand(parse_config(
+      "dataset: [highres_color_image]\nsolver: [PnP: {n_iter: 3}, DPIR]\nmax-runs: 7\n", "g"));
+  REQUIRE(rows.size() == 2);
+  CHECK(value(rows[0], "n_iter") == "3");
+  CHECK(value(rows[1], "n_iter") == "7");
+}
+
+TEST_CASE("Settings become arguments") {
+  CHECK(to_arguments({"image_size", "64", {}}) == std::vector<std::string>{"--image-size", "64"});
+  CHECK(to_arguments({"n_iter", "3", {}}) == std::vector<std::string>{"--iterations", "3"});
+  CHECK(to_arguments({"distribute_physics", "true", {}}) ==
+        std::vector<std::string>{"--distribute-physics"});
+  CHECK(to_arguments({"distribute_physics", "false", {}}) ==
+        std::vector<std::string>{"--no-distribute-physics"});
+  CHECK(to_arguments({"slurm_nodes", "2", {}}).empty());
+}
+
+TEST_CASE("A row written as a file reads as the same row") {
+  for (const Settings& row : expand(parse_config(published, "grid.yml"))) {
+    const std::vector<Settings> again = expand(parse_config(to_yaml(row), "again.yml"));
+    REQUIRE(again.size() == 1);
+    for (const Setting& setting : row) {
+      INFO(setting.key);
+      CHECK(value(again.front(), setting.key) == setting.value);
+    }
+  }
+  const Settings odd = {{"solver", "dpir", {}}, {"image", "a \"b\" \\c.png", {}}};
+  CHECK(value(expand(parse_config(to_yaml(odd), "odd.yml")).front(), "image") == "a \"b\" \\c.png");
+}
+
+TEST_CASE("An unknown key is refused with its place and the nearest known one") {
+  const std::string key = complaint(with_dataset("image_sise: 64"));
+  CHECK(contains(key, "grid.yml:2:27: "));
+  CHECK(contains(key, "\"image_sise\""));
+  CHECK(contains(key, "nearest known one is \"image_size\""));
+  CHECK(contains(complaint(with_solver("denoiser, patchsize: [[tv, 3]]")), "\"patch_size\""));
+  CHECK(contains(complaint(std::string(published) + "max_runs: 3\n"), "\"max-runs\""));
+  CHECK(contains(complaint("dataset: [highres_colour_image]\nsolver: [PnP]\n"),
+                 "nearest known one is \"highres_color_image\""));
+  CHECK(contains(complaint("dataset: [highres_color_image]\nsolver: [pnp]\n"), "\"PnP\""));
+}
+
+TEST_CASE("A value of the wrong type is refused with key, place, expected and given") {
+  const std::string size = complaint(with_dataset("image_size: large"));
+  CHECK(size == "grid.yml:2:39: image_size: expected an integer, got \"large\"");
+  CHECK(contains(complaint(with_dataset("image_size: 64.5")), "expected an integer"));
+  CHECK(contains(complaint(with_dataset("image_size: \"64\"")), "because of its quotes"));
+  CHECK(contains(complaint(with_dataset("image_size:")), "got nothing"));
+  CHECK(contains(complaint(with_dataset("noise_level: .nan")), "expected a number"));
+  CHECK(contains(complaint(with_dataset("noise_level: {a: 1}")), "got keys and values"));
+  CHECK(contains(complaint(with_solver("distribute_physics: 3")), "expected true or false"));
+  CHECK(contains(complaint(with_solver("step_size: fast")), "expected a number or auto"));
+  CHECK(contains(complaint(with_solver("step_size: [[0.1]]")), "got a list of 1"));
+}
+
+TEST_CASE("A grid that cannot be expanded is refused") {
+  CHECK(contains(complaint(with_solver("init_method: []")), "leaves nothing to run"));
+  CHECK(contains(complaint(with_solver("denoiser, overlap: [[tv, 3], [tv]]")),
+                 "grid.yml:5:36: row 2: expected 2 values, one per key, got a list of 1"));
+  CHECK(contains(complaint(with_solver("denoiser, overlap: tv")), "expected a list of rows"));
+  CHECK(contains(complaint(with_solver("overlap: 3\n      overlap: 4")), "is there twice"));
+  CHECK(contains(complaint(with_solver("overlap: 3\n      denoiser, overlap: [[tv, 3]]")),
+                 "is there twice"));
+  CHECK(contains(complaint(with_solver("overlap: 3\n      receptive_field_size: 4")),
+                 "is there twice"));
+  CHECK(contains(complaint("solver: [PnP]\n"), "there is no key \"dataset\""));
+  CHECK(contains(complaint("dataset: [highres_color_image]\n"), "there is no key \"solver\""));
+  CHECK(contains(complaint("dataset: []\nsolver: [PnP]\n"), "expected a list"));
+  std::string many = "seed: [0";
+  for (int i = 1; i < 40; ++i) many += ", " + std::to_string(i);
+  const std::string grid = "dataset:\n  - highres_color_image: {" + many +
+                           "]}\nsolver:\n  - PnP: {overlap: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,"
+                           "16,17,18,19,20,21,22,23,24,25,26,27]}\n";
+  CHECK(contains(complaint(grid), "more than 1000 rows"));
+}
+
+TEST_CASE("What is not YAML, or not a configuration, is refused with its place") {
+  CHECK(contains(complaint("dataset: [a, b\nsolver: {"), "grid.yml:"));
+  CHECK(contains(complaint("dataset: [a, b\nsolver: {"), "not YAML"));
+  CHECK(contains(complaint("a: b: c"), "grid.yml:1:5: not YAML"));
+  CHECK(contains(complaint(""), "is empty"));
+  CHECK(contains(complaint("- 1\n- 2\n"), "expected keys and values at the top"));
+  CHECK(contains(complaint("a: 1\n---\nb: 2\n"), "a second document"));
+  CHECK(contains(complaint(std::string(5000, '[')), "not YAML"));
+  CHECK(contains(complaint("? [a, b]\n: 1\n"), "expected a key"));
+  CHECK(contains(complaint(std::string(2 << 20, ' ')), "megabyte"));
+}
+
+TEST_CASE("A parallel configuration says how Slurm starts rows") {
+  const ParallelConfig config = parse_parallel_config(
+      "backend: submitit\n"
+      "slurm_time: 30\n"
+      "slurm_stderr_to_stdout: True\n"
+      "slurm_additional_parameters:\n"
+      "  cpus-per-task: 10\n"
+      "  account: me\n"
+      "slurm_setup:\n"
+      "  - module purge\n"
+      "  - export A=\"b c\"\n",
+      "parallel.yml");
+  CHECK(config.time == "30");
+  CHECK(config.launcher == "srun");
+  REQUIRE(config.parameters.size() == 2);
+  CHECK(config.parameters[0] == std::pair<std::string, std::string>("cpus-per-task", "10"));
+  CHECK(config.parameters[1] == std::pair<std::string, std::string>("account", "me"));
+  REQUIRE(config.setup.size() == 2);
+  CHECK(config.setup[1] == "export A=\"b c\"");
+  CHECK_THROWS_WITH(parse_parallel_config("backend: dask\n", "p.yml"),
+                    test::contains("p.yml:1:10: unknown backend \"dask\""));
+  CHECK_THROWS_WITH(parse_parallel_config("slurm_tme: 3\n", "p.yml"),
+                    test::contains("\"slurm_time\""));
+  CHECK_THROWS_WITH(parse_parallel_config("slurm_setup: module purge\n", "p.yml"),
+                    test::contains("expected a list of shell lines"));
+}
