@@ -35,15 +35,14 @@ std::vector<fs::path> own_folders() {
 
 }  // namespace
 
-std::string default_weights() {
+std::string default_weights(const std::string& folder) {
   std::vector<fs::path> candidates;
-  for (const fs::path& folder : own_folders()) {
+  for (const fs::path& own : own_folders()) {
     for (const char* relative : {TESSERA_WEIGHTS_FROM_LIBRARY, TESSERA_WEIGHTS_FROM_PROGRAM}) {
-      candidates.push_back((folder / relative).lexically_normal());
+      candidates.push_back((own / relative).lexically_normal());
     }
   }
-  candidates.emplace_back(TESSERA_WEIGHTS_SOURCE);
-  candidates.emplace_back(TESSERA_WEIGHTS_INSTALLED);
+  if (!folder.empty()) candidates.emplace_back(folder);
   std::vector<std::string> tried;
   for (const fs::path& candidate : candidates) {
     const fs::path file = candidate / file_name;

@@ -8,6 +8,7 @@
 #include "tessera/comm/mpi.hpp"
 #endif
 #ifdef WITH_IO
+#include "tessera/io/default_weights.hpp"
 #include "tessera/io/image.hpp"
 #endif
 
@@ -42,5 +43,8 @@ int main(int argc, char** argv) {
 #endif
   std::printf("consumer: tessera %s, %d ranks by %s, total %g\n", TESSERA_VERSION, ranks->size(),
               ranks->name().c_str(), total);
+#ifdef WITH_IO
+  std::printf("weights: %s\n", tessera::default_weights().c_str());
+#endif
   return total == 8.0 * ranks->size() ? 0 : 1;
 }
