@@ -153,6 +153,19 @@ TEST_CASE("agree: a broken transport is not agreed upon") {
                     "cable cut");
 }
 
+TEST_CASE("committed: what fails after an agreement, on one rank alone, is left to the transport") {
+  CountingCommunicator world(test::world());
+  CHECK(committed(world, "step", [] { return 7; }) == 7);
+  const auto fail = [&] {
+    committed(world, "step", [] { throw std::runtime_error("no memory"); });
+  };
+  CHECK_THROWS_AS(fail(), error::Communication);
+  CHECK_THROWS_WITH(guarded(world, "outer", fail), "step: no memory" + who(world.rank()));
+  const error::RankFailure agreed(0, world.size(), "agreed upon");
+  CHECK_THROWS_AS(committed(world, "step", [&] { throw agreed; }), error::RankFailure);
+  CHECK(world.flags().calls == 0);
+}
+
 TEST_CASE("agree: the message names the place and the rank once, whatever was thrown") {
   Communicator& world = *test::world();
   const auto told = [&](auto&& exception) {

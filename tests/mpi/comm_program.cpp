@@ -37,6 +37,10 @@ int run(tessera::Communicator& ranks, const std::string& fault, int culprit) {
       if (is("kill")) ::raise(SIGKILL);
       if (is("exit")) std::_Exit(5);
     });
+    tessera::committed(ranks, where, [&] {
+      if (step == 3 && is("late")) throw std::runtime_error("no memory for the result");
+      ranks.barrier();
+    });
     if (step > 3 && (fault == "return")) return ranks.rank() == culprit ? 7 : 0;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }

@@ -190,6 +190,34 @@ void check_fails(const std::string& text, TrapPtr Traps::*place) {
   });
 }
 
+/// All ranks, with no memory left for data collectives.
+class OutOfMemory final : public Communicator {
+ public:
+  int rank() const override { return test::world()->rank(); }
+  int size() const override { return test::world()->size(); }
+  std::string name() const override { return "out_of_memory"; }
+  Communicator& control() override { return *test::world(); }
+  [[noreturn]] void abort(int code) override {
+    for (;;) test::world()->abort(code);
+  }
+
+ private:
+  void do_all_reduce(void*, std::int64_t, DataType, Reduction) override { throw std::bad_alloc(); }
+  void do_broadcast(void*, std::int64_t, DataType, int) override { throw std::bad_alloc(); }
+  void do_all_gather(const void*, void*, std::span<const std::int64_t>, DataType) override {
+    throw std::bad_alloc();
+  }
+  void do_reduce_scatter(const void*, void*, std::span<const std::int64_t>, DataType,
+                         Reduction) override {
+    throw std::bad_alloc();
+  }
+  void do_exchange(std::span<const Message>, std::span<const Message>, DataType) override {
+    throw std::bad_alloc();
+  }
+  void do_barrier() override { throw std::bad_alloc(); }
+  CommunicatorPtr do_split(int, int) override { throw std::bad_alloc(); }
+};
+
 /// A folder of this rank's own.
 fs::path own_folder() {
   const fs::path folder =
@@ -288,6 +316,20 @@ TEST_CASE("the lowest of several failed ranks is named, wherever each of them fa
   });
   CHECK(failure.rank() == 0);
   CHECK_THAT(failure.what(), test::contains("the adjoint broke"));
+  test::check_in_step();
+}
+
+TEST_CASE("memory that runs out between an agreement and its collective is no agreed failure") {
+  const auto shared = std::make_shared<OutOfMemory>();
+  const Tensor x = test::indexed({1, 1, 24, 20});
+  const DistributedPhysics physics(
+      shared->size(), [](std::int64_t index) { return std::make_unique<test::Circulant>(index); },
+      shared);
+  CHECK_THROWS_AS(physics.adjoint(physics.forward(x)), error::Communication);
+  CHECK_THROWS_AS(physics.has_normal_spectrum(x), error::Communication);
+  const TiledDenoiser tiles(std::make_shared<test::LocalDenoiser>(1), shared, {.context = 1});
+  CHECK_THROWS_WITH(tiles.denoise(x, 0.1), test::contains("tiled(local).denoise: "));
+  CHECK_THROWS_AS(tiles.denoise(x, 0.1), error::Communication);
   test::check_in_step();
 }
 

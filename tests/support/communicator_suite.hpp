@@ -169,11 +169,14 @@ void check_reduce_scatter(tessera::Communicator& communicator, const Space& spac
     total += counts[static_cast<std::size_t>(rank)];
   }
   const std::int64_t own = counts[static_cast<std::size_t>(communicator.rank())];
-  Buffer<T> all(space, values<T>(communicator.rank(), total));
-  Buffer<T> mine(space, std::vector<T>(static_cast<std::size_t>(own), T(0)));
-  communicator.reduce_scatter(all.data(), mine.data(), counts, type_of<T>(),
-                              tessera::Reduction::sum);
-  CHECK(mine.values() == reduced<T>(communicator.size(), own, tessera::Reduction::sum, offset));
+  using tessera::Reduction;
+  for (const Reduction reduction : {Reduction::sum, Reduction::min, Reduction::max}) {
+    if (is_complex<T> && reduction != Reduction::sum) continue;
+    Buffer<T> all(space, values<T>(communicator.rank(), total));
+    Buffer<T> mine(space, std::vector<T>(static_cast<std::size_t>(own), T(0)));
+    communicator.reduce_scatter(all.data(), mine.data(), counts, type_of<T>(), reduction);
+    CHECK(mine.values() == reduced<T>(communicator.size(), own, reduction, offset));
+  }
 }
 
 /// Every rank sends to every rank, itself included, two messages of different lengths, one of them

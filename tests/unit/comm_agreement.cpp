@@ -29,6 +29,13 @@ TEST_CASE("agree: maxima of one rank are its own, and there is room for so many"
   CHECK_THROWS_AS(agree(*ranks, "step", nullptr, too_many), error::InvalidArgument);
 }
 
+TEST_CASE("committed: on one rank the result and the failure are the step's own") {
+  const CommunicatorPtr ranks = self_communicator();
+  CHECK(committed(*ranks, "step", [] { return 7; }) == 7);
+  CHECK_THROWS_AS(committed(*ranks, "step", [] { throw std::out_of_range("far"); }),
+                  std::out_of_range);
+}
+
 TEST_CASE("run_guarded: exit codes of a program on one rank") {
   const CommunicatorPtr ranks = self_communicator();
   CHECK(run_guarded(*ranks, "program", [] { return 0; }) == 0);
