@@ -1,30 +1,35 @@
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "options.hpp"
+#include "tessera/comm/communicator.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/distributed/tile_plan.hpp"
 #include "tessera/report/recorder.hpp"
 #include "tessera/solver/solver.hpp"
 
-/// What a finished run leaves behind. Only the first rank writes.
+/// A finished run, on one rank.
 struct Outcome {
   tessera::Tensor truth;
   tessera::TensorList measurements;  ///< all of them with --save-npy, else those of the first rank
   tessera::SolveResult result;
-  std::vector<tessera::MetricsRow> rows;
-  double step_size = 0;            ///< the one used
-  double norm_squared = 0;         ///< ||A||^2
-  std::vector<std::string> hosts;  ///< one per rank
-  int threads = 0;                 ///< per rank
-  std::string tiling;              ///< summary of the tile plan; empty if untiled
+  std::shared_ptr<const tessera::Recorder> recorder;
+  double step_size = 0;                          ///< the one used
+  double norm_squared = 0;                       ///< ||A||^2
+  int threads = 0;                               ///< per rank
+  std::optional<tessera::TilePlan> plan;         ///< none if untiled
+  std::vector<std::int64_t> operators_per_rank;  ///< how many blurs each rank has
+  std::string tiling;                            ///< summary of the tile plan; empty if untiled
   double setup_s = 0;
 };
 
 /// Creates the folder and makes sure that it can be written to. Throws error::Io.
 void prepare_folder(const std::string& folder);
 
-/// Writes reconstruction.png, preview.png, metrics.csv, summary.json and, if asked for, the .npy
-/// files into options.out. Throws error::Io.
-void write_outcome(const Options& options, const Outcome& outcome);
+/// Collective. Writes the run's folder (tessera::write_run), preview.png and, if asked for, the
+/// .npy files and report.html into options.out. Throws error::RankFailure.
+void write_outcome(const Options& options, const Outcome& outcome, tessera::Communicator& world);

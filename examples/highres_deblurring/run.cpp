@@ -12,6 +12,7 @@
 #include "problem.hpp"
 #include "ranks.hpp"
 #include "tessera/comm/agreement.hpp"
+#include "tessera/comm/counting.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
@@ -52,6 +53,18 @@ Tensor starting_point(const Options& options, const LinearPhysics& physics, cons
   return physics.pseudo_inverse(y, {.tolerance = 1e-4, .max_iterations = 50});
 }
 
+/// How many operators each rank has.
+std::vector<std::int64_t> operators_per_rank(const LinearPhysics& physics, int ranks) {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(ranks), physics.operator_count());
+  if (const auto* shared = dynamic_cast<const DistributedPhysics*>(&physics)) {
+    for (int rank = 0; rank < ranks; ++rank) {
+      counts[static_cast<std::size_t>(rank)] =
+          static_cast<std::int64_t>(shared->partition().of(rank).size());
+    }
+  }
+  return counts;
+}
+
 /// Progress on the first rank only, and only if wanted.
 SolveResult solve(const Options& options, const Solver& solver, const Tensor& x0,
                   Recorder& recorder, bool is_root) {
@@ -71,15 +84,19 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   options.distribute_denoiser = options.distribute_denoiser.value_or(several);
 
   Outcome outcome;
-  outcome.hosts = gather_hosts(*world);
-  outcome.threads = threads_per_rank(options.threads, outcome.hosts, world->rank());
+  outcome.threads = threads_per_rank(options.threads, gather_hosts(*world), world->rank());
   at::set_num_threads(outcome.threads);
 
   outcome.truth = guarded(*world, "highres_deblurring", [&] {
     if (world->is_root()) prepare_folder(options.out);
     return make_truth(options);
   });
-  const LinearPhysicsPtr physics = make_physics(options, world);
+  // Work queued on a GPU is waited for, so that it is not taken for communication.
+  const auto ranks = std::make_shared<CountingCommunicator>(
+      world,
+      options.device == "cpu" ? std::function<void()>() : [x = outcome.truth] { synchronize(x); });
+  const LinearPhysicsPtr physics = make_physics(options, ranks);
+  outcome.operators_per_rank = operators_per_rank(*physics, world->size());
   DenoiserPtr denoiser;
   guarded(*world, "highres_deblurring", [&] {
     denoiser = make_network(options);
@@ -87,7 +104,8 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
                                ? physics->measure(outcome.truth)
                                : read_measurements(options, physics->held(), outcome.truth);
     if (*options.distribute_denoiser) {
-      const auto tiled = std::make_shared<TiledDenoiser>(denoiser, world, tiling_options(options));
+      const auto tiled = std::make_shared<TiledDenoiser>(denoiser, ranks, tiling_options(options));
+      outcome.plan = tiled->plan(outcome.truth.sizes(), outcome.truth.element_size());
       outcome.tiling = tiled->summary(outcome.truth.sizes(), outcome.truth.element_size());
       check_every_rank_works(options, *physics, tiled.get(), outcome.truth, world->size());
       denoiser = tiled;
@@ -104,11 +122,16 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   const Tensor x0 = starting_point(options, *physics, fidelity, outcome.measurements);
   outcome.setup_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
-  Recorder recorder({.truth = outcome.truth,
-                     .objective = [&](const Tensor& x) { return fidelity.value(x); },
-                     .compare = world->is_root()});
-  outcome.result = solve(options, *solver, x0, recorder, world->is_root());
-  outcome.rows = recorder.rows();
+  const auto recorder = std::make_shared<Recorder>(
+      RecorderOptions{.truth = outcome.truth,
+                      .objective = [&](const Tensor& x) { return fidelity.value(x); },
+                      .compare = world->is_root(),
+                      .traffic = ranks,
+                      .warmup = options.warmup});
+  for (std::int64_t repetition = 0; repetition < options.repetitions; ++repetition) {
+    outcome.result = solve(options, *solver, x0, *recorder, world->is_root());
+  }
+  outcome.recorder = recorder;
   if (const auto* shared = dynamic_cast<const DistributedPhysics*>(physics.get());
       shared && options.save_npy) {
     outcome.measurements = shared->gather(outcome.measurements);

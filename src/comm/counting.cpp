@@ -21,13 +21,15 @@ Traffic& Traffic::operator+=(const Traffic& other) {
   return *this;
 }
 
-CountingCommunicator::CountingCommunicator(ControlOf, CommunicatorPtr inner)
-    : inner_(std::move(inner)) {}
+CountingCommunicator::CountingCommunicator(ControlOf, CommunicatorPtr inner,
+                                           std::function<void()> settle)
+    : inner_(std::move(inner)), settle_(std::move(settle)) {}
 
-CountingCommunicator::CountingCommunicator(CommunicatorPtr inner) : inner_(std::move(inner)) {
+CountingCommunicator::CountingCommunicator(CommunicatorPtr inner, std::function<void()> settle)
+    : inner_(std::move(inner)), settle_(std::move(settle)) {
   if (!inner_) throw error::InvalidArgument("CountingCommunicator: given no communicator");
   control_.reset(
-      new CountingCommunicator(ControlOf{}, CommunicatorPtr(inner_, &inner_->control())));
+      new CountingCommunicator(ControlOf{}, CommunicatorPtr(inner_, &inner_->control()), settle_));
 }
 
 Traffic CountingCommunicator::data() const {
@@ -43,8 +45,10 @@ void CountingCommunicator::reset() {
 
 template <typename Call>
 void CountingCommunicator::count(Collective kind, std::int64_t bytes, Call&& call) {
+  if (settle_) settle_();
   const auto start = std::chrono::steady_clock::now();
   call();
+  if (settle_) settle_();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   traffic_[static_cast<std::size_t>(kind)] += Traffic{1, size() > 1 ? bytes : 0, elapsed.count()};
 }

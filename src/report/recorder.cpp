@@ -1,52 +1,108 @@
 #include "tessera/report/recorder.hpp"
 
+#include <ATen/ops/log10.h>
 #include <fmt/format.h>
 
-#include <iterator>
-#include <limits>
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <type_traits>
 
-#include "tessera/io/atomic_file.hpp"
+#include "tessera/core/error.hpp"
 #include "tessera/metric/psnr.hpp"
 #include "tessera/metric/ssim.hpp"
 
 namespace tessera {
 
+static_assert(std::is_trivially_copyable_v<MetricsRow>, "rows travel between ranks as bytes");
+
+Recorder::Recorder(RecorderOptions options) : options_(std::move(options)) {
+  if (options_.warmup < 0) {
+    throw error::InvalidArgument(
+        fmt::format("Recorder: warmup is {}, expected at least 0", options_.warmup));
+  }
+}
+
 void Recorder::on_start(const Tensor& x0) {
-  rows_.clear();
   if (options_.truth.defined()) check_like(x0, options_.truth, "Recorder: the iterate");
+  device_ = x0.device();
+  ++repetition_;
+  last_time_s_ = 0;
+  costs_ = {};
+}
+
+void Recorder::on_phase_begin(Phase /*phase*/) {
+  if (options_.traffic) {
+    mark_.data = options_.traffic->data();
+    mark_.flags = options_.traffic->flags();
+  }
+  reset_memory_peak(device_);
+  mark_.allocated_mb = memory_use(device_).allocated_mb;
+}
+
+void Recorder::on_phase_end(Phase phase) {
+  PhaseCosts& costs = costs_[static_cast<std::size_t>(phase)];
+  costs.memory = memory_use(device_);
+  costs.memory_delta_mb = costs.memory.allocated_mb - mark_.allocated_mb;
+  peak_mb_ = std::max(peak_mb_, costs.memory.peak_mb);
+  if (options_.traffic) {
+    const Traffic data = options_.traffic->data();
+    costs.communication_s += data.seconds - mark_.data.seconds;
+    costs.bytes_sent += data.bytes_sent - mark_.data.bytes_sent;
+    costs.waiting_s += options_.traffic->flags().seconds - mark_.flags.seconds;
+  }
 }
 
 Observer::Verdict Recorder::on_iteration(const Iteration& iteration) {
-  constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
-  const bool compares = options_.compare && options_.truth.defined();
-  MetricsRow row{.iteration = iteration.index,
-                 .psnr = unknown,
-                 .ssim = unknown,
-                 .mse = unknown,
-                 .objective = options_.objective ? options_.objective(iteration.x) : unknown,
-                 .gradient_time_s = iteration.gradient_time_s,
-                 .denoise_time_s = iteration.prior_time_s,
-                 .time_s = iteration.elapsed_s};
-  if (compares) {
-    row.psnr = psnr(iteration.x, options_.truth).mean().item<double>();
-    row.ssim = ssim(iteration.x, options_.truth).mean().item<double>();
-    row.mse = mse(iteration.x, options_.truth).mean().item<double>();
-  }
+  const auto start = std::chrono::steady_clock::now();
+  MetricsRow row{.repetition = repetition_,
+                 .iteration = iteration.index,
+                 .warmup = iteration.index < options_.warmup};
+  row.relative_change = iteration.relative_change;
+  row.gradient = costs_[static_cast<std::size_t>(Phase::gradient)];
+  row.denoise = costs_[static_cast<std::size_t>(Phase::prior)];
+  row.gradient.time_s = iteration.gradient_time_s;
+  row.denoise.time_s = iteration.prior_time_s;
+  row.time_s = iteration.elapsed_s;
+  row.iteration_time_s = iteration.elapsed_s - last_time_s_;
+  row.process = memory_use(at::kCPU);
+  row.memory = device_.is_cpu() ? row.process : memory_use(device_);
+  row.memory.peak_mb = std::max(peak_mb_, row.memory.peak_mb);
+  if (options_.objective) row.objective = options_.objective(iteration.x);
+  if (options_.compare && options_.truth.defined()) compare(iteration.x, row);
   rows_.push_back(row);
+  last_time_s_ = iteration.elapsed_s;
+  costs_ = {};
+  recording_time_s_ +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return Verdict::proceed;
 }
 
-void write_metrics_csv(const std::string& path, const std::vector<MetricsRow>& rows) {
-  std::string text = "iteration,psnr,ssim,mse,objective,gradient_time_sec,denoise_time_sec,time\n";
-  for (const MetricsRow& row : rows) {
-    fmt::format_to(std::back_inserter(text),
-                   "{},{:.6f},{:.6f},{:.9g},{:.9g},{:.6f},{:.6f},{:.6f}\n", row.iteration, row.psnr,
-                   row.ssim, row.mse, row.objective, row.gradient_time_s, row.denoise_time_s,
-                   row.time_s);
+void Recorder::compare(const Tensor& x, MetricsRow& row) const {
+  const Tensor errors = mse(x, options_.truth);
+  row.mse = errors.mean().item<double>();
+  row.psnr = (-10 * at::log10(errors)).mean().item<double>();
+  row.ssim = ssim(x, options_.truth).mean().item<double>();
+}
+
+std::string Recorder::save() const {
+  std::string bytes(rows_.size() * sizeof(MetricsRow), '\0');
+  if (!rows_.empty()) std::memcpy(bytes.data(), rows_.data(), bytes.size());
+  return bytes;
+}
+
+void Recorder::restore(std::string_view saved) {
+  if (saved.size() % sizeof(MetricsRow) != 0) {
+    throw error::InvalidArgument(
+        fmt::format("Recorder.restore: {} bytes, expected a multiple of {}, the size of a row",
+                    saved.size(), sizeof(MetricsRow)));
   }
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
+  rows_.resize(saved.size() / sizeof(MetricsRow));
+  if (rows_.empty()) return;
+  std::memcpy(rows_.data(), saved.data(), saved.size());
+  repetition_ = rows_.back().repetition;
+  last_time_s_ = rows_.back().time_s;
+  for (const MetricsRow& row : rows_) peak_mb_ = std::max(peak_mb_, row.memory.peak_mb);
 }
 
 }  // namespace tessera

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 
 #include "tessera/comm/communicator.hpp"
 
@@ -25,7 +26,7 @@ struct Traffic {
   /// an exchange. What a transport makes of them is its own affair.
   std::int64_t bytes_sent = 0;
   /// Time inside the calls: waiting for others, and moving data. On a device backend, the time to
-  /// queue the call.
+  /// queue the call, unless the CountingCommunicator was given a `settle`.
   double seconds = 0;
 
   Traffic& operator+=(const Traffic& other);
@@ -36,7 +37,10 @@ struct Traffic {
 /// goes through control()) are counted apart. Groups made by split() are not counted.
 class CountingCommunicator final : public Communicator {
  public:
-  explicit CountingCommunicator(CommunicatorPtr inner);
+  /// `settle` is called before and after every operation, outside and inside of its time: given a
+  /// function that waits for the device, e.g. [x] { synchronize(x); }, work that is still queued is
+  /// not taken for communication, nor communication for work.
+  explicit CountingCommunicator(CommunicatorPtr inner, std::function<void()> settle = {});
 
   int rank() const override { return inner_->rank(); }
   int size() const override { return inner_->size(); }
@@ -60,7 +64,7 @@ class CountingCommunicator final : public Communicator {
 
  private:
   struct ControlOf {};
-  CountingCommunicator(ControlOf, CommunicatorPtr inner);
+  CountingCommunicator(ControlOf, CommunicatorPtr inner, std::function<void()> settle);
 
   template <typename Call>
   void count(Collective kind, std::int64_t bytes, Call&& call);
@@ -77,6 +81,7 @@ class CountingCommunicator final : public Communicator {
   CommunicatorPtr do_split(int color, int key) override;
 
   CommunicatorPtr inner_;
+  std::function<void()> settle_;
   std::unique_ptr<CountingCommunicator> control_;  // null in a control communicator itself
   std::array<Traffic, 7> traffic_{};
 };

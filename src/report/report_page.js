@@ -1,0 +1,364 @@
+"use strict";
+// The sections of the page, from top to bottom.
+
+const at = (id) => document.getElementById(id);
+const lines = (run) => ({line: {color: run.color, dash: run.dash, width: 2.5}, marker: {color: run.color, symbol: run.symbol, size: 8}});
+const tag = (name, attributes = {}, ...children) => {
+  const element = document.createElementNS(name.startsWith("svg:") ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml", name.replace("svg:", ""));
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+};
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  at("theme").setAttribute("aria-pressed", theme === "dark");
+}
+
+function about() {
+  at("about").textContent = `${runs.length} ${runs.length === 1 ? "run" : "runs"}, reported ${data.created}.`;
+  at("version").textContent = data.version;
+  const notes = [...data.notes];
+  if (!window.Plotly) notes.push("plotly.js was not found when tessera was built: the plots are plain pictures without zoom. Install the Python package plotly and build again.");
+  if (runs.length === 0) notes.push("No finished run was found: there is nothing to show.");
+  at("notes").replaceChildren(...notes.map((note) => tag("p", {class: "note"}, note)));
+}
+
+// Groups of runs that compute the same on different numbers of ranks, fewest first.
+function families() {
+  const byMethod = new Map();
+  for (const run of runs) byMethod.set(run.method, [...(byMethod.get(run.method) || []), run]);
+  return [...byMethod.values()].map((family) => [...family].sort((a, b) => a.ranks - b.ranks));
+}
+
+function answers() {
+  const cards = [];
+  const card = (value, text) => cards.push(tag("li", {}, tag("strong", {}, value), tag("span", {}, text)));
+  for (const family of families()) {
+    const psnr = family.map((run) => run.totals.psnr).filter(isNumber);
+    const name = families().length > 1 ? `${family[0].label.replace(/^\d+ ranks?, /, "")}: ` : "";
+    if (psnr.length > 1) card(`${number(Math.max(...psnr) - Math.min(...psnr), 2)} dB`, `${name}largest difference in final PSNR between its runs`);
+    else if (psnr.length === 1) card(`${number(psnr[0], 4)} dB`, `${name}final PSNR`);
+    const [first, last] = [family[0], family[family.length - 1]];
+    if (last.ranks > first.ranks) {
+      const gain = first.median("iteration_time_sec") / last.median("iteration_time_sec");
+      card(`${number(gain)}×`, `${name}speed of ${last.ranks} ranks over ${first.ranks}, on ${number(last.processors / first.processors)} times the ${first.onGpu ? "GPUs" : "threads"}`);
+    }
+    const shares = last.breakdown.map((seconds, i) => [seconds, phases[i].name]).sort((a, b) => b[0] - a[0]);
+    const total = last.breakdown.reduce((sum, seconds) => sum + seconds, 0);
+    if (total > 0) card(`${Math.round((100 * shares[0][0]) / total)} %`, `${name}of an iteration is ${shares[0][1]} (${last.label})`);
+  }
+  at("answers").replaceChildren(...cards.slice(0, 12));
+}
+
+function overview() {
+  const head = ["Run", "PSNR dB", "SSIM", "Iteration s", "Gradient s", "Denoiser s", "Communication s", "Waiting s", "Sent MB", "Memory MB"];
+  const rows = runs.map((run) => {
+    const name = tag("span", {}, tag("span", {class: "swatch", style: `background:${run.color}`}), run.label);
+    return [name, number(run.totals.psnr, 4), number(run.totals.ssim), ...["iteration_time_sec", "gradient_time_sec", "denoise_time_sec", "communication_time_sec", "waiting_time_sec"].map((key) => number(run.median(key))),
+      number((run.median("communication_bytes") || 0) / 1e6), number(run.all.memory_peak_mb ? run.all.memory_peak_mb.max : null)];
+  });
+  fillTable(at("runs"), head, rows);
+}
+
+function quality() {
+  const against = (x) => runs.filter((run) => (run.rows.psnr || []).some(isNumber))
+    .map((run) => ({name: run.label, x: x(run), y: run.rows.psnr, mode: "lines+markers", ...lines(run)}));
+  draw("plot-psnr-iteration", "PSNR against iteration", against((run) => run.rows.iteration.map((i) => i + 1)), {xaxis: {title: "iteration"}, yaxis: {title: "PSNR in dB"}});
+  draw("plot-psnr-time", "PSNR against time", against((run) => run.rows.time), {xaxis: {title: "seconds", rangemode: "tozero"}, yaxis: {title: "PSNR in dB"}});
+}
+
+const bar = (phase, x, y) => ({type: "bar", name: phase.name, x, y, marker: {color: phase.color, line: {width: 1, color: "#00000055"}, pattern: {shape: phase.pattern, fgcolor: "#00000088", size: 6}}});
+// Long names in two lines, so that they fit below a bar.
+const broken = (label) => label.replace(", ", "<br>");
+
+function time() {
+  draw("plot-time", "An iteration", phases.map((phase, i) => bar(phase, runs.map((run) => broken(run.label)), runs.map((run) => run.breakdown[i]))), {barmode: "stack", xaxis: {title: "", type: "category"}, yaxis: {title: "seconds"}});
+  const warmup = runs.length > 0 && runs[0].summary.statistics ? runs[0].summary.statistics.warmup_iterations : 0;
+  at("time-caption").textContent = `Medians over iterations, repetitions and ranks; the first ${warmup === 1 ? "iteration is" : `${warmup} iterations are`} left out as warm-up. `
+    + "Gradient and denoiser are what a rank computes itself; communication moves data; waiting is for ranks that are not ready yet; other is the stopping rules.";
+}
+
+function memory() {
+  const traces = [];
+  for (const run of runs) {
+    for (const [phase, dash] of [["gradient", "dot"], ["denoise", "solid"]]) {
+      const y = run.rows[`${phase}_memory_${run.onGpu ? "peak" : "allocated"}_mb`];
+      if (!y || !y.some(isNumber)) continue;
+      traces.push({name: `${run.label}: ${phase === "gradient" ? "gradient" : "denoiser"}`, x: run.rows.iteration.map((i) => i + 1), y, mode: "lines+markers",
+        line: {color: run.color, dash, width: 2.5}, marker: {color: run.color, symbol: phase === "gradient" ? `${run.symbol}-open` : run.symbol, size: 7}});
+    }
+  }
+  draw("plot-memory", "Memory of a step, first rank", traces, {xaxis: {title: "iteration"}, yaxis: {title: "MB", rangemode: "tozero"}});
+  at("memory-caption").textContent = runs.every((run) => run.onGpu) ? "The most that tensors held during the step."
+    : "On the CPU: the resident set of the process at the end of the step, libraries and weights included. On a GPU: the most that tensors held during the step.";
+}
+
+function scaling() {
+  const several = families().filter((family) => new Set(family.map((run) => run.ranks)).size > 1);
+  at("scaling-plots").hidden = several.length === 0;
+  at("scaling-note").hidden = false;
+  if (several.length === 0) {
+    at("scaling-note").textContent = "Scaling needs runs of the same problem on at least two numbers of ranks.";
+    return;
+  }
+  const times = [], efficiency = [];
+  for (const family of several) {
+    const x = family.map((run) => run.ranks), first = family[0];
+    const name = several.length > 1 ? `${first.label.replace(/^\d+ ranks?, /, "")}: ` : "";
+    const ideal = family.map((run) => (first.median("iteration_time_sec") * first.processors) / run.processors);
+    const series = (what, key, extra) => times.push({name: name + what, x, y: family.map((run) => run.median(key)), mode: "lines+markers", ...extra});
+    series("iteration", "iteration_time_sec", lines(first));
+    series("denoiser", "denoise_time_sec", {line: {color: "#0072b2", dash: "dash"}, marker: {symbol: "square", size: 8, color: "#0072b2"}});
+    series("gradient", "gradient_time_sec", {line: {color: "#009e73", dash: "dot"}, marker: {symbol: "diamond", size: 8, color: "#009e73"}});
+    times.push({name: `${name}ideal`, x, y: ideal, mode: "lines", line: {color: css("--soft"), dash: "longdash", width: 1.5}});
+    efficiency.push({name: `${name}iteration`, x, y: family.map((run, i) => (100 * ideal[i]) / run.median("iteration_time_sec")), mode: "lines+markers", ...lines(first)});
+  }
+  if (several.length === 1) Object.assign(times[0], {line: {color: "#d55e00", width: 2.5}, marker: {color: "#d55e00", size: 8}});
+  const ranks = [...new Set(several.flat().map((run) => run.ranks))].sort((a, b) => a - b);
+  efficiency.push({name: "ideal", x: [ranks[0], ranks[ranks.length - 1]], y: [100, 100], mode: "lines", line: {color: css("--soft"), dash: "longdash", width: 1.5}});
+  const xaxis = {title: "ranks", type: "log", tickvals: ranks, ticktext: ranks.map(String)};
+  draw("plot-scaling", "Strong scaling", times, {xaxis, yaxis: {title: "seconds per iteration", type: "log", dtick: "D2"}});
+  draw("plot-efficiency", "Parallel efficiency", efficiency, {xaxis, yaxis: {title: "%", rangemode: "tozero"}});
+  const shared = several.flat().filter((run) => !run.onGpu && run.ranks > 1 && new Set(run.summary.hosts).size === 1);
+  at("scaling-note").hidden = shared.length === 0;
+  at("scaling-note").textContent = `On the CPU the ideal counts threads, ranks times threads per rank: ${several.flat().map((run) => `${run.ranks} × ${run.processors / run.ranks}`).join(", ")}. `
+    + "Ranks that share the cores of one machine cannot be faster than one rank that has them all.";
+}
+
+// --- ranks and tiles ---
+
+const svg = (name, attributes, ...children) => tag(`svg:${name}`, attributes, ...children);
+const box = (spans) => `M${spans[1][0]} ${spans[0][0]}H${spans[1][1]}V${spans[0][1]}H${spans[1][0]}Z`;
+
+function tilePicture(run) {
+  const plan = run.plan;
+  if (!plan || plan.shape.length !== 2) {
+    at("tiles").replaceChildren(...(run.pictures.reconstruction ? [tag("img", {src: data.pictures[run.pictures.reconstruction].uri, alt: "The restored picture", style: "width:100%"})] : []));
+    at("tiles-caption").textContent = "The denoiser was given the whole picture: there are no tiles.";
+    return;
+  }
+  const [height, width] = plan.shape, unit = Math.max(height, width) / 600;
+  const picture = svg("svg", {viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Tile plan"});
+  const defs = svg("defs", {});
+  picture.append(defs);
+  if (run.pictures.reconstruction) picture.append(svg("image", {href: data.pictures[run.pictures.reconstruction].uri, width, height, preserveAspectRatio: "none"}));
+  const detail = svg("g", {"pointer-events": "none"});
+  const show = (i) => {
+    const tile = plan.tiles[i], color = colorOf(tile.owner);
+    const size = (spans) => spans.map(([a, b]) => b - a).reverse().join(" × ");
+    detail.replaceChildren(
+      svg("path", {d: box(tile.window) + box(tile.support), "fill-rule": "evenodd", fill: color, "fill-opacity": .35}),
+      svg("path", {d: box(tile.window), fill: "none", stroke: "#fff", "stroke-width": 3 * unit}),
+      svg("path", {d: box(tile.window), fill: "none", stroke: color, "stroke-width": 2 * unit, "stroke-dasharray": `${8 * unit} ${4 * unit}`}),
+      svg("path", {d: box(tile.support) + box(tile.core), "fill-rule": "evenodd", fill: `url(#hatch)`}),
+      svg("path", {d: box(tile.core), fill: "none", stroke: "#000", "stroke-width": 2.5 * unit}));
+    at("tiles-caption").textContent = `${plan.tiles.length} tiles. Number and colour: the rank that denoises a tile. Chosen: tile ${i + 1} of rank ${tile.owner}, core ${size(tile.core)} pixels, `
+      + `given to the denoiser with its halo (dashed) as ${size(tile.window)}; hatched: blended with its neighbours. Choose another with the pointer, or Tab and Enter.`;
+  };
+  const hatch = svg("pattern", {id: "hatch", width: 6 * unit, height: 6 * unit, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)"});
+  hatch.append(svg("rect", {width: 6 * unit, height: 6 * unit, fill: "#fff", "fill-opacity": .5}), svg("rect", {width: 2.5 * unit, height: 6 * unit, fill: "#000"}));
+  defs.append(hatch);
+  plan.tiles.forEach((tile, i) => {
+    const color = colorOf(tile.owner), [[top, bottom], [left, right]] = tile.core;
+    const text = svg("text", {x: (left + right) / 2, y: (top + bottom) / 2, "font-size": Math.min(28 * unit, (right - left) / 2, (bottom - top) / 2), "text-anchor": "middle", "dominant-baseline": "central",
+      fill: "#fff", stroke: "#000", "stroke-width": 3 * unit, "paint-order": "stroke", "font-weight": 700, "font-family": "system-ui, sans-serif"}, String(tile.owner));
+    const group = svg("g", {class: "tile", tabindex: 0, role: "button", "aria-label": `Tile ${i + 1}, rank ${tile.owner}`},
+      svg("path", {class: "core", d: box(tile.core), fill: color, "fill-opacity": .4, stroke: "#fff", "stroke-width": 1.5 * unit}), text);
+    group.addEventListener("click", () => show(i));
+    group.addEventListener("focus", () => show(i));
+    picture.append(group);
+  });
+  picture.append(detail);
+  at("tiles").replaceChildren(picture);
+  // The tile in the middle has a halo on most of its sides.
+  const distance = (tile) => Math.hypot((tile.core[0][0] + tile.core[0][1] - height) / 2, (tile.core[1][0] + tile.core[1][1] - width) / 2);
+  show(plan.tiles.reduce((best, tile, i) => (distance(tile) < distance(plan.tiles[best]) ? i : best), 0));
+}
+
+function rankDetail(run) {
+  const ranks = run.perRank, names = ranks.map((rank) => `rank ${rank.rank}`);
+  const median = (rank, key) => (rank[key] ? rank[key].median : null);
+  draw("plot-ranks", run.label, phases.slice(0, 4).map((phase) => bar(phase, names, ranks.map((rank) => Math.max(0, median(rank, phase.key) || 0)))),
+    {barmode: "stack", xaxis: {title: "", type: "category"}, yaxis: {title: "seconds"}});
+  tilePicture(run);
+  const tiles = (rank) => (run.plan ? run.plan.tiles.filter((tile) => tile.owner === rank).length : "–");
+  const operators = run.summary.operators_per_rank || [];
+  fillTable(at("rank-table"), ["Rank", "Host", "Threads", "Operators", "Tiles", "Gradient s", "Denoiser s", "Communication s", "Waiting s", "Sent MB", "Memory MB"],
+    ranks.map((rank) => [`${rank.rank}`, rank.host, rank.threads, operators[rank.rank] ?? "–", tiles(rank.rank),
+      ...["gradient_time_sec", "denoise_time_sec", "communication_time_sec", "waiting_time_sec"].map((key) => number(median(rank, key))),
+      number((median(rank, "communication_bytes") || 0) / 1e6), number(rank.memory_peak_mb ? rank.memory_peak_mb.max : null)]));
+}
+
+function ranks() {
+  const select = at("rank-run");
+  select.replaceChildren(...runs.map((run, i) => new Option(run.label, i)));
+  if (runs.length === 0) return;
+  const most = runs.reduce((best, run, i) => (run.ranks > runs[best].ranks ? i : best), 0);
+  select.value = most;
+  select.addEventListener("change", () => rankDetail(runs[select.value]));
+  rankDetail(runs[most]);
+}
+
+// --- pictures ---
+
+function pictureChoices() {
+  const choices = new Map();  // picture -> name
+  for (const run of runs) {
+    for (const [label, id] of Object.entries(run.pictures)) {
+      if (!choices.has(id)) choices.set(id, label === "reconstruction" ? `restored, ${run.label}` : label);
+      else if (label === "reconstruction") choices.set(id, `${choices.get(id)}; ${run.label}`);
+    }
+  }
+  return [...choices].map(([id, name]) => ({id, name, ...data.pictures[id]}));
+}
+
+function pictures() {
+  const choices = pictureChoices();
+  at("pictures").hidden = choices.length === 0;
+  if (choices.length === 0) return;
+  const viewport = at("viewport"), slider = at("slider"), left = at("image-left"), right = at("image-right");
+  const view = {scale: 1, x: 0, y: 0};  // of the pictures' upper left corner, in units of the viewport
+  const selects = [at("compare-left"), at("compare-right")];
+  for (const select of selects) select.replaceChildren(...choices.map((choice, i) => new Option(choice.name, i)));
+  const find = (pattern, otherwise) => Math.max(otherwise, choices.findIndex((choice) => pattern.test(choice.name)));
+  selects[0].value = find(/^measurement/, Math.min(1, choices.length - 1));
+  selects[1].value = find(/^restored/, 0);
+
+  function show() {
+    const p = slider.value / 100;
+    const inPicture = Math.min(1, Math.max(0, (p - view.x) / view.scale));
+    left.style.clipPath = `inset(0 ${100 - 100 * inPicture}% 0 0)`;
+    for (const image of [left, right]) image.style.transform = `translate(${100 * view.x}%, ${100 * view.y}%) scale(${view.scale})`;
+    at("divider").style.left = `${100 * p}%`;
+    at("zoom-level").textContent = `${Math.round(100 * view.scale)} %`;
+    viewport.classList.toggle("near", view.scale >= 4);
+    const names = selects.map((select) => choices[select.value].name);
+    viewport.setAttribute("aria-label", `${names[0]} on the left, ${names[1]} on the right of the line at ${slider.value} %`);
+    slider.setAttribute("aria-valuetext", `${slider.value} % ${names[0]}`);
+  }
+  function choose() {
+    const chosen = selects.map((select) => choices[select.value]);
+    left.src = chosen[0].uri;
+    right.src = chosen[1].uri;
+    viewport.style.aspectRatio = `${chosen[1].width} / ${chosen[1].height}`;
+    show();
+  }
+  function place(scale, x, y) {
+    view.scale = Math.min(16, Math.max(1, scale));
+    view.x = Math.min(0, Math.max(1 - view.scale, x));
+    view.y = Math.min(0, Math.max(1 - view.scale, y));
+    show();
+  }
+  // Zooms so that the point (u, v) of the viewport stays where it is.
+  function zoom(factor, u = 0.5, v = 0.5) {
+    const scale = Math.min(16, Math.max(1, view.scale * factor)), change = scale / view.scale;
+    place(scale, u - (u - view.x) * change, v - (v - view.y) * change);
+  }
+  const where = (event) => {
+    const frame = viewport.getBoundingClientRect();
+    return [(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height];
+  };
+
+  selects.forEach((select) => select.addEventListener("change", choose));
+  slider.addEventListener("input", show);
+  at("zoom-in").addEventListener("click", () => zoom(1.5));
+  at("zoom-out").addEventListener("click", () => zoom(1 / 1.5));
+  at("zoom-reset").addEventListener("click", () => place(1, 0, 0));
+  viewport.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, ...where(event));
+  }, {passive: false});
+  viewport.addEventListener("keydown", (event) => {
+    const moves = {ArrowLeft: [0.1, 0], ArrowRight: [-0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1]};
+    if (event.key === "+" || event.key === "=") zoom(1.5);
+    else if (event.key === "-") zoom(1 / 1.5);
+    else if (event.key === "0") place(1, 0, 0);
+    else if (moves[event.key]) place(view.scale, view.x + moves[event.key][0], view.y + moves[event.key][1]);
+    else return;
+    event.preventDefault();
+  });
+
+  // One pointer near the line moves it, elsewhere in an enlarged picture it moves the picture; two pointers zoom.
+  const pointers = new Map();
+  let movesLine = false;
+  viewport.addEventListener("pointerdown", (event) => {
+    viewport.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, where(event));
+    const [u] = where(event);
+    movesLine = view.scale === 1 || Math.abs(u - slider.value / 100) < 0.06;
+    if (movesLine && pointers.size === 1) { slider.value = 100 * u; show(); }
+    viewport.style.touchAction = view.scale === 1 ? "pan-y" : "none";
+  });
+  viewport.addEventListener("pointermove", (event) => {
+    const before = pointers.get(event.pointerId);
+    if (!before) return;
+    const now = where(event);
+    const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
+    pointers.set(event.pointerId, now);
+    if (others.length > 0) {
+      const apart = (point) => Math.hypot(point[0] - others[0][0], point[1] - others[0][1]);
+      zoom(apart(now) / Math.max(0.01, apart(before)), (now[0] + others[0][0]) / 2, (now[1] + others[0][1]) / 2);
+    } else if (movesLine) {
+      slider.value = 100 * now[0];
+      show();
+    } else {
+      place(view.scale, view.x + now[0] - before[0], view.y + now[1] - before[1]);
+    }
+  });
+  for (const end of ["pointerup", "pointercancel"]) viewport.addEventListener(end, (event) => pointers.delete(event.pointerId));
+  choose();
+  at("print-pictures").replaceChildren(...selects.map((select) => {
+    const choice = choices[select.value];
+    return tag("figure", {}, tag("img", {src: choice.uri, alt: choice.name}), tag("figcaption", {}, choice.name));
+  }));
+}
+
+// --- configuration ---
+
+function configuration() {
+  const rows = [];
+  const add = (name, values) => {
+    const texts = values.map((value) => (value === undefined || value === null || value === "" ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value)));
+    rows.push([name, ...texts]);
+  };
+  const keys = [...new Set(runs.flatMap((run) => Object.keys(run.configuration)))];
+  for (const key of keys) add(key, runs.map((run) => run.configuration[key]));
+  add("ranks", runs.map((run) => run.ranks));
+  add("hosts", runs.map((run) => [...new Set(run.summary.hosts || [])].join(", ")));
+  add("device", runs.map((run) => run.summary.device));
+  for (const key of ["processor", "cores", "threads_per_rank"]) add(key, runs.map((run) => (run.summary.machine || {})[key]));
+  add("memory_gb", runs.map((run) => number(((run.summary.machine || {}).memory_mb || 0) / 1024)));
+  for (const key of ["tessera", "libtorch"]) add(`version of ${key}`, runs.map((run) => (run.summary.versions || {})[key]));
+  for (const key of ["iterations", "setup_time_sec", "time_sec", "recording_time_sec", "objective"]) add(key, runs.map((run) => (isNumber(run.totals[key]) ? number(run.totals[key], 4) : undefined)));
+  add("repetitions", runs.map((run) => (run.summary.statistics || {}).repetitions));
+  add("stopped", runs.map((run) => run.summary.stopped));
+  add("folder", runs.map((run) => run.folder));
+  fillTable(at("settings"), ["", ...runs.map((run) => run.label)], rows, (cell) => typeof cell === "string" && cell.length > 14);
+  [...at("settings").tBodies[0].rows].forEach((row, i) => row.classList.toggle("differs", new Set(rows[i].slice(1)).size > 1));
+}
+
+const wantsDark = window.matchMedia("(prefers-color-scheme: dark)");
+setTheme(wantsDark.matches ? "dark" : "light");
+at("theme").addEventListener("click", () => {
+  setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+  redrawAll();
+});
+// Paper is white and narrower than a window.
+let themeOnScreen = "light";
+window.addEventListener("beforeprint", () => {
+  themeOnScreen = document.documentElement.dataset.theme;
+  setTheme("light");
+  redrawAll();
+});
+window.addEventListener("afterprint", () => {
+  setTheme(themeOnScreen);
+  redrawAll();
+});
+about();
+if (runs.length > 0) {
+  for (const section of [answers, overview, quality, time, memory, scaling, ranks, pictures, configuration]) section();
+} else {
+  for (const section of document.querySelectorAll("main > section")) section.hidden = true;
+}
