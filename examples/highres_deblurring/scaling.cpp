@@ -1,34 +1,45 @@
 #include "scaling.hpp"
 
+#include <ATen/Parallel.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/rand.h>
+#include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <limits>
 
 #include "parts.hpp"
 #include "problem.hpp"
+#include "scaling_model.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
-#include "tessera/physics/stacked.hpp"
+#include "tessera/prior/plug_and_play.hpp"
+#include "tessera/report/memory.hpp"
+#include "tessera/solver/pnp.hpp"
 
 using namespace tessera;
 
 namespace {
 
-constexpr int flags_per_iteration =
-    3;  // before the gather, for the objective's sum, at the end of the iteration
+/// Stands in for a denoiser that takes no time.
+class Nothing final : public Denoiser {
+ public:
+  std::string name() const override { return "nothing"; }
 
-/// The fastest of three calls, in seconds, after one to warm up.
+ private:
+  Tensor do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const override { return x; }
+};
+
+/// The fastest of `rounds` calls, in seconds, after one to warm up.
 template <typename Work>
-double best_time(Work&& work) {
+double best_time(int rounds, Work&& work) {
   double best = std::numeric_limits<double>::infinity();
-  for (int round = 0; round < 4; ++round) {
+  for (int round = 0; round <= rounds; ++round) {
     const auto start = std::chrono::steady_clock::now();
-    synchronize(work());
+    work();
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (round > 0) best = std::min(best, seconds);
@@ -36,74 +47,92 @@ double best_time(Work&& work) {
   return best;
 }
 
-}  // namespace
-
-MachineCosts measure_costs(const Options& options, const Denoiser& denoiser) {
-  constexpr std::int64_t side = 384;
-  const auto pixels = static_cast<double>(side * side);
+double denoising_time(const Options& options, const Denoiser& denoiser, std::int64_t side) {
   const Tensor x = at::rand({1, 3, side, side}).to(device(options), scalar_type(options));
-  Options small = options;
-  small.image_size = side;
-  const auto physics = std::make_shared<StackedPhysics>(
-      small.num_operators, [&](std::int64_t index) { return make_blur(small, index); });
-  const L2 fidelity(physics, physics->forward(x), x);
+  return best_time(3, [&] { synchronize(denoiser.denoise(x, options.denoiser_sigma)); });
+}
+
+/// One iteration with everything but the denoiser: gradient, update, tiles cut and put together,
+/// stopping rule.
+double rest_of_iteration(const Options& options, at::IntArrayRef shape) {
+  const Tensor x = at::full(shape, 0.5).to(device(options), scalar_type(options));
+  // The fused gradient costs the same for any number of blurs.
+  const LinearPhysicsPtr physics = make_blur(options, 0);
+  const L2 fidelity(physics, {x}, x);
+  const auto tiled = std::make_shared<TiledDenoiser>(
+      std::make_shared<Nothing>(), self_communicator(), TilingOptions{.minimum_tiles = 4});
+  const PlugAndPlay prior = PlugAndPlay::fixed(tiled, options.denoiser_sigma);
+  PnPOptions once{.step = 0.1};
+  once.stopping.max_iterations = 1;
+  const PnP<L2, PlugAndPlay> solver(fidelity, prior, once);
+  return best_time(3, [&] { synchronize(solver.solve(x).x); });
+}
+
+MachineCosts measure(const Options& options, const Denoiser& denoiser, at::IntArrayRef shape) {
+  constexpr std::int64_t small = 192;
+  constexpr std::int64_t large = 512;
   MachineCosts costs;
+  if (const double held = memory_use(device(options)).allocated_mb; held > 0)
+    costs.process_bytes = held * 1024 * 1024;
+  const double small_s = denoising_time(options, denoiser, small);
+  const double large_s = denoising_time(options, denoiser, large);
+  constexpr auto small_pixels = static_cast<double>(small * small);
+  constexpr auto large_pixels = static_cast<double>(large * large);
+  // The line through both, unless the clock says that the small tile is the cheaper per pixel.
   costs.denoise_s_per_pixel =
-      best_time([&] { return denoiser.denoise(x, options.denoiser_sigma); }) / pixels;
-  costs.gradient_s_per_pixel = best_time([&] { return fidelity.gradient(x); }) / pixels;
+      std::min((large_s - small_s) / (large_pixels - small_pixels), large_s / large_pixels);
+  costs.denoise_s_per_tile = large_s - costs.denoise_s_per_pixel * large_pixels;
+  costs.replicated_s = rest_of_iteration(options, shape);
   costs.bandwidth_bytes_per_s = options.bandwidth_gb_per_s * 1e9;
   costs.latency_s = options.latency_us * 1e-6;
   return costs;
 }
 
-std::vector<ScalingRow> predict(const Options& options, const DenoiserPtr& denoiser,
-                                at::IntArrayRef shape, const std::vector<int>& ranks,
-                                const MachineCosts& costs) {
-  const auto bytes_per_element = static_cast<std::int64_t>(c10::elementSize(scalar_type(options)));
-  const auto pixels = static_cast<double>(shape[2] * shape[3]);
-  const double working = denoiser->memory_estimate(shape).value_or(0) / pixels;
-  std::vector<ScalingRow> rows;
-  for (const int count : ranks) {
-    TilingOptions tiling = tiling_options(options);
-    tiling.ranks = count;
-    const TiledDenoiser tiled(denoiser, self_communicator(), tiling);
-    const TilePlan plan = tiled.plan(shape, bytes_per_element);
-    const TileCosts tiles = plan.costs({.ranks = count,
-                                        .batch = shape[0],
-                                        .channels = shape[1],
-                                        .bytes_per_element = bytes_per_element,
-                                        .working_elements_per_pixel = working});
-    const double share = static_cast<double>(count - 1) / count;
-    const double hops = std::ceil(std::log2(count));
-    ScalingRow row{.ranks = count, .tiles = tiles.tiles, .imbalance = tiles.imbalance};
-    row.received_bytes = tiles.exchanged_bytes * share;
-    row.peak_bytes = tiles.peak_bytes;
-    row.gradient_s = costs.gradient_s_per_pixel * pixels;
-    row.denoise_s = costs.denoise_s_per_pixel * tiles.imbalance * pixels / count;
-    row.communication_s = (flags_per_iteration + 1) * hops * costs.latency_s +
-                          row.received_bytes / costs.bandwidth_bytes_per_s;
-    rows.push_back(row);
-  }
-  return rows;
+/// (1, 3, H, W) of the image that the options name.
+std::vector<std::int64_t> image_shape(Options& options) {
+  if (!options.image.empty() || !options.truth.empty()) return make_truth(options).sizes().vec();
+  return {1, 3, std::max<std::int64_t>(1, options.image_size * 5 / 8), options.image_size};
 }
 
-std::string scaling_table(const std::vector<ScalingRow>& rows, const MachineCosts& costs,
-                          at::IntArrayRef shape) {
-  std::string text = fmt::format(
-      "Image {}x{}. Measured here, per rank: denoiser {:.3g} us per pixel, gradient {:.3g} us per "
-      "pixel.\n"
-      "Assumed: {:.3g} GB/s and {:.3g} us latency between ranks; every rank has the cores, or the "
-      "GPU, of this process.\n\n"
-      "{:>6} {:>6} {:>9} {:>10} {:>10} {:>8} {:>9} {:>9} {:>8} {:>10}\n",
-      shape[2], shape[3], costs.denoise_s_per_pixel * 1e6, costs.gradient_s_per_pixel * 1e6,
-      costs.bandwidth_bytes_per_s * 1e-9, costs.latency_s * 1e6, "ranks", "tiles", "work/even",
-      "gradient s", "denoise s", "comm s", "total s", "speed-up", "MB/iter", "memory MB");
-  for (const ScalingRow& row : rows) {
-    text += fmt::format(
-        "{:>6} {:>6} {:>9.2f} {:>10.4f} {:>10.4f} {:>8.4f} {:>9.4f} {:>9.2f} {:>8.1f} {:>10.0f}\n",
-        row.ranks, row.tiles, row.imbalance, row.gradient_s, row.denoise_s, row.communication_s,
-        row.total_s(), rows.front().total_s() / row.total_s(), row.received_bytes * 1e-6,
-        row.peak_bytes * 1e-6);
-  }
-  return text;
+/// The tiles of a run on `ranks` ranks; one tile where such a run would not tile.
+TilePlan plan_for(const Options& options, const DenoiserPtr& denoiser, at::IntArrayRef shape,
+                  int ranks) {
+  if (!options.distribute_denoiser.value_or(ranks > 1))
+    return TilePlan::even(shape.slice(2).vec(), {});
+  TilingOptions tiling = tiling_options(options);
+  tiling.ranks = ranks;
+  const TiledDenoiser tiled(denoiser, self_communicator(), tiling);
+  return tiled.plan(shape, static_cast<std::int64_t>(c10::elementSize(scalar_type(options))));
+}
+
+}  // namespace
+
+std::string plan_run(Options& options) {
+  const c10::InferenceMode no_gradients;
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  const DenoiserPtr denoiser = make_network(options);
+  const std::vector<std::int64_t> shape = image_shape(options);
+  const MachineCosts costs = measure(options, *denoiser, shape);
+
+  Workload workload;
+  workload.bytes_per_element = static_cast<std::int64_t>(c10::elementSize(scalar_type(options)));
+  workload.operators = options.num_operators;
+  const auto predict_on = [&](const TilePlan& plan, int ranks) {
+    workload.shares_operators = options.distribute_physics.value_or(ranks > 1);
+    std::vector<std::int64_t> window =
+        plan.costs({.ranks = ranks, .bytes_per_element = workload.bytes_per_element})
+            .largest_window;
+    const auto pixels = static_cast<double>(window[0] * window[1]);
+    window.insert(window.begin(), {1, workload.channels});
+    workload.working_elements_per_pixel = denoiser->memory_estimate(window).value_or(0) / pixels;
+    return predict(plan, ranks, costs, workload);
+  };
+  const ScalingRow single = predict_on(TilePlan::even({shape[2], shape[3]}, {}), 1);
+  std::vector<ScalingRow> rows;
+  for (const int ranks : options.ranks)
+    rows.push_back(predict_on(plan_for(options, denoiser, shape, ranks), ranks));
+  const ScalingTitle title{.problem = fmt::format("image {}x{}, {}, tiling {}", shape[3], shape[2],
+                                                  denoiser->name(), options.tiling),
+                           .threads = at::get_num_threads()};
+  return scaling_table(title, costs, single, rows);
 }

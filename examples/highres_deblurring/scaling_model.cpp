@@ -1,0 +1,119 @@
+#include "scaling_model.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace {
+
+constexpr int flags_per_iteration = 2;
+
+/// The time and the pixels of the busiest rank.
+struct Load {
+  double seconds = 0;
+  double pixels = 0;
+};
+
+Load busiest(const tessera::TilePlan& plan, int ranks, const MachineCosts& costs) {
+  const tessera::Partition owners = plan.assign(ranks);
+  Load most;
+  for (int rank = 0; rank < ranks; ++rank) {
+    Load load;
+    for (const std::int64_t tile : owners.of(rank)) {
+      const auto pixels =
+          static_cast<double>(plan.tiles()[static_cast<std::size_t>(tile)].window_pixels());
+      load.pixels += pixels;
+      load.seconds += costs.denoise_s_per_tile + costs.denoise_s_per_pixel * pixels;
+    }
+    most.seconds = std::max(most.seconds, load.seconds);
+    most.pixels = std::max(most.pixels, load.pixels);
+  }
+  return most;
+}
+
+/// Bytes of what a rank holds beside the images and tiles that denoising takes: the truth, the
+/// iterate and A^T y, and for each of its operators a measurement and a kernel spectrum (one
+/// channel, half of the frequencies, complex).
+double held_bytes(double image_bytes, int ranks, const Workload& workload) {
+  constexpr double images = 3;
+  const double spectrum = 1.0 / static_cast<double>(workload.channels);
+  const auto operators = static_cast<double>(
+      workload.shares_operators ? (workload.operators + ranks - 1) / ranks : workload.operators);
+  return image_bytes * (images + operators * (1 + spectrum));
+}
+
+std::string count_of(int ranks) {
+  return fmt::format("{} rank{}", ranks, ranks == 1 ? "" : "s");
+}
+
+}  // namespace
+
+ScalingRow predict(const tessera::TilePlan& plan, int ranks, const MachineCosts& costs,
+                   const Workload& workload) {
+  const tessera::TileCosts tiles =
+      plan.costs({.ranks = ranks,
+                  .channels = workload.channels,
+                  .bytes_per_element = workload.bytes_per_element,
+                  .working_elements_per_pixel = workload.working_elements_per_pixel});
+  double image_bytes = static_cast<double>(workload.channels * workload.bytes_per_element);
+  for (const std::int64_t extent : plan.shape()) image_bytes *= static_cast<double>(extent);
+  const double others = static_cast<double>(ranks - 1) / ranks;
+  const double hops = std::ceil(std::log2(ranks));
+
+  ScalingRow row{.ranks = ranks, .tiles = tiles.tiles, .idle_ranks = tiles.idle_ranks};
+  row.balance = tiles.imbalance;
+  row.denoise_s = busiest(plan, ranks, costs).seconds;
+  row.received_bytes = tiles.exchanged_bytes * others;
+  row.exchange_s = (ranks - 1) * costs.latency_s +
+                   row.received_bytes / costs.bandwidth_bytes_per_s +
+                   2 * flags_per_iteration * hops * costs.latency_s;
+  row.replicated_s = costs.replicated_s;
+  row.peak_bytes =
+      costs.process_bytes + tiles.peak_bytes + held_bytes(image_bytes, ranks, workload);
+  return row;
+}
+
+std::string scaling_table(const ScalingTitle& title, const MachineCosts& costs,
+                          const ScalingRow& single, const std::vector<ScalingRow>& rows) {
+  std::string text = fmt::format(
+      "One iteration, {}.\n"
+      "Measured here, {} thread{} per rank: denoiser {:.4g} us per pixel and {:.2g} ms per tile; "
+      "the rest {:.3g} ms, on every rank.\n"
+      "Assumed: {:.4g} GB/s and {:.4g} us latency between ranks (--bandwidth, --latency); every "
+      "rank has the cores or the GPU of this process.\n\n"
+      "{:>6} {:>6} {:>5} {:>8} {:>10} {:>10} {:>10} {:>10} {:>9} {:>10} {:>9} {:>10}\n",
+      title.problem, title.threads, title.threads == 1 ? "" : "s", costs.denoise_s_per_pixel * 1e6,
+      costs.denoise_s_per_tile * 1e3, costs.replicated_s * 1e3, costs.bandwidth_bytes_per_s * 1e-9,
+      costs.latency_s * 1e6, "ranks", "tiles", "idle", "balance", "denoise s", "exchange s",
+      "rest s", "total s", "speed-up", "efficiency", "MB/iter", "memory MB");
+  const ScalingRow* fastest = nullptr;
+  const ScalingRow* worthwhile = nullptr;
+  for (const ScalingRow& row : rows) {
+    const double speed_up = single.total_s() / row.total_s();
+    const double efficiency = speed_up / row.ranks;
+    text += fmt::format(
+        "{:>6} {:>6} {:>5} {:>8.2f} {:>10.4f} {:>10.4f} {:>10.4f} {:>10.4f} {:>9.2f} {:>8.0f} % "
+        "{:>9.1f} {:>10.0f}\n",
+        row.ranks, row.tiles, row.idle_ranks, row.balance, row.denoise_s, row.exchange_s,
+        row.replicated_s, row.total_s(), speed_up, 100 * efficiency, row.received_bytes * 1e-6,
+        row.peak_bytes * 1e-6);
+    if (fastest == nullptr || row.total_s() < fastest->total_s()) fastest = &row;
+    if (efficiency >= 0.5 && (worthwhile == nullptr || row.ranks > worthwhile->ranks))
+      worthwhile = &row;
+  }
+  text +=
+      "\nbalance: pixels that the busiest rank denoises, over an even share of the image. "
+      "speed-up: "
+      "over one rank\nwithout tiles. MB/iter: received by each rank. memory: of the busiest rank, "
+      "metrics of the first rank excluded.\n";
+  if (worthwhile != nullptr)
+    text += fmt::format("At least half of every rank's time is of use up to {}",
+                        count_of(worthwhile->ranks));
+  if (fastest != nullptr) {
+    text +=
+        fmt::format("{}astest: {}, {:.4f} s per iteration.\n", worthwhile == nullptr ? "F" : "; f",
+                    count_of(fastest->ranks), fastest->total_s());
+  }
+  return text;
+}
