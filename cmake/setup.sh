@@ -23,6 +23,8 @@ wheels=(
   nvidia-cuda-cupti==13.2.86
   nvidia-nccl-cu13==2.30.7
 )
+# plotly.js of the reports: package_data/plotly.min.js is all that is used of it.
+plotly=plotly==7.1.0
 
 say() { printf '==> %s\n' "$*"; }
 fail() {
@@ -64,6 +66,22 @@ install_packages() {
   fi
 }
 
+# The system's own Python, whose package for virtual environments is at hand; what goes into .deps/venv serves as
+# archives only.
+make_environment() {
+  if [[ -x $deps/venv/bin/python ]] && "$deps/venv/bin/python" -m pip --version >/dev/null 2>&1; then return 0; fi
+  if command -v apt-get >/dev/null; then install_packages python3 python3-venv; fi
+  local python=/usr/bin/python3
+  if [[ ! -x $python ]]; then python=$(command -v python3) || return 1; fi
+  say "making a Python environment of our own: .deps/venv"
+  "$python" -m venv --clear "$deps/venv"
+}
+
+# Installs the given Python packages, without what they depend on, into .deps/venv.
+install_wheels() {
+  "$deps/venv/bin/python" -m pip install --quiet --no-cache-dir --no-compile --disable-pip-version-check --no-deps "$@"
+}
+
 # LibTorch: TORCH_DIR if given, else the wheels in .deps/venv.
 install_libtorch() {
   if [[ -n ${TORCH_DIR:-} ]]; then
@@ -79,20 +97,22 @@ install_libtorch() {
   done
   if ((${#missing[@]} == 0)); then return 0; fi
 
-  # The system's own Python, whose package for virtual environments is at hand; the wheels serve as archives only.
-  local python=/usr/bin/python3
-  if command -v apt-get >/dev/null; then install_packages python3 python3-venv; fi
-  if [[ ! -x $python ]]; then python=$(command -v python3) || fail "python3 was not found"; fi
-  if [[ ! -x $deps/venv/bin/python ]] || ! "$deps/venv/bin/python" -m pip --version >/dev/null 2>&1; then
-    say "making a Python environment of our own: .deps/venv"
-    "$python" -m venv --clear "$deps/venv" || fail "$python -m venv failed; on Debian and Ubuntu it needs python3-venv"
-  fi
+  make_environment || fail "no Python environment could be made; on Debian and Ubuntu that needs python3-venv"
   if [[ $(uname -m) != x86_64 ]]; then
     say "note: these wheels were tried on x86_64 only, this machine is $(uname -m)"
   fi
   say "fetching LibTorch into .deps/venv, 0.8 GB to load and 1.5 GB on disk: ${missing[*]}"
-  "$deps/venv/bin/python" -m pip install --quiet --no-cache-dir --no-compile --disable-pip-version-check --no-deps "${missing[@]}" ||
+  install_wheels "${missing[@]}" ||
     fail "the wheels could not be installed. With a LibTorch of your own, 2.11 or newer, set TORCH_DIR to its folder."
+}
+
+# plotly.js for the reports, in .deps/venv. Without it the plots of a report are plain ones.
+install_plotly() {
+  if compgen -G "$deps/venv/lib/python3*/site-packages/${plotly%%==*}-${plotly##*==}.dist-info" >/dev/null; then return 0; fi
+  say "fetching plotly.js into .deps/venv, 10 MB to load: $plotly"
+  if ! (make_environment && install_wheels "$plotly"); then
+    say "plotly.js could not be fetched, going on without: reports will draw plain plots"
+  fi
 }
 
 # A photograph for the example, 2560x1600, from Debian's mate-backgrounds (GPL-2+): unpacked, not installed.

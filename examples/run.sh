@@ -25,6 +25,7 @@ done
 started=$SECONDS
 install_packages "${build_packages[@]}" || fail "the system packages could not be installed"
 install_libtorch
+install_plotly
 if ! $has_image; then
   fetch_photo
   if [[ -n $photo ]]; then arguments+=(--image "$photo"); fi
@@ -38,4 +39,5 @@ say "ready after $((SECONDS - started)) s; running: highres_deblurring ${argumen
 "$root/build/release/bin/highres_deblurring" "${arguments[@]}" "$@"
 if [[ -r $out/summary.json ]]; then
   say "results in $out: reconstruction.png, preview.png, metrics.csv, summary.json"
+  if [[ -r $out/report.html ]]; then say "open in a browser: $out/report.html"; fi
 fi

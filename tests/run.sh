@@ -57,6 +57,7 @@ done
 
 install_packages "${build_packages[@]}" || fail "the system packages could not be installed"
 install_libtorch
+install_plotly
 mkdir -p "$root/build"
 
 report=()

@@ -4,7 +4,10 @@ execute_process(COMMAND ${LAUNCH} "${PROGRAM}" ${ARGUMENTS} --out "${OUT}" RESUL
 if(NOT code EQUAL 0)
   message(FATAL_ERROR "exit code ${code}")
 endif()
-foreach(name IN ITEMS reconstruction.png preview.png metrics.csv summary.json x.npy truth.npy measurements.npy)
+list(GET LAUNCH -1 ranks)
+math(EXPR last "${ranks} - 1")
+foreach(name IN ITEMS reconstruction.png preview.png truth.png measurement_1.png metrics.csv rank_0.csv rank_${last}.csv
+                      plan.json summary.json report.html x.npy truth.npy measurements.npy)
   if(NOT EXISTS "${OUT}/${name}")
     message(FATAL_ERROR "${OUT}/${name} was not written")
   endif()
