@@ -79,11 +79,12 @@ void add_method(CLI::App& app, Options& options, std::string& preset, std::strin
       ->capture_default_str()
       ->group("Method");
   app.add_option("--denoiser", options.denoiser, "Prior")
-      ->check(CLI::IsMember({"drunet", "dncnn", "tv"}))
+      ->check(CLI::IsMember({"drunet", "dncnn", "tv", "script"}))
       ->capture_default_str()
       ->group("Method");
   app.add_option("--weights", options.weights,
-                 "Weights file (.safetensors or .pth); without one, the installed weights")
+                 "Weights file (.safetensors or .pth; for script a network, .pt or .pt2); without one, "
+                 "the installed weights")
       ->group("Method");
   app.add_option("--denoiser-sigma", options.denoiser_sigma,
                  "Noise level given to the denoiser [0.05; seed: 0.005]")

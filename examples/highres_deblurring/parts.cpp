@@ -4,6 +4,7 @@
 #include "tessera/core/error.hpp"
 #include "tessera/denoiser/dncnn.hpp"
 #include "tessera/denoiser/drunet.hpp"
+#include "tessera/denoiser/script_denoiser.hpp"
 #include "tessera/denoiser/total_variation.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/io/default_weights.hpp"
@@ -22,8 +23,29 @@ LinearPhysicsPtr make_physics(const Options& options, const CommunicatorPtr& wor
   return std::make_shared<StackedPhysics>(options.num_operators, make);
 }
 
+namespace {
+
+/// A network of the user's own, whose reach and grid are measured: tiles depend on them.
+DenoiserPtr make_script(const Options& options) {
+  if (options.weights.empty()) {
+    throw error::InvalidArgument("--denoiser script: give the network, --weights FILE");
+  }
+  ScriptOptions script;
+  script.device = at::Device(options.device);
+  const bool is_package = options.weights.ends_with(".pt2");
+  if (is_package) script.level = LevelInput::argument;
+  const auto network = std::make_shared<ScriptDenoiser>(options.weights, script);
+  ReachProbeOptions probe;
+  probe.device = script.device;
+  if (!is_package) network->declare(probe_reach(*network, probe));
+  return network;
+}
+
+}  // namespace
+
 DenoiserPtr make_network(Options& options) {
   if (options.denoiser == "tv") return std::make_shared<TotalVariation>();
+  if (options.denoiser == "script") return make_script(options);
   if (options.weights.empty()) {
     if (options.denoiser == "dncnn") {
       throw error::InvalidArgument(

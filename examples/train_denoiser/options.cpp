@@ -52,8 +52,11 @@ void add_settings(CLI::App& app, Options& options) {
       ->check(CLI::Range(32, 1 << 14));
   add("--ema", settings.ema, "Share of the averaged weights that a step keeps")
       ->check(CLI::Range(0.0, 0.999999));
-  add("--muon", settings.muon, "Orthogonalised momentum for the kernels, not AdamW");
-  add("--squared", settings.squared, "Squared error, not the absolute one");
+  const auto add_flag = [&](const char* name, bool& field, const char* text) {
+    app.add_flag(name, field, text)->group("Training (kept in checkpoints)");
+  };
+  add_flag("--muon,!--no-muon", settings.muon, "Orthogonalised momentum for kernels, not AdamW");
+  add_flag("--squared,!--no-squared", settings.squared, "Squared error, not the absolute one");
   add("--seed", settings.seed, "Of crops, noise and random weights");
 }
 

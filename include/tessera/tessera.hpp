@@ -58,11 +58,14 @@
 #include "tessera/denoiser/drunet.hpp"
 #include "tessera/denoiser/network_options.hpp"
 #include "tessera/denoiser/noise_level.hpp"
+#include "tessera/denoiser/reach_probe.hpp"
+#include "tessera/denoiser/script_denoiser.hpp"
 #include "tessera/denoiser/total_variation.hpp"
 #include "tessera/denoiser/weights.hpp"
 
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/prior/prior.hpp"
+#include "tessera/prior/red.hpp"
 
 #include "tessera/distributed/blend_window.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
@@ -71,10 +74,12 @@
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 
+#include "tessera/solver/gradient_descent.hpp"
 #include "tessera/solver/hqs.hpp"
 #include "tessera/solver/observer.hpp"
 #include "tessera/solver/pnp.hpp"
 #include "tessera/solver/solver.hpp"
+#include "tessera/solver/stop_on_signal.hpp"
 #include "tessera/solver/stopwatch.hpp"
 
 #include "tessera/metric/psnr.hpp"

@@ -1,0 +1,81 @@
+#include "script_program.hpp"
+
+// LibTorch's headers for programs: the heaviest of this library, so they are here alone.
+#include <torch/csrc/inductor/aoti_package/model_package_loader.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <mutex>
+
+#include "tessera/core/error.hpp"
+
+namespace tessera::detail {
+
+namespace {
+
+class Script : public ScriptDenoiser::Program {
+ public:
+  Script(const std::string& path, at::Device device) : module_(torch::jit::load(path, device)) {
+    module_.eval();
+    for (const at::Tensor& parameter : module_.parameters()) parameter.set_requires_grad(false);
+  }
+
+  std::optional<std::size_t> inputs() const override {
+    return module_.get_method("forward").function().getSchema().arguments().size() - 1;  // self
+  }
+
+  Tensor run(const std::vector<Tensor>& inputs) const override {
+    // A copy shares the weights; running is not const, yet safe to do at the same time.
+    torch::jit::Module module = module_;
+    const c10::IValue result =
+        module.forward(std::vector<c10::IValue>(inputs.begin(), inputs.end()));
+    if (!result.isTensor()) {
+      throw error::InvalidArgument("its result is a " + result.tagKind() + ", expected one tensor");
+    }
+    return result.toTensor();
+  }
+
+ private:
+  torch::jit::Module module_;
+};
+
+class Package : public ScriptDenoiser::Program {
+ public:
+  Package(const std::string& path, at::Device device)
+      : loader_(path, "model", false, 1, device.is_cpu() ? -1 : device.index()) {}
+
+  std::optional<std::size_t> inputs() const override { return std::nullopt; }
+
+  Tensor run(const std::vector<Tensor>& inputs) const override {
+    for (const Tensor& input : inputs) {
+      if (at::GradMode::is_enabled() && input.requires_grad()) {
+        throw error::InvalidArgument("a compiled package has no derivatives");
+      }
+    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::vector<Tensor> results = loader_.run(inputs);
+    if (results.size() != 1) {
+      throw error::InvalidArgument("it gives " + std::to_string(results.size()) +
+                                   " tensors, expected one");
+    }
+    return results.front();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable torch::inductor::AOTIModelPackageLoader loader_;
+};
+
+}  // namespace
+
+std::unique_ptr<const ScriptDenoiser::Program> load_script(const std::string& path,
+                                                           at::Device device) {
+  return std::make_unique<const Script>(path, device);
+}
+
+std::unique_ptr<const ScriptDenoiser::Program> load_package(const std::string& path,
+                                                            at::Device device) {
+  return std::make_unique<const Package>(path, device);
+}
+
+}  // namespace tessera::detail

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tessera/denoiser/script_denoiser.hpp"
+
+namespace tessera {
+
+class ScriptDenoiser::Program {
+ public:
+  virtual ~Program() = default;
+
+  /// How many tensors it takes; nullopt if its file does not say.
+  virtual std::optional<std::size_t> inputs() const = 0;
+  virtual Tensor run(const std::vector<Tensor>& inputs) const = 0;
+};
+
+namespace detail {
+
+/// TorchScript, and packages made by AOTInductor. Both throw c10::Error for a file that is none.
+std::unique_ptr<const ScriptDenoiser::Program> load_script(const std::string& path,
+                                                           at::Device device);
+std::unique_ptr<const ScriptDenoiser::Program> load_package(const std::string& path,
+                                                            at::Device device);
+
+}  // namespace detail
+
+}  // namespace tessera
