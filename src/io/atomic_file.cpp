@@ -15,12 +15,51 @@
 
 namespace tessera {
 
-AtomicFile::AtomicFile(const std::string& path) : path_(path) {
+namespace {
+
+constexpr std::size_t suffix_length = 13;  // ".xxxxxxxx.tmp"
+
+bool is_temporary(std::string_view name, std::string_view of) {
+  if (name.size() != of.size() + suffix_length || !name.starts_with(of)) return false;
+  const std::string_view suffix = name.substr(of.size());
+  return suffix.front() == '.' && suffix.ends_with(".tmp") &&
+         suffix.substr(1, 8).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+/// Makes a rename last through a loss of power, where the file system can.
+void flush_folder(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const int descriptor =
+      ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  ::fsync(descriptor);
+  ::close(descriptor);
+}
+
+}  // namespace
+
+std::string AtomicFile::resolve(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_symlink(path, ignored)) {
     const auto target = std::filesystem::weakly_canonical(path, ignored);
-    if (!ignored) path_ = target.string();
+    if (!ignored) return target.string();
   }
+  return path;
+}
+
+void AtomicFile::remove_leftovers(const std::string& path) {
+  const std::filesystem::path target = resolve(path);
+  const std::string folder = target.has_parent_path() ? target.parent_path().string() : ".";
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    if (is_temporary(entry.path().filename().string(), target.filename().string())) {
+      std::filesystem::remove(entry.path(), ignored);
+    }
+  }
+}
+
+AtomicFile::AtomicFile(const std::string& path) : path_(resolve(path)) {
+  std::error_code ignored;
   const auto status = std::filesystem::status(path_, ignored);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     const bool folder = std::filesystem::is_directory(status);
@@ -74,6 +113,7 @@ void AtomicFile::commit() {
   if (closed != 0) fail("closing failed");
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("renaming to that name failed");
   temporary_.clear();
+  flush_folder(path_);
 }
 
 }  // namespace tessera

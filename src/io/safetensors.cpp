@@ -22,8 +22,9 @@ namespace tessera {
 namespace {
 
 using nlohmann::json;
+using Metadata = std::map<std::string, std::string>;
 
-constexpr std::string_view metadata_key = "__metadata__";
+constexpr const char* metadata_key = "__metadata__";
 /// The limit of the format's reference implementation.
 constexpr std::uint64_t longest_header = 100'000'000;
 
@@ -158,7 +159,17 @@ Tensor read_entry(const io::InputFile& file, std::uint64_t data_offset, const En
   return logical ? tensor.ne(0) : tensor;
 }
 
-StateDict read(const io::InputFile& file) {
+Metadata parse_metadata(const json& header) {
+  const auto found = header.find(metadata_key);
+  if (found == header.end()) return {};
+  const bool known =
+      found->is_object() && std::all_of(found->begin(), found->end(),
+                                        [](const json& value) { return value.is_string(); });
+  if (!known) throw error::Io("has a damaged header: its metadata are no texts by name");
+  return found->get<Metadata>();
+}
+
+StateDict read(const io::InputFile& file, Metadata* metadata) {
   std::array<unsigned char, 8> bytes{};
   file.read(0, bytes.data(), bytes.size());
   const auto header_size = std::bit_cast<std::uint64_t>(bytes);
@@ -170,6 +181,7 @@ StateDict read(const io::InputFile& file) {
   if (!text.starts_with('{'))
     throw error::Io("is no .safetensors file: its header does not begin with '{'");
   const json header = parse_header(text);
+  if (metadata != nullptr) *metadata = parse_metadata(header);
 
   const std::uint64_t data_offset = bytes.size() + header_size;
   const std::uint64_t data_size = file.size() - data_offset;
@@ -186,18 +198,18 @@ StateDict read(const io::InputFile& file) {
 
 }  // namespace
 
-StateDict read_safetensors(const std::string& path) {
-  return io::guarded("read_safetensors", path, [&] { return read(io::InputFile(path)); });
+StateDict read_safetensors(const std::string& path, Metadata* metadata) {
+  return io::guarded("read_safetensors", path, [&] { return read(io::InputFile(path), metadata); });
 }
 
 void write_safetensors(const std::string& path, const StateDict& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+                       const Metadata& metadata) {
   std::vector<std::pair<std::string, Tensor>> ordered;
   for (const auto& [name, tensor] : tensors) {
-    const bool known =
-        tensor.defined() && std::any_of(dtypes.begin(), dtypes.end(), [&](const Dtype& dtype) {
-          return dtype.type == tensor.scalar_type();
-        });
+    const bool known = tensor.defined() && std::any_of(dtypes.begin(), dtypes.end(),
+                                                       [&value = tensor](const Dtype& dtype) {
+                                                         return dtype.type == value.scalar_type();
+                                                       });
     if (!known || name == metadata_key) {
       throw error::InvalidArgument(
           fmt::format("write_safetensors: {}: tensor {} is {}, expected a float64, float32, "
@@ -213,7 +225,7 @@ void write_safetensors(const std::string& path, const StateDict& tensors,
   });
 
   json header = json::object();
-  if (!metadata.empty()) header[std::string(metadata_key)] = metadata;
+  if (!metadata.empty()) header[metadata_key] = metadata;
   std::uint64_t offset = 0;
   for (const auto& [name, tensor] : ordered) {
     const auto* dtype = std::find_if(

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "io/byte_cursor.hpp"
+#include "io/crc32.hpp"
 #include "io/guard.hpp"
 #include "tessera/core/error.hpp"
 
@@ -24,22 +24,6 @@ constexpr std::uint64_t end_size = 22;
 constexpr std::uint64_t end64_size = 56;
 constexpr std::uint64_t locator64_size = 20;
 constexpr std::uint32_t in_zip64 = 0xffffffff;
-
-std::uint32_t crc32(const unsigned char* data, std::uint64_t size) {
-  static const auto table = [] {
-    std::array<std::uint32_t, 256> made{};
-    for (std::uint32_t i = 0; i < made.size(); ++i) {
-      std::uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit)
-        value = (value >> 1) ^ ((value & 1) != 0 ? 0xedb88320U : 0U);
-      made[i] = value;
-    }
-    return made;
-  }();
-  std::uint32_t crc = 0xffffffff;
-  for (std::uint64_t i = 0; i < size; ++i) crc = table[(crc ^ data[i]) & 0xff] ^ (crc >> 8);
-  return ~crc;
-}
 
 /// Position of the last "end of central directory" record; a comment may follow it.
 std::uint64_t find_end(const InputFile& file) {
@@ -164,7 +148,7 @@ void ZipArchive::read(const std::string& name, void* into) const {
   const std::uint64_t name_size = local.number<std::uint16_t>();
   const std::uint64_t extra_size = local.number<std::uint16_t>();
   file_.read(entry.header_offset + local_size + name_size + extra_size, into, entry.size);
-  if (crc32(static_cast<const unsigned char*>(into), entry.size) != entry.checksum) {
+  if (crc32(into, entry.size) != entry.checksum) {
     throw error::Io("is damaged: the checksum of record " + in_quotes(name) + " does not match");
   }
 }

@@ -27,12 +27,4 @@ Tensor PlugAndPlay::do_prox(const Tensor& z, double step) const {
   return denoiser_->denoise(z, sigma_ ? *sigma_ : NoiseLevel(std::sqrt(step)));
 }
 
-Tensor PlugAndPlay::do_gradient(const Tensor& x) const {
-  if (!sigma_) {
-    throw error::InvalidArgument(name() +
-                                 ".gradient: needs a fixed noise level; use PlugAndPlay::fixed");
-  }
-  return x - denoiser_->denoise(x, *sigma_);
-}
-
 }  // namespace tessera

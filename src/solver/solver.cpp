@@ -23,9 +23,9 @@ double relative_change(const Tensor& next, const Tensor& x) {
   return scale > 0 ? change / scale : change;
 }
 
-/// Why this rank would stop; 0: it would not. Larger numbers win when ranks differ.
-std::int64_t stop_code(StopReason reason) {
-  return static_cast<std::int64_t>(reason) + 1;
+/// As a number for agree(), whose maximum wins when ranks differ; 0: go on.
+std::int64_t code_of(const std::optional<StopReason>& reason) {
+  return reason ? static_cast<std::int64_t>(*reason) + 1 : 0;
 }
 
 }  // namespace
@@ -67,52 +67,72 @@ SolveResult Solver::solve(const Tensor& x0) const {
 }
 
 SolveResult Solver::solve(const Tensor& x0, Observer& observer) const {
-  Communicator& ranks = do_communicator();
-  guarded(ranks, name() + ".solve", [&] {
-    check_image(x0, name() + ".solve: x0");
-    observer.on_start(x0);
-  });
+  return solve(SolverState{.x = x0}, observer);
+}
 
-  SolveResult result{.x = x0};
-  while (result.iterations < rules_.max_iterations) {
-    // What this rank says about stopping; agreed upon below, together with any failure.
-    std::int64_t code = 0;
+SolveResult Solver::solve(const SolverState& start, Observer& observer) const {
+  Communicator& ranks = do_communicator();
+  const std::string where = name() + ".solve";
+  SolveResult result;
+  static_cast<SolverState&>(result) = start;
+  // Why the ranks stop, and what fails on one of them: agreed upon at the start and after each
+  // iteration.
+  std::int64_t code = 0;
+  const auto agreed = [&](auto&& work) {
     std::exception_ptr failure;
     try {
-      const auto start = std::chrono::steady_clock::now();
-      StepTimes times;
-      const Tensor next = do_step(result.x, result.iterations, times);
-      const double change = relative_change(next, result.x);
-      result.elapsed_s +=
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      if (!std::isfinite(change)) {
-        code = stop_code(StopReason::not_finite);
-      } else {
-        result.x = next;
-        if (change <= rules_.relative_change && rules_.relative_change > 0) {
-          code = stop_code(StopReason::relative_change);
-        }
-        if (result.elapsed_s >= rules_.time_limit_s) code = stop_code(StopReason::time_limit);
-        const Iteration iteration{.index = result.iterations,
-                                  .x = next,
-                                  .gradient_time_s = times.gradient_s,
-                                  .prior_time_s = times.prior_s,
-                                  .elapsed_s = result.elapsed_s,
-                                  .relative_change = change};
-        if (observer.on_iteration(iteration) == Observer::Verdict::stop)
-          code = stop_code(StopReason::observer);
-      }
+      code = code_of(work());
     } catch (...) {
       failure = std::current_exception();
     }
-    agree(ranks, name() + ".solve", failure, std::span(&code, 1));
-    if (code != stop_code(StopReason::not_finite)) ++result.iterations;
-    if (code != 0) {
-      result.reason = static_cast<StopReason>(code - 1);
-      return result;
+    agree(ranks, where, failure, std::span(&code, 1));
+  };
+  agreed([&] {
+    check_image(start.x, where + ": x0");
+    if (start.iterations < 0) {
+      throw error::InvalidArgument(
+          fmt::format("{}: expected iterations >= 0, got {}", where, start.iterations));
     }
+    observer.on_start(start.x);
+    return rule_that_holds(result);
+  });
+  while (code == 0) {
+    agreed([&] { return iterate(result, observer); });
   }
+  result.reason = static_cast<StopReason>(code - 1);
+  guarded(ranks, where, [&] { observer.on_end(result); });
   return result;
+}
+
+std::optional<StopReason> Solver::rule_that_holds(const SolverState& state) const {
+  if (state.elapsed_s >= rules_.time_limit_s) return StopReason::time_limit;
+  if (state.relative_change <= rules_.relative_change && rules_.relative_change > 0)
+    return StopReason::relative_change;
+  if (state.iterations >= rules_.max_iterations) return StopReason::max_iterations;
+  return std::nullopt;
+}
+
+std::optional<StopReason> Solver::iterate(SolverState& state, Observer& observer) const {
+  const auto start = std::chrono::steady_clock::now();
+  StepTimes times;
+  times.gradient.observer = times.prior.observer = &observer;
+  const Tensor next = do_step(state.x, state.iterations, times);
+  const double change = relative_change(next, state.x);
+  state.elapsed_s +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() -
+      times.gradient.observed_s - times.prior.observed_s;
+  if (!std::isfinite(change)) return StopReason::not_finite;
+  const Iteration iteration{.index = state.iterations,
+                            .x = next,
+                            .gradient_time_s = times.gradient.seconds,
+                            .prior_time_s = times.prior.seconds,
+                            .elapsed_s = state.elapsed_s,
+                            .relative_change = change};
+  state.x = next;
+  state.relative_change = change;
+  ++state.iterations;
+  if (observer.on_iteration(iteration) == Observer::Verdict::stop) return StopReason::observer;
+  return rule_that_holds(state);
 }
 
 }  // namespace tessera

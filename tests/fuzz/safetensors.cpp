@@ -2,6 +2,8 @@
 #include "input.hpp"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  return test::read_or_refuse(data, size,
-                              [](const std::string& path) { tessera::read_safetensors(path); });
+  return test::read_or_refuse(data, size, [](const std::string& path) {
+    std::map<std::string, std::string> metadata;
+    tessera::read_safetensors(path, &metadata);
+  });
 }

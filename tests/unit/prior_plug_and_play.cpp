@@ -16,13 +16,12 @@ TEST_CASE("A fixed plug-and-play prior denoises at its own level, whatever the s
   const auto prior = PlugAndPlay::fixed(std::make_shared<test::Dimmer>(), 0.25);
   CHECK(test::relative_error(prior.prox(x, 0.1), 0.75 * x) < 1e-15);
   CHECK(test::relative_error(prior.prox(x, 10), 0.75 * x) < 1e-15);
-  CHECK(test::relative_error(prior.gradient(x), 0.25 * x) < 1e-14);
 }
 
 TEST_CASE("A matched plug-and-play prior denoises at the square root of the step") {
   const auto prior = PlugAndPlay::matched(std::make_shared<test::Dimmer>());
   CHECK(test::relative_error(prior.prox(x, 0.04), 0.8 * x) < 1e-14);
-  CHECK_THROWS_WITH(prior.gradient(x), Catch::Contains("needs a fixed noise level"));
+  CHECK_THROWS_WITH(prior.gradient(x), Catch::Contains("has no gradient"));
 }
 
 TEST_CASE("Bad arguments of a prior are refused") {

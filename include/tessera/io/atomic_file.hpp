@@ -27,9 +27,14 @@ class AtomicFile {
   /// Flushes to the disk and renames. Throws error::Io; call once, write nothing after it.
   void commit();
 
+  /// Removes the temporary files that killed writers of `path` left behind. One that is being
+  /// written now cannot be told from them: its commit() would fail.
+  static void remove_leftovers(const std::string& path);
+
  private:
   [[noreturn]] void fail(const std::string& what) const;
   void close_and_remove() noexcept;
+  static std::string resolve(const std::string& path);
 
   std::string path_;
   std::string temporary_;  // empty: nothing to remove

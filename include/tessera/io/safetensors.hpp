@@ -13,8 +13,9 @@ namespace tessera {
 ///
 /// The whole header is validated before any tensor is allocated: sizes against shapes and dtypes,
 /// offsets against each other and the file (no overlap, no hole, nothing out of bounds), duplicate
-/// names. Throws error::Io naming file and cause.
-StateDict read_safetensors(const std::string& path);
+/// names. Throws error::Io naming file and cause. `metadata`, if given, receives the free text.
+StateDict read_safetensors(const std::string& path,
+                           std::map<std::string, std::string>* metadata = nullptr);
 
 /// Writes tensors of those dtypes, from any device. Equal dictionaries give equal files. `metadata`
 /// is free text, e.g. {{"licence", "..."}}. The file is replaced only once the new one is complete.

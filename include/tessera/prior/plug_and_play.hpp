@@ -6,9 +6,7 @@
 namespace tessera {
 
 /// A denoiser in the place of a proximal operator (Venkatakrishnan, Bouman, Wohlberg,
-/// "Plug-and-Play priors for model based reconstruction", GlobalSIP 2013). Its gradient is that of
-/// regularisation by denoising, x - D(x) (Romano, Elad, Milanfar, "The little engine that could",
-/// SIIMS 10, 2017).
+/// "Plug-and-Play priors for model based reconstruction", GlobalSIP 2013).
 class PlugAndPlay : public Prior {
  public:
   /// Always denoises at level `sigma`, whatever the step: the usual proximal-gradient PnP.
@@ -24,7 +22,6 @@ class PlugAndPlay : public Prior {
  private:
   PlugAndPlay(DenoiserPtr denoiser, std::optional<NoiseLevel> sigma);
   Tensor do_prox(const Tensor& z, double step) const override;
-  Tensor do_gradient(const Tensor& x) const override;
 
   DenoiserPtr denoiser_;
   std::optional<NoiseLevel> sigma_;  // nullopt: matched to the step

@@ -64,8 +64,8 @@ class HQS : public Solver {
     const auto k = static_cast<std::size_t>(index);
     const double gamma = options_.schedule.gamma.at(k);
     const double sigma = options_.schedule.denoiser_sigma.at(k);
-    Tensor z = timed(times.gradient_s, [&] { return fidelity_->prox(x, gamma); });
-    return timed(times.prior_s, [&] {
+    Tensor z = timed(times.gradient, [&] { return fidelity_->prox(x, gamma); });
+    return timed(times.prior, [&] {
       Tensor next = prior_->prox(z, sigma * sigma);
       if (options_.clamp_range) {
         next = at::clamp(next, options_.clamp_range->first, options_.clamp_range->second);

@@ -2,11 +2,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tessera/core/tensor.hpp"
 
 namespace tessera {
+
+struct SolveResult;  // solver.hpp
 
 /// What a solver tells about one finished iteration.
 struct Iteration {
@@ -14,9 +19,12 @@ struct Iteration {
   Tensor x;                    ///< the iterate after it; shared, do not change it
   double gradient_time_s = 0;  ///< data step: gradient or proximal operator of the fidelity
   double prior_time_s = 0;     ///< prior step: the denoiser
-  double elapsed_s = 0;        ///< since solve() began, observers excluded
+  double elapsed_s = 0;        ///< since the run began, observers excluded
   double relative_change = 0;  ///< ||x_new - x_old|| / ||x_new||
 };
+
+/// The two halves of an iteration: the data step, and the prior step (the denoiser).
+enum class Phase { gradient, prior };
 
 /// Watches a solver. Every rank calls its own observer after each iteration; an exception in one of
 /// them stops all ranks with the same error.
@@ -27,8 +35,19 @@ class Observer {
   virtual ~Observer() = default;
   /// Before the first iteration, with the starting point.
   virtual void on_start(const Tensor& /*x0*/) {}
+  /// Around each half of an iteration, for measurements; the device has finished its work. Must not
+  /// communicate. What is spent here counts for no time that a solver tells.
+  virtual void on_phase_begin(Phase /*phase*/) {}
+  virtual void on_phase_end(Phase /*phase*/) {}
   /// After each iteration. If any rank says stop, all stop after this iteration.
   virtual Verdict on_iteration(const Iteration& iteration) = 0;
+  /// After the last iteration, unless an exception ended the run.
+  virtual void on_end(const SolveResult& /*result*/) {}
+
+  /// What a checkpoint must keep of this observer on this rank, as bytes; empty: nothing.
+  virtual std::string save() const { return {}; }
+  /// Takes up what save() returned in the run that is continued. Called after on_start().
+  virtual void restore(std::string_view /*saved*/) {}
 };
 
 /// Watches with a function.
@@ -46,12 +65,19 @@ class ObserverFunction : public Observer {
 };
 
 /// Several observers as one, called in order; stops if one of them does.
+/// restore() throws error::InvalidArgument unless save() came from as many observers.
 class ObserverList : public Observer {
  public:
   explicit ObserverList(std::vector<std::reference_wrapper<Observer>> observers)
       : observers_(std::move(observers)) {}
   void on_start(const Tensor& x0) override {
     for (Observer& observer : observers_) observer.on_start(x0);
+  }
+  void on_phase_begin(Phase phase) override {
+    for (Observer& observer : observers_) observer.on_phase_begin(phase);
+  }
+  void on_phase_end(Phase phase) override {
+    for (Observer& observer : observers_) observer.on_phase_end(phase);
   }
   Verdict on_iteration(const Iteration& iteration) override {
     Verdict verdict = Verdict::proceed;
@@ -60,6 +86,11 @@ class ObserverList : public Observer {
     }
     return verdict;
   }
+  void on_end(const SolveResult& result) override {
+    for (Observer& observer : observers_) observer.on_end(result);
+  }
+  std::string save() const override;
+  void restore(std::string_view saved) override;
 
  private:
   std::vector<std::reference_wrapper<Observer>> observers_;

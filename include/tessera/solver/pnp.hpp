@@ -49,8 +49,8 @@ class PnP : public Solver {
   }
 
   Tensor do_step(const Tensor& x, std::int64_t /*index*/, StepTimes& times) const override {
-    Tensor z = timed(times.gradient_s, [&] { return x - options_.step * fidelity_->gradient(x); });
-    return timed(times.prior_s, [&] {
+    Tensor z = timed(times.gradient, [&] { return x - options_.step * fidelity_->gradient(x); });
+    return timed(times.prior, [&] {
       Tensor next = prior_->prox(z, options_.step);
       if (options_.relaxation != 1.0) next = x + options_.relaxation * (next - x);
       if (options_.clamp_range) {

@@ -3,11 +3,13 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "tessera/comm/communicator.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/solver/observer.hpp"
+#include "tessera/solver/stopwatch.hpp"
 
 namespace tessera {
 
@@ -26,11 +28,18 @@ enum class StopReason { max_iterations, relative_change, time_limit, observer, n
 /// "reached 10 iterations", "relative change fell below the threshold", ...
 std::string to_string(StopReason reason);
 
-struct SolveResult {
-  Tensor x;                     ///< the last iterate; the last finite one if reason is not_finite
+/// Where an iteration stands: all that a solver needs to go on from there.
+struct SolverState {
+  Tensor x;                     ///< the last iterate
   std::int64_t iterations = 0;  ///< iterations done
+  double elapsed_s = 0;         ///< observers excluded
+  /// ||x_new - x_old|| / ||x_new|| of the last iteration.
+  double relative_change = std::numeric_limits<double>::infinity();
+};
+
+/// `x` is the last finite iterate if reason is not_finite.
+struct SolveResult : SolverState {
   StopReason reason = StopReason::max_iterations;
-  double elapsed_s = 0;  ///< observers excluded
 };
 
 /// An iterative method x <- step(x). The base class runs the loop, the clock, the observers and the
@@ -45,6 +54,10 @@ class Solver {
   /// Throws error::InvalidArgument for rules that cannot work, error::RankFailure if a rank failed.
   SolveResult solve(const Tensor& x0) const;
   SolveResult solve(const Tensor& x0, Observer& observer) const;
+  /// Goes on from where an earlier run stood, as if it had never stopped: iterations and time count
+  /// from the beginning of that run, and no iteration is done if a stopping rule already holds. The
+  /// same bits as in a run of one piece, if the fidelity, the prior and the ranks are the same.
+  SolveResult solve(const SolverState& start, Observer& observer) const;
 
   /// The iterate after x; `index` counts from 0. What solve() repeats.
   Tensor step(const Tensor& x, std::int64_t index = 0) const;
@@ -52,16 +65,19 @@ class Solver {
  protected:
   explicit Solver(StoppingRules rules);
 
-  /// Seconds spent in the two halves of a step.
+  /// The two halves of a step; a method wraps each in timed().
   struct StepTimes {
-    double gradient_s = 0;
-    double prior_s = 0;
+    PhaseTimer gradient{.phase = Phase::gradient};
+    PhaseTimer prior{.phase = Phase::prior};
   };
 
  private:
   virtual Tensor do_step(const Tensor& x, std::int64_t index, StepTimes& times) const = 0;
   /// The ranks that iterate together.
   virtual Communicator& do_communicator() const = 0;
+  /// One iteration and its observer: advances `state`, and says why this rank would stop.
+  std::optional<StopReason> iterate(SolverState& state, Observer& observer) const;
+  std::optional<StopReason> rule_that_holds(const SolverState& state) const;
 
   StoppingRules rules_;
 };
@@ -82,9 +98,16 @@ concept PriorLike = requires(const P& prior, const Tensor& x, double step) {
   { prior.communicator() } -> std::convertible_to<Communicator&>;
 };
 
+/// What gradient descent asks of a prior.
+template <typename P>
+concept GradientPriorLike = requires(const P& prior, const Tensor& x) {
+  { prior.gradient(x) } -> std::convertible_to<Tensor>;
+  { prior.communicator() } -> std::convertible_to<Communicator&>;
+};
+
 /// The ranks that must decide together when to stop: those that share the operators or, if each
 /// rank holds all of them, those that share the prior's work.
-template <FidelityLike Fidelity, PriorLike P>
+template <FidelityLike Fidelity, typename P>
 Communicator& ranks_of(const Fidelity& fidelity, const P& prior) {
   Communicator& ranks = fidelity.physics().communicator();
   return ranks.size() > 1 ? ranks : prior.communicator();

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "tessera/comm/communicator.hpp"
+#include "tessera/solver/solver.hpp"
+
+namespace tessera {
+
+struct CheckpointOptions {
+  std::int64_t every = 10;  ///< iterations between two writes, >= 1
+  /// What defines the run, by name: resume() refuses a checkpoint in which any of it differs.
+  std::map<std::string, std::string> configuration = {};
+  /// Sees every iteration before it is written. What it has gathered (Observer::save()) is kept in
+  /// the checkpoint, and given back to it in a run that is resumed. Must outlive the checkpoint.
+  Observer* observer = nullptr;
+};
+
+/// Keeps a run in a file, so that it can go on after the job was killed:
+///
+///   Recorder recorder({.truth = truth});
+///   Checkpoint checkpoint("run.checkpoint", world, {.every = 10, .observer = &recorder});
+///   const SolverState start = checkpoint.resume(x0);  // x0 if there is no such file yet
+///   const SolveResult result = solver.solve(start, checkpoint);
+///
+/// The run goes on with the same bits as one that was never interrupted, on the same number of
+/// ranks; on another to rounding, if the tiles are the same. The first rank writes, after every
+/// `every`-th iteration and after the last; the file is replaced only once the new one is complete,
+/// so that being killed loses the iterations since the last write and no more. A write that fails
+/// is an error on all ranks, and leaves the file as it was.
+///
+/// The file is a .safetensors file with the iterate "x", which other programs can read, and a
+/// checksum over all it holds.
+class Checkpoint : public Observer {
+ public:
+  /// Throws error::InvalidArgument if options.every < 1. Local.
+  Checkpoint(std::string path, CommunicatorPtr ranks, CheckpointOptions options = {});
+
+  /// Collective. Where the run stood that wrote the file; {.x = x0} if there is none, so that
+  /// `iterations` == 0 means that it begins anew. x comes to the device of x0. Throws
+  /// error::InvalidArgument naming what differs if the file belongs to another configuration,
+  /// error::ShapeMismatch if its x is not like x0, error::Io if it is truncated or damaged.
+  SolverState resume(const Tensor& x0);
+
+  /// How many ranks wrote what resume() read; 0: it read nothing.
+  int ranks_before() const { return static_cast<int>(ranks_before_); }
+
+  /// Removes what a killed write left behind. Throws error::Io if the file cannot be written.
+  void on_start(const Tensor& x0) override;
+  void on_phase_begin(Phase phase) override;
+  void on_phase_end(Phase phase) override;
+  Verdict on_iteration(const Iteration& iteration) override;
+  void on_end(const SolveResult& result) override;
+  std::string save() const override;
+  void restore(std::string_view saved) override;
+
+ private:
+  void write(const SolverState& state);
+
+  std::string path_;
+  CommunicatorPtr ranks_;
+  CheckpointOptions options_;
+  std::int64_t written_ = 0;  // iterations in the file; 0: nothing of this run
+  std::int64_t ranks_before_ = 0;
+  std::string saved_;  // of this rank's observer, in the run that is resumed
+};
+
+}  // namespace tessera

@@ -1,0 +1,181 @@
+#include "tessera/io/checkpoint.hpp"
+
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <bit>
+#include <filesystem>
+#include <numeric>
+#include <vector>
+
+#include "io/checkpoint_file.hpp"
+#include "tessera/comm/agreement.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/io/atomic_file.hpp"
+
+namespace tessera {
+
+namespace {
+
+using io::CheckpointFile;
+using Configuration = std::map<std::string, std::string>;
+
+bool exists(const std::string& path) {
+  std::error_code failure;
+  return std::filesystem::status(path, failure).type() != std::filesystem::file_type::not_found;
+}
+
+/// "step was 0.1 and is 0.2, noise was 0 and is not given"; empty if nothing differs.
+std::string differences(const Configuration& before, const Configuration& now) {
+  Configuration all = before;
+  all.insert(now.begin(), now.end());
+  const auto value = [](const Configuration& from, const std::string& key) {
+    const auto found = from.find(key);
+    if (found == from.end()) return std::string("not given");
+    return found->second.empty() ? std::string("empty") : found->second;
+  };
+  std::string text;
+  for (const auto& entry : all) {
+    const std::string& key = entry.first;
+    const std::string was = value(before, key);
+    const std::string is = value(now, key);
+    if (was == is) continue;
+    text += fmt::format("{}{} was {} and is {}", text.empty() ? "" : ", ", key, was, is);
+  }
+  return text;
+}
+
+/// Collective. Concatenates what every rank gives, on every rank.
+std::vector<std::string> gather_texts(Communicator& host, const std::string& mine) {
+  const auto ranks = static_cast<std::size_t>(host.size());
+  const auto size = static_cast<std::int64_t>(mine.size());
+  std::vector<std::int64_t> sizes(ranks);
+  host.all_gather(&size, sizes.data(), std::vector<std::int64_t>(ranks, 1), DataType::i64);
+  std::string all(static_cast<std::size_t>(std::accumulate(sizes.begin(), sizes.end(), 0LL)), '\0');
+  host.all_gather(mine.data(), all.data(), sizes, DataType::u8);
+  std::vector<std::string> texts;
+  std::size_t begin = 0;
+  for (const std::int64_t length : sizes) {
+    texts.push_back(all.substr(begin, static_cast<std::size_t>(length)));
+    begin += static_cast<std::size_t>(length);
+  }
+  return texts;
+}
+
+/// Collective. Gives what the first rank has to all, in parts that grow with the number of ranks
+/// that wrote it.
+std::vector<std::string> broadcast_texts(Communicator& host, std::vector<std::string> texts,
+                                         std::size_t count) {
+  texts.resize(count);
+  std::vector<std::int64_t> sizes;
+  for (const std::string& text : texts) sizes.push_back(static_cast<std::int64_t>(text.size()));
+  host.broadcast(sizes.data(), static_cast<std::int64_t>(count), DataType::i64, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    texts[i].resize(static_cast<std::size_t>(sizes[i]));
+    host.broadcast(texts[i].data(), sizes[i], DataType::u8, 0);
+  }
+  return texts;
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint(std::string path, CommunicatorPtr ranks, CheckpointOptions options)
+    : path_(std::move(path)), ranks_(std::move(ranks)), options_(std::move(options)) {
+  if (options_.every < 1) {
+    throw error::InvalidArgument(
+        fmt::format("Checkpoint: every is {}, expected at least 1", options_.every));
+  }
+}
+
+SolverState Checkpoint::resume(const Tensor& x0) {
+  CheckpointFile file;
+  guarded(*ranks_, "Checkpoint.resume", [&] {
+    check_image(x0, "Checkpoint.resume: x0");
+    if (!ranks_->is_root() || !exists(path_)) return;
+    file = io::read_checkpoint(path_);
+    const std::string differing = differences(file.configuration, options_.configuration);
+    if (!differing.empty()) {
+      throw error::InvalidArgument(fmt::format(
+          "Checkpoint.resume: {} belongs to another run: {}. Go on with the same, or start anew",
+          path_, differing));
+    }
+    check_like(file.state.x, at::empty(x0.sizes(), x0.options().device(at::kCPU)),
+               fmt::format("Checkpoint.resume: x in {}", path_));
+  });
+
+  Communicator& host = ranks_->control();
+  std::array numbers = {static_cast<std::int64_t>(file.observers.size()), file.state.iterations,
+                        std::bit_cast<std::int64_t>(file.state.elapsed_s),
+                        std::bit_cast<std::int64_t>(file.state.relative_change)};
+  host.broadcast(numbers.data(), numbers.size(), DataType::i64, 0);
+  ranks_before_ = numbers[0];
+  if (ranks_before_ == 0) return {.x = x0};
+
+  SolverState state;
+  state.iterations = written_ = numbers[1];
+  state.elapsed_s = std::bit_cast<double>(numbers[2]);
+  state.relative_change = std::bit_cast<double>(numbers[3]);
+  const Tensor x =
+      ranks_->is_root() ? file.state.x : at::empty(x0.sizes(), x0.options().device(at::kCPU));
+  host.broadcast(x.mutable_data_ptr(), static_cast<std::int64_t>(x.nbytes()), DataType::u8, 0);
+  state.x = x.to(x0.device());
+  const auto rank = static_cast<std::size_t>(ranks_->rank());
+  const auto all =
+      broadcast_texts(host, std::move(file.observers), static_cast<std::size_t>(ranks_before_));
+  saved_ = rank < all.size() ? all[rank] : std::string();
+  return state;
+}
+
+void Checkpoint::on_start(const Tensor& x0) {
+  if (ranks_->is_root()) {
+    AtomicFile::remove_leftovers(path_);
+    const AtomicFile writable(path_);
+  }
+  if (options_.observer == nullptr) return;
+  options_.observer->on_start(x0);
+  if (!saved_.empty()) options_.observer->restore(saved_);
+}
+
+void Checkpoint::on_phase_begin(Phase phase) {
+  if (options_.observer != nullptr) options_.observer->on_phase_begin(phase);
+}
+
+void Checkpoint::on_phase_end(Phase phase) {
+  if (options_.observer != nullptr) options_.observer->on_phase_end(phase);
+}
+
+Observer::Verdict Checkpoint::on_iteration(const Iteration& iteration) {
+  Verdict verdict = Verdict::proceed;
+  if (options_.observer != nullptr) verdict = options_.observer->on_iteration(iteration);
+  const std::int64_t done = iteration.index + 1;
+  if (done % options_.every == 0) {
+    write({iteration.x, done, iteration.elapsed_s, iteration.relative_change});
+  }
+  return verdict;
+}
+
+void Checkpoint::on_end(const SolveResult& result) {
+  if (options_.observer != nullptr) options_.observer->on_end(result);
+  if (result.iterations != written_) write(result);
+}
+
+std::string Checkpoint::save() const {
+  return options_.observer != nullptr ? options_.observer->save() : std::string();
+}
+
+void Checkpoint::restore(std::string_view saved) {
+  if (options_.observer != nullptr) options_.observer->restore(saved);
+}
+
+void Checkpoint::write(const SolverState& state) {
+  std::string mine;
+  guarded(*ranks_, "Checkpoint", [&] { mine = save(); });
+  std::vector<std::string> observers = gather_texts(ranks_->control(), mine);
+  if (ranks_->is_root()) {
+    io::write_checkpoint(path_, {state, options_.configuration, std::move(observers)});
+  }
+  written_ = state.iterations;
+}
+
+}  // namespace tessera

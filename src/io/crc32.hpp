@@ -1,0 +1,11 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tessera::io {
+
+/// The CRC-32 of zip, PNG and gzip. `before`: the checksum of what precedes these bytes.
+std::uint32_t crc32(const void* data, std::size_t size, std::uint32_t before = 0);
+
+}  // namespace tessera::io
