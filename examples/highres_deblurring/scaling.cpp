@@ -72,8 +72,15 @@ MachineCosts measure(const Options& options, const Denoiser& denoiser, at::IntAr
   constexpr std::int64_t small = 192;
   constexpr std::int64_t large = 512;
   MachineCosts costs;
-  if (const double held = memory_use(device(options)).allocated_mb; held > 0)
-    costs.process_bytes = held * 1024 * 1024;
+  const at::Device where = device(options);
+  reset_memory_peak(where);
+  const double before_mb = memory_use(where).allocated_mb;
+  costs.replicated_s = rest_of_iteration(options, shape);
+  const double peak_mb = memory_use(where).peak_mb;
+  if (before_mb > 0 && peak_mb >= before_mb) {  // known
+    costs.process_bytes = before_mb * 1024 * 1024;
+    costs.replicated_bytes = (peak_mb - before_mb) * 1024 * 1024;
+  }
   const double small_s = denoising_time(options, denoiser, small);
   const double large_s = denoising_time(options, denoiser, large);
   constexpr auto small_pixels = static_cast<double>(small * small);
@@ -82,7 +89,6 @@ MachineCosts measure(const Options& options, const Denoiser& denoiser, at::IntAr
   costs.denoise_s_per_pixel =
       std::min((large_s - small_s) / (large_pixels - small_pixels), large_s / large_pixels);
   costs.denoise_s_per_tile = large_s - costs.denoise_s_per_pixel * large_pixels;
-  costs.replicated_s = rest_of_iteration(options, shape);
   costs.bandwidth_bytes_per_s = options.bandwidth_gb_per_s * 1e9;
   costs.latency_s = options.latency_us * 1e-6;
   return costs;

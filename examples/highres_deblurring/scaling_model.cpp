@@ -32,15 +32,14 @@ Load busiest(const tessera::TilePlan& plan, int ranks, const MachineCosts& costs
   return most;
 }
 
-/// Bytes of what a rank holds beside the images and tiles that denoising takes: the truth, the
-/// iterate and A^T y, and for each of its operators a measurement and a kernel spectrum (one
-/// channel, half of the frequencies, complex).
+/// Bytes of what the busiest rank holds beside MachineCosts::replicated_bytes: the truth, and for
+/// each further operator a measurement and a kernel spectrum (one channel, half of the frequencies,
+/// complex).
 double held_bytes(double image_bytes, int ranks, const Workload& workload) {
-  constexpr double images = 3;
   const double spectrum = 1.0 / static_cast<double>(workload.channels);
-  const auto operators = static_cast<double>(
-      workload.shares_operators ? (workload.operators + ranks - 1) / ranks : workload.operators);
-  return image_bytes * (images + operators * (1 + spectrum));
+  const std::int64_t operators =
+      workload.shares_operators ? (workload.operators + ranks - 1) / ranks : workload.operators;
+  return image_bytes * (1 + static_cast<double>(operators - 1) * (1 + spectrum));
 }
 
 std::string count_of(int ranks) {
@@ -51,11 +50,9 @@ std::string count_of(int ranks) {
 
 ScalingRow predict(const tessera::TilePlan& plan, int ranks, const MachineCosts& costs,
                    const Workload& workload) {
-  const tessera::TileCosts tiles =
-      plan.costs({.ranks = ranks,
-                  .channels = workload.channels,
-                  .bytes_per_element = workload.bytes_per_element,
-                  .working_elements_per_pixel = workload.working_elements_per_pixel});
+  const tessera::TileCosts tiles = plan.costs({.ranks = ranks,
+                                               .channels = workload.channels,
+                                               .bytes_per_element = workload.bytes_per_element});
   double image_bytes = static_cast<double>(workload.channels * workload.bytes_per_element);
   for (const std::int64_t extent : plan.shape()) image_bytes *= static_cast<double>(extent);
   const double others = static_cast<double>(ranks - 1) / ranks;
@@ -69,8 +66,13 @@ ScalingRow predict(const tessera::TilePlan& plan, int ranks, const MachineCosts&
                    row.received_bytes / costs.bandwidth_bytes_per_s +
                    2 * flags_per_iteration * hops * costs.latency_s;
   row.replicated_s = costs.replicated_s;
-  row.peak_bytes =
-      costs.process_bytes + tiles.peak_bytes + held_bytes(image_bytes, ranks, workload);
+  double largest_window = 1;
+  for (const std::int64_t extent : tiles.largest_window)
+    largest_window *= static_cast<double>(extent);
+  row.peak_bytes = costs.process_bytes + costs.replicated_bytes +
+                   held_bytes(image_bytes, ranks, workload) +
+                   workload.working_elements_per_pixel * largest_window *
+                       static_cast<double>(workload.bytes_per_element);
   return row;
 }
 

@@ -18,13 +18,14 @@ struct MachineCosts {
   double bandwidth_bytes_per_s = 1;  ///< into one rank
   double latency_s = 0;              ///< of one message
   double process_bytes = 0;          ///< of a rank before it holds an image
+  double replicated_bytes = 0;       ///< of all but the denoiser, with one operator
 };
 
 /// What the tiles are made of, and what else a rank holds.
 struct Workload {
   std::int64_t channels = 3;
   std::int64_t bytes_per_element = 4;
-  std::int64_t operators = 1;
+  std::int64_t operators = 1;    ///< of all ranks
   bool shares_operators = true;  ///< among the ranks; else every rank holds all of them
   /// Working memory of the denoiser, in elements per pixel of a window.
   double working_elements_per_pixel = 0;
