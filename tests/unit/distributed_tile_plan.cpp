@@ -251,10 +251,8 @@ TEST_CASE("even plans keep to the memory limit and the number of tiles asked for
   }
   CHECK(TilePlan::even({64, 64}, {.context = 4, .minimum_tiles = 7}).tiles().size() >= 7);
   CHECK(TilePlan::even({64, 64}, {.context = 4}).tiles().size() == 1);
-  for (const TileAxis& axis :
-       TilePlan::even({128}, {.ranks = 8, .context = 1, .minimum_window = 24}).tiles()[3].axes) {
-    CHECK(axis.window.length() >= 24);
-  }
+  const TilePlan narrow = TilePlan::even({128}, {.ranks = 8, .context = 1, .minimum_window = 24});
+  for (const TileAxis& axis : narrow.tiles()[3].axes) CHECK(axis.window.length() >= 24);
 }
 
 TEST_CASE("tiles are assigned by their work, every rank count") {
