@@ -37,12 +37,14 @@ function answers() {
   for (const family of families()) {
     const psnr = family.map((run) => run.totals.psnr).filter(isNumber);
     const name = families().length > 1 ? `${family[0].label.replace(/^\d+ ranks?, /, "")}: ` : "";
-    if (psnr.length > 1) card(`${number(Math.max(...psnr) - Math.min(...psnr), 2)} dB`, `${name}largest difference in final PSNR between its runs`);
+    const apart = Math.max(...psnr) - Math.min(...psnr);
+    if (psnr.length > 1) card(`${apart < 0.001 ? "< 0.001" : number(apart, 2)} dB`, `${name}largest difference in final PSNR between its runs`);
     else if (psnr.length === 1) card(`${number(psnr[0], 4)} dB`, `${name}final PSNR`);
     const [first, last] = [family[0], family[family.length - 1]];
     if (last.ranks > first.ranks) {
       const gain = first.median("iteration_time_sec") / last.median("iteration_time_sec");
-      card(`${number(gain)}×`, `${name}speed of ${last.ranks} ranks over ${first.ranks}, on ${number(last.processors / first.processors)} times the ${first.onGpu ? "GPUs" : "threads"}`);
+      const more = last.processors / first.processors, kind = first.onGpu ? "GPUs" : "cores";
+      card(`${number(gain)}×`, `${name}speed of ${last.ranks} ranks over ${first.ranks}, on ${more === 1 ? `as many ${kind}` : `${number(more)} times the ${kind}`}`);
     }
     const shares = last.breakdown.map((seconds, i) => [seconds, phases[i].name]).sort((a, b) => b[0] - a[0]);
     const total = last.breakdown.reduce((sum, seconds) => sum + seconds, 0);
@@ -68,7 +70,7 @@ function quality() {
   draw("plot-psnr-time", "PSNR against time", against((run) => run.rows.time), {xaxis: {title: "seconds", rangemode: "tozero"}, yaxis: {title: "PSNR in dB"}});
 }
 
-const bar = (phase, x, y) => ({type: "bar", name: phase.name, x, y, marker: {color: phase.color, line: {width: 1, color: "#00000055"}, pattern: {shape: phase.pattern, fgcolor: "#00000088", size: 6}}});
+const bar = (phase, x, y) => ({type: "bar", name: phase.name, x, y, marker: {color: phase.color, line: {width: 1, color: "#00000055"}, pattern: {shape: phase.pattern, fillmode: "overlay", fgcolor: "#000", fgopacity: 0.35, size: 6}}});
 // Long names in two lines, so that they fit below a bar.
 const broken = (label) => label.replace(", ", "<br>");
 
@@ -118,12 +120,12 @@ function scaling() {
   const ranks = [...new Set(several.flat().map((run) => run.ranks))].sort((a, b) => a - b);
   efficiency.push({name: "ideal", x: [ranks[0], ranks[ranks.length - 1]], y: [100, 100], mode: "lines", line: {color: css("--soft"), dash: "longdash", width: 1.5}});
   const xaxis = {title: "ranks", type: "log", tickvals: ranks, ticktext: ranks.map(String)};
-  draw("plot-scaling", "Strong scaling", times, {xaxis, yaxis: {title: "seconds per iteration", type: "log", dtick: "D2"}});
+  draw("plot-scaling", "Strong scaling", times, {xaxis, yaxis: {title: "seconds per iteration", type: "log", ...ticks125(times.flatMap((trace) => trace.y))}});
   draw("plot-efficiency", "Parallel efficiency", efficiency, {xaxis, yaxis: {title: "%", rangemode: "tozero"}});
   const shared = several.flat().filter((run) => !run.onGpu && run.ranks > 1 && new Set(run.summary.hosts).size === 1);
   at("scaling-note").hidden = shared.length === 0;
-  at("scaling-note").textContent = `On the CPU the ideal counts threads, ranks times threads per rank: ${several.flat().map((run) => `${run.ranks} × ${run.processors / run.ranks}`).join(", ")}. `
-    + "Ranks that share the cores of one machine cannot be faster than one rank that has them all.";
+  at("scaling-note").textContent = `On the CPU the ideal counts the cores at work: ${several.flat().map((run) => `${run.processors} of ${run.ranks} ${run.ranks === 1 ? "rank" : "ranks"}`).join(", ")}. `
+    + "Ranks that share the cores of one machine can hardly be faster than one rank that has them all; more threads than cores are slower.";
 }
 
 // --- ranks and tiles ---
@@ -349,10 +351,12 @@ at("theme").addEventListener("click", () => {
 let themeOnScreen = "light";
 window.addEventListener("beforeprint", () => {
   themeOnScreen = document.documentElement.dataset.theme;
+  isPrinting = true;
   setTheme("light");
   redrawAll();
 });
 window.addEventListener("afterprint", () => {
+  isPrinting = false;
   setTheme(themeOnScreen);
   redrawAll();
 });

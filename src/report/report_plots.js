@@ -23,6 +23,19 @@ function number(x, digits = 3) {
   return String(Number(x.toPrecision(Math.max(digits, Math.ceil(Math.log10(Math.abs(x) + 1))))));
 }
 
+// Ticks 1, 2, 5, 10, ... of a logarithmic axis over these values.
+function ticks125(values) {
+  const positive = values.filter((x) => isNumber(x) && x > 0);
+  const low = Math.min(...positive), high = Math.max(...positive), tickvals = [];
+  for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.ceil(Math.log10(high)); ++exponent) {
+    for (const digit of [1, 2, 5]) {
+      const tick = Number(`${digit}e${exponent}`);
+      if (tick > low / 2.5 && tick < high * 2.5) tickvals.push(tick);
+    }
+  }
+  return {tickvals, ticktext: tickvals.map((x) => number(x))};
+}
+
 // {column: [numbers]}; empty cells are null.
 function parseCsv(text) {
   const lines = text.trim().split("\n").map((line) => line.split(","));
@@ -52,12 +65,13 @@ const runs = data.runs.map((run, index) => {
   const configuration = summary.configuration || {};
   const threads = (summary.machine && summary.machine.threads_per_rank) || 1;
   const onGpu = summary.device !== "cpu";
+  const cores = ((summary.machine && summary.machine.cores) || Infinity) * new Set(summary.hosts || [""]).size;
   const result = {
     ...run, index, summary, configuration, all, median, onGpu, ranks: summary.ranks || 1, totals: summary.totals || {},
     perRank: (summary.statistics && summary.statistics.per_rank) || [],
     rows: lastRepetition(parseCsv(run.metrics)),
     color: colorOf(index), dash: dashes[index % dashes.length], symbol: symbols[index % symbols.length],
-    processors: onGpu ? summary.ranks : (summary.ranks || 1) * threads,
+    processors: onGpu ? summary.ranks : Math.min((summary.ranks || 1) * threads, cores),
     method: JSON.stringify(Object.entries(configuration).filter(([key]) => !sharing.has(key)).sort()),
   };
   result.breakdown = phases.map((phase) => {
@@ -88,6 +102,7 @@ function css(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+let isPrinting = false;
 const drawn = {};  // id -> how to draw it again, in another theme or width
 
 function draw(id, title, traces, layout) {
@@ -111,9 +126,10 @@ function paint(id, title, traces, layout) {
     title: {text: title, font: {size: 15}, x: 0, xref: "paper", xanchor: "left"},
     paper_bgcolor: paper, plot_bgcolor: paper, font: {color: ink, family: "system-ui, sans-serif", size: 13},
     margin: {l: 56, r: 12, t: 40, b: 44}, hovermode: layout.hovermode || "closest",
-    legend: {orientation: "h", y: -0.22, yanchor: "top", x: 0, ...layout.legend},
+    legend: {orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, traceorder: "normal", ...layout.legend},
     xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
-  }, {responsive: true, displaylogo: false, displayModeBar: false});
+    ...(isPrinting ? {width: element.closest(".pair") ? 330 : 680, height: 270} : {width: undefined, height: undefined, autosize: true}),
+  }, {responsive: !isPrinting, displaylogo: false, displayModeBar: false});
 }
 
 function redrawAll() {

@@ -50,14 +50,14 @@ std::size_t count(const std::string& text, const std::string& what) {
 }  // namespace
 
 TEST_CASE("base64: the examples of RFC 4648") {
-  CHECK(detail::base64("") == "");
-  CHECK(detail::base64("f") == "Zg==");
-  CHECK(detail::base64("fo") == "Zm8=");
-  CHECK(detail::base64("foo") == "Zm9v");
-  CHECK(detail::base64("foob") == "Zm9vYg==");
-  CHECK(detail::base64("fooba") == "Zm9vYmE=");
-  CHECK(detail::base64("foobar") == "Zm9vYmFy");
-  CHECK(detail::base64("\xff\xfe\x00") == "//4=");
+  CHECK(tessera::detail::base64("") == "");
+  CHECK(tessera::detail::base64("f") == "Zg==");
+  CHECK(tessera::detail::base64("fo") == "Zm8=");
+  CHECK(tessera::detail::base64("foo") == "Zm9v");
+  CHECK(tessera::detail::base64("foob") == "Zm9vYg==");
+  CHECK(tessera::detail::base64("fooba") == "Zm9vYmE=");
+  CHECK(tessera::detail::base64("foobar") == "Zm9vYmFy");
+  CHECK(tessera::detail::base64("\xff\xfe") == "//4=");
 }
 
 TEST_CASE("write_report: everything of the runs, each picture once, nothing from elsewhere") {

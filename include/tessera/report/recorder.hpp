@@ -53,14 +53,14 @@ struct MetricsRow {
 
 struct RecorderOptions {
   /// Image to compare with; undefined: no psnr, ssim and mse.
-  Tensor truth;
+  Tensor truth = {};
   /// Objective to evaluate at each iterate, typically the fidelity's value; empty: none. Every rank
   /// calls it, so that it may be collective.
-  std::function<double(const Tensor&)> objective;
+  std::function<double(const Tensor&)> objective = {};
   /// Compare with the truth on this rank. One rank is enough.
   bool compare = true;
   /// The communicator that physics and denoiser were made with; null: no communication is recorded.
-  std::shared_ptr<const CountingCommunicator> traffic;
+  std::shared_ptr<const CountingCommunicator> traffic = nullptr;
   /// The first iterations of each repetition that statistics of times leave out: caches fill,
   /// memory is fetched.
   std::int64_t warmup = 1;
