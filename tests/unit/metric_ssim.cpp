@@ -1,6 +1,9 @@
 #include "tessera/metric/ssim.hpp"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/linspace.h>
+
+#include <vector>
 
 #include "catch.hpp"
 #include "tensors.hpp"
@@ -53,4 +56,28 @@ TEST_CASE("ssim: 1 for equal images; sizes and options that cannot work are refu
   tessera::SsimOptions options;
   options.sigma = 0;
   CHECK_THROWS_AS(tessera::ssim(a, b, options), tessera::error::InvalidArgument);
+}
+
+TEST_CASE(
+    "ssim: one pass on the host gives what tensor operations give, on any number of threads") {
+  // Sizes that fill neither the strips nor the blocks of the pass; a gradient asks for operations.
+  for (const std::vector<std::int64_t>& shape :
+       {std::vector<std::int64_t>{2, 3, 70, 45}, {1, 1, 6, 100}, {1, 2, 64, 6}, {1, 1, 33, 16}}) {
+    const auto [a, b] = pair(shape);
+    const Tensor watched = b.clone().requires_grad_(true);
+    const Tensor by_operations = tessera::ssim(a, watched).detach();
+    CHECK(test::relative_error(tessera::ssim(a, b), by_operations) < 1e-12);
+    CHECK(test::relative_error(tessera::ssim(a.to(at::kFloat), b.to(at::kFloat)), by_operations) <
+          1e-5);
+    // A view that is not contiguous.
+    const Tensor turned = a.transpose(2, 3);
+    CHECK(test::relative_error(tessera::ssim(turned, b.transpose(2, 3)), by_operations) < 1e-12);
+  }
+  const auto [a, b] = pair({1, 3, 200, 100});
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const Tensor alone = tessera::ssim(a, b);
+  at::set_num_threads(3);
+  CHECK(tessera::ssim(a, b).equal(alone));
+  at::set_num_threads(threads);
 }
