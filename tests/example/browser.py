@@ -222,6 +222,9 @@ def check_page(browser, report, runs, check, pictures):
     check.that("it prints", printed.startswith(b"%PDF") and len(printed) > 10000, f"{len(printed)} bytes")
     if pictures:
         (pictures / "print.pdf").write_bytes(printed)
+    browser.evaluate("window.Plotly = undefined; for (const id in drawn) document.getElementById(id).replaceChildren(); redrawAll()")
+    print("without plotly.js:")
+    check_plots(browser, check)
     outside = browser.evaluate("performance.getEntriesByType('resource').map(e => e.name).filter(n => !/^(data|blob):/.test(n))")
     check.that("nothing is fetched from elsewhere", outside == [], outside)
     check.that("no error on the console", not browser.errors, browser.errors)
