@@ -55,7 +55,8 @@ int main() {
   std::printf("dot test %.1e, class and matrix differ by %.1e\n", error, difference);
 
   const tessera::L2 fidelity(binning, {bins}, truth);
-  const auto prior = tessera::PlugAndPlay::fixed(std::make_shared<tessera::TotalVariation>(), 0.005);
+  const auto prior =
+      tessera::PlugAndPlay::fixed(std::make_shared<tessera::TotalVariation>(), 0.005);
   const tessera::PnP solver(fidelity, prior, {.step = 4, .stopping = {.max_iterations = 50}});
   const Tensor x = solver.solve(4 * binning->apply_adjoint(bins)).x;
   std::printf("restored to %.2f dB\n", tessera::psnr(x, truth).item<double>());

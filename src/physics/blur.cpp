@@ -55,8 +55,8 @@ Tensor wrap_around(Tensor kernel, const Extents& extents) {
   return kernel;
 }
 
-/// On a CPU the FFT of a 256 x 256 image costs about as much as the sum over 3 x 3 elements, that of larger
-/// images less (measured, one thread).
+/// On a CPU the FFT of a 256 x 256 image costs about as much as the sum over 3 x 3 elements, that
+/// of larger images less (measured, one thread).
 constexpr std::int64_t largest_direct_kernel = 9;
 
 }  // namespace
