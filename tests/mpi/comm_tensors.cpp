@@ -131,8 +131,8 @@ TEST_CASE("counting: waiting for a late rank is seen by the others") {
   if (counting.size() == 1) return;
   counting.barrier();
   counting.reset();
-  const double late_s = 0.2;
+  const double late_s = 0.8;  // far more than the others may be late by themselves
   if (counting.is_root()) std::this_thread::sleep_for(std::chrono::duration<double>(late_s));
   counting.barrier();
-  if (!counting.is_root()) CHECK(counting.data(Collective::barrier).seconds > 0.5 * late_s);
+  if (!counting.is_root()) CHECK(counting.data(Collective::barrier).seconds > 0.25 * late_s);
 }

@@ -135,7 +135,7 @@ TEST_CASE("operators are shared out by their measured costs") {
   const auto make = [](std::int64_t index) { return std::make_unique<Sleeper>(index); };
   const Tensor x = test::indexed({1, 1, 4, 5});
   const int ranks = test::world()->size();
-  const std::vector<double> costs = measured_costs(4, make, x, *test::world(), 1);
+  const std::vector<double> costs = measured_costs(4, make, x, *test::world());
   REQUIRE(costs.size() == 4);
   for (const double cost : costs) check_same_on_all_ranks(cost);
   CHECK(costs[2] >= 0.4);
