@@ -115,6 +115,7 @@ const std::vector<Key>& known_keys() {
       {"dtype", solver, Kind::text, "--dtype"},
       {"device", solver, Kind::text, "--device"},
       {"threads", solver, Kind::integer, "--threads"},
+      {"warmup", solver, Kind::integer, "--warmup"},
       {"slurm_gres", solver, Kind::text, ""},
       {"slurm_ntasks_per_node", solver, Kind::integer, ""},
       {"slurm_nodes", solver, Kind::integer, ""},

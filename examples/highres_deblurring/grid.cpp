@@ -19,6 +19,7 @@
 #include "slurm.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/atomic_file.hpp"
+#include "tessera/report/report.hpp"
 
 namespace fs = std::filesystem;
 using tessera::error::InvalidArgument;
@@ -133,6 +134,7 @@ class Grid {
       announce(row, statuses.size(), statuses.back());
     }
     print_table(statuses);
+    if (config_.html) report(statuses);
     return exit_code(statuses);
   }
 
@@ -190,6 +192,7 @@ class Grid {
     command.push_back(program_);
     const std::vector<std::string> arguments = row.arguments();
     command.insert(command.end(), arguments.begin(), arguments.end());
+    command.emplace_back("--no-report");  // the grid writes one of all rows
     if (options_.quiet) command.emplace_back("--quiet");
     return command;
   }
@@ -214,7 +217,7 @@ class Grid {
         const RowPlan plan = planner_.plan(row);
         const std::string reason = obstacle_to(row, plan);
         if (!reason.empty()) fmt::print("skipped: {}\n", reason);
-        fmt::print("tiles: {}\nmemory: about {:.2f} GB per rank\n", plan.tiles,
+        fmt::print("{}\nwith measurements and weights: about {:.2f} GB per rank\n", plan.tiles,
                    plan.bytes_per_rank * 1e-9);
         fmt::print("{}\n", target_.is_cluster ? batch_script(row, parallel_, program_)
                                               : shell_command(command_of(row)));
@@ -295,6 +298,18 @@ class Grid {
         fmt::print("  {}\n", status.detail);
       }
     }
+  }
+
+  /// One report of all rows that have a result.
+  void report(const std::vector<Status>& statuses) const {
+    std::vector<std::string> folders;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      if (statuses[i].result) folders.push_back(rows_[i].options.out);
+    }
+    if (folders.empty()) return;
+    const std::string path = options_.out + "/report.html";
+    for (const std::string& line : tessera::write_report(path, folders)) fmt::print("{}\n", line);
+    fmt::print("Report: {}\n", path);
   }
 
   static int exit_code(const std::vector<Status>& statuses) {

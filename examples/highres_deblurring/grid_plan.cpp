@@ -73,6 +73,7 @@ RowPlan Planner::plan(const GridRow& row) {
         .working_elements_per_pixel = working / static_cast<double>(image[2] * image[3])};
     const TilePlan tiles = tiled.plan(image, element);
     plan.tiles = tiles.summary(costs);
+    while (plan.tiles.ends_with('\n')) plan.tiles.pop_back();
     plan.bytes_per_rank = tiles.costs(costs).peak_bytes;
   } else {
     plan.tiles = fmt::format("the whole image, {}x{}, on every rank", image[2], image[3]);

@@ -78,7 +78,17 @@ void add_method(CLI::App& app, Options& options, std::string& preset, std::strin
       ->check(CLI::IsMember({"pnp", "dpir"}))
       ->capture_default_str()
       ->group("Method");
-  app.add_option("--denoiser", options.denoiser, "Prior")
+  app.add_option("--prior", options.prior,
+                 "pnp: the denoiser in the place of a proximal operator; red: regularisation by "
+                 "denoising, by gradient descent")
+      ->check(CLI::IsMember({"pnp", "red"}))
+      ->capture_default_str()
+      ->group("Method");
+  app.add_option("--red-weight", options.red_weight, "Weight of the red prior against the data")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group("Method");
+  app.add_option("--denoiser", options.denoiser, "Denoiser")
       ->check(CLI::IsMember({"drunet", "dncnn", "tv", "script"}))
       ->capture_default_str()
       ->group("Method");
@@ -167,6 +177,16 @@ void add_run(CLI::App& app, Options& options) {
   app.add_option("--out", options.out, "Folder for the results")
       ->capture_default_str()
       ->group("Run");
+  app.add_option("--checkpoint-every", options.checkpoint_every,
+                 "Iterations between two checkpoints in OUT; 0: none. SIGTERM and SIGUSR1 then end "
+                 "the run after the iteration, with exit code 75")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group("Run");
+  app.add_flag("--resume", options.resume,
+               "Go on from the checkpoint in OUT, if there is one; writes one every 10 iterations "
+               "unless --checkpoint-every says otherwise")
+      ->group("Run");
   app.add_flag("--save-npy", options.save_npy, "Also write x.npy, truth.npy and measurements.npy")
       ->group("Run");
   app.add_flag("--quiet", options.quiet, "Print errors only")->group("Run");
@@ -247,6 +267,14 @@ class CommandLine {
     if (!options_.image.empty() && !options_.truth.empty()) {
       throw CLI::ValidationError("--truth", "stands in the place of --image: give one of them");
     }
+    if (options_.prior == "red" && options_.solver != "pnp") {
+      throw CLI::ValidationError("--prior", "red is for --solver pnp");
+    }
+    if (options_.repetitions > 1 && (options_.checkpoint_every > 0 || options_.resume)) {
+      throw CLI::ValidationError(
+          "--repetitions", "is for times, --checkpoint-every and --resume for one long run: give "
+                           "one of them");
+    }
     if (!options_.grid.config.empty() && options_.plan) {
       throw CLI::ValidationError("--plan", "is for one run; with --config give --dry-run");
     }
@@ -280,8 +308,8 @@ class CommandLine {
       options_.given.push_back({name});
       if (!is_flag(option)) options_.given.back().push_back(option.results().front());
     }
-    constexpr std::array<std::string_view, 5> left_out = {"--preset", "--max-image-size", "--out",
-                                                          "--quiet", "--resume"};
+    constexpr std::array<std::string_view, 6> left_out = {
+        "--preset", "--max-image-size", "--out", "--quiet", "--no-report", "--resume"};
     if (std::find(left_out.begin(), left_out.end(), name) != left_out.end()) return;
     if (is_flag(option)) {
       if (option.count() > 0) options_.arguments.push_back(name);
