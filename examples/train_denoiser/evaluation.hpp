@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tessera/denoiser/denoiser.hpp"
@@ -12,6 +13,21 @@ struct Validation {
 };
 
 std::vector<Validation> read_validation(const std::vector<std::string>& files);
+
+/// A denoiser of grey images, for each channel of a colour image.
+class PerChannel : public tessera::Denoiser {
+ public:
+  explicit PerChannel(tessera::DenoiserPtr grey) : grey_(std::move(grey)) {}
+  std::string name() const override { return grey_->name() + " per channel"; }
+
+ private:
+  tessera::Tensor do_denoise(const tessera::Tensor& x,
+                             const tessera::NoiseLevel& sigma) const override {
+    return grey_->denoise(x.transpose(0, 1).contiguous(), sigma).transpose(0, 1).contiguous();
+  }
+
+  tessera::DenoiserPtr grey_;
+};
 
 /// PSNR of the denoised photograph for each noise level (0 to 255). The noise of a photograph is
 /// the same in every call.

@@ -37,15 +37,19 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Null for total variation.
+tessera::DenoiserPtr make_denoiser(const Options& options) {
+  if (options.denoiser == "tv") return nullptr;
+  const tessera::StateDict weights = tessera::read_state_dict(
+      options.weights.empty() ? tessera::default_weights() : options.weights);
+  if (options.denoiser == "drunet") return std::make_shared<tessera::DRUNet>(weights);
+  const auto dncnn = std::make_shared<tessera::DnCNN>(weights);
+  if (dncnn->architecture().channels == 1) return std::make_shared<PerChannel>(dncnn);
+  return dncnn;
+}
+
 void evaluate(const Options& options) {
-  std::string path = options.weights;
-  std::unique_ptr<tessera::Denoiser> denoiser;
-  if (options.denoiser != "tv") {
-    if (path.empty()) path = tessera::default_weights();
-    const tessera::StateDict weights = tessera::read_state_dict(path);
-    if (options.denoiser == "drunet") denoiser = std::make_unique<tessera::DRUNet>(weights);
-    if (options.denoiser == "dncnn") denoiser = std::make_unique<tessera::DnCNN>(weights);
-  }
+  const tessera::DenoiserPtr denoiser = make_denoiser(options);
   print(to_line("PSNR in dB at noise", options.levels));
   for (const Validation& photograph : read_validation(options.validation)) {
     print(to_line(photograph.name, denoiser == nullptr
