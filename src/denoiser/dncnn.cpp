@@ -68,11 +68,11 @@ DnCNN::DnCNN(const StateDict& weights, NetworkOptions options)
   architecture_.channels = fitted.unknowns[in_channels];
   detail::Network::Compile compile;
   if (architecture_.dimensions == 2) {
-    compile = [has_bias = architecture_.has_bias](const std::vector<Tensor>& parameters) {
-      return engine::compile_dncnn(parameters, has_bias);
+    compile = [has_bias = architecture_.has_bias, options](const std::vector<Tensor>& parameters) {
+      return engine::compile_dncnn(parameters, has_bias, {options.tile_tolerance});
     };
   }
-  network_ = std::make_unique<const detail::Network>(std::move(fitted.parameters), options,
+  network_ = std::make_shared<const detail::Network>(std::move(fitted.parameters), options,
                                                      std::move(compile));
 }
 
@@ -80,6 +80,10 @@ DnCNN::~DnCNN() = default;
 
 std::int64_t DnCNN::parameter_count() const {
   return network_->parameter_count();
+}
+
+std::string DnCNN::engine_summary() const {
+  return network_->engine_summary();
 }
 
 // The engine works on one image at a time, beside the batch's results. With LibTorch's operations

@@ -87,11 +87,12 @@ DRUNet::DRUNet(const StateDict& weights, NetworkOptions options) {
   detail::Network::Compile compile;
   if (architecture_.dimensions == 2) {
     const auto scales = static_cast<std::int64_t>(architecture_.widths.size());
-    compile = [scales, blocks = architecture_.blocks](const std::vector<Tensor>& parameters) {
-      return engine::compile_drunet(parameters, scales, blocks);
+    compile = [scales, blocks = architecture_.blocks,
+               options](const std::vector<Tensor>& parameters) {
+      return engine::compile_drunet(parameters, scales, blocks, {options.tile_tolerance});
     };
   }
-  network_ = std::make_unique<const detail::Network>(std::move(read.parameters), options,
+  network_ = std::make_shared<const detail::Network>(std::move(read.parameters), options,
                                                      std::move(compile));
 }
 
@@ -99,6 +100,10 @@ DRUNet::~DRUNet() = default;
 
 std::int64_t DRUNet::parameter_count() const {
   return network_->parameter_count();
+}
+
+std::string DRUNet::engine_summary() const {
+  return network_->engine_summary();
 }
 
 std::int64_t DRUNet::alignment() const {

@@ -105,6 +105,10 @@ std::shared_ptr<const engine::Network> Network::engine_for(const Tensor& input) 
   if (!compile_ || gradients || type != at::kFloat || !input.device().is_cpu() || input.dim() != 4)
     return nullptr;
 
+  return current_engine();
+}
+
+std::shared_ptr<const engine::Network> Network::current_engine() const {
   // Counts every change in place.
   std::uint64_t version = 0;
   for (const Tensor& parameter : parameters_) version += parameter._version();
@@ -114,6 +118,11 @@ std::shared_ptr<const engine::Network> Network::engine_for(const Tensor& input) 
     engine_version_ = version;
   }
   return engine_;
+}
+
+std::string Network::engine_summary() const {
+  const auto engine = compile_ ? current_engine() : nullptr;
+  return engine == nullptr ? "" : engine->summary();
 }
 
 std::optional<std::int64_t> Network::engine_elements(std::int64_t height,

@@ -44,6 +44,8 @@ class Network {
   /// dimensions, no gradients, Engine::automatic; else null. Made at first use, and again after
   /// parameters were changed in place.
   std::shared_ptr<const engine::Network> engine_for(const Tensor& input) const;
+  /// What the engine's network says of itself, made now if it was not; empty where there is none.
+  std::string engine_summary() const;
   /// Working memory of the engine for such an input, in elements; nullopt where it is not used.
   std::optional<std::int64_t> engine_elements(std::int64_t height, std::int64_t width) const;
 
@@ -51,6 +53,8 @@ class Network {
   static Tensor leave(const Tensor& result, const Tensor& x);
 
  private:
+  std::shared_ptr<const engine::Network> current_engine() const;
+
   struct Copies {
     at::ScalarType type;
     at::Device device;

@@ -47,7 +47,8 @@ TEST_CASE("DRUNet uses the engine for float32 on the host, and gives what LibTor
   const StateDict weights = weights_of(keys);
   const DRUNet automatic(weights);
   const DRUNet slow(weights, reference());
-  const auto compiled = engine::compile_drunet(in_order(weights, keys), 3, 2);
+  const auto compiled =
+      engine::compile_drunet(in_order(weights, keys), 3, 2, {NetworkOptions().tile_tolerance});
 
   const Tensor x = noise({2, 3, 64, 44}, 1);
   const Tensor result = automatic.denoise(x, 0.1);
@@ -69,7 +70,10 @@ TEST_CASE("DnCNN uses the engine for float32 on the host, and gives what LibTorc
     const DnCNN automatic(weights);
     const Tensor x = noise({2, 3, 31, 44}, 1);
     const Tensor result = automatic.denoise(x, 0.1);
-    CHECK(result.equal(engine::compile_dncnn(in_order(weights, keys), bias)->run(x).add_(x)));
+    CHECK(result.equal(
+        engine::compile_dncnn(in_order(weights, keys), bias, {NetworkOptions().tile_tolerance})
+            ->run(x)
+            .add_(x)));
     const Tensor exact = DnCNN(weights, reference()).denoise(x.to(at::kDouble), 0.1);
     CHECK(relative_error(result, exact) < 4e-6);
   }
@@ -101,7 +105,8 @@ TEST_CASE("The memory estimate is what the engine takes") {
   const KeyShapes keys = drunet_keys(3, {64, 128, 256}, 1);
   const StateDict weights = weights_of(keys);
   const DRUNet automatic(weights);
-  const auto compiled = engine::compile_drunet(in_order(weights, keys), 3, 1);
+  const auto compiled =
+      engine::compile_drunet(in_order(weights, keys), 3, 1, {NetworkOptions().tile_tolerance});
   const double pixels = 256.0 * 320;
   CHECK(automatic.memory_estimate({1, 3, 256, 320}).value() ==
         Approx(static_cast<double>(compiled->working_floats(256, 320)) + 7 * pixels));

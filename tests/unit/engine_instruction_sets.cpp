@@ -29,7 +29,7 @@ class Forced {
 
 TEST_CASE("Every instruction set that this processor has gives the same picture") {
   const ReferenceDrunet reference({8, 20, 40}, 1, 3);
-  const auto network = engine::compile_drunet(reference.weights, 3, 1);
+  const auto network = engine::compile_drunet(reference.weights, 3, 1, {GENERATE(0.0, 1.0)});
   const Tensor x = noise({1, 4, 52, 44}, 11);
   const Tensor expected = reference(x);
   const Tensor best = network->run(x);

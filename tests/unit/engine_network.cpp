@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "catch.hpp"
+#include "denoiser/engine/kernels.hpp"
 #include "denoiser/engine/network.hpp"
 #include "engine_reference.hpp"
 #include "tessera/core/error.hpp"
@@ -54,8 +55,9 @@ TEST_CASE("A compiled DRUNet equals the formula in float64") {
     INFO(c.widths.size() << " scales, " << c.widths[0] << " channels, " << c.height << "x"
                          << c.width);
     const ReferenceDrunet reference(c.widths, c.blocks, c.channels);
+    const double tolerance = GENERATE(0.0, 1.0);  // tiles of four, tiles of six where they pay
     const auto network = engine::compile_drunet(
-        reference.weights, static_cast<std::int64_t>(c.widths.size()), c.blocks);
+        reference.weights, static_cast<std::int64_t>(c.widths.size()), c.blocks, {tolerance});
     const Tensor x = noise({3, c.channels + 1, c.height, c.width}, 11);
     const Tensor result = network->run(x);
     const Tensor expected = reference(x);
@@ -65,11 +67,12 @@ TEST_CASE("A compiled DRUNet equals the formula in float64") {
 
 TEST_CASE("The full DRUNet at 256x256 is as accurate as float32 allows", "[.slow]") {
   const ReferenceDrunet reference({64, 128, 256, 512}, 4, 3);
-  const auto network = engine::compile_drunet(reference.weights, 4, 4);
+  const double tolerance = GENERATE(0.0, 1.0);
+  const auto network = engine::compile_drunet(reference.weights, 4, 4, {tolerance});
   at::Generator generator = at::detail::createCPUGenerator(3);
   const Tensor x = at::rand({1, 4, 256, 256}, generator, at::TensorOptions().dtype(at::kFloat));
   const double error = relative_error(network->run(x), reference(x));
-  WARN("relative error " << error);
+  WARN("relative error " << error << ", " << network->summary());
   CHECK(error < 2e-6);
 }
 
@@ -93,6 +96,8 @@ TEST_CASE("A compiled DnCNN equals the formula in float64") {
           if (i + 1 < depth) expected = at::relu(expected);
         }
         CHECK(relative_error(engine::compile_dncnn(weights, has_bias)->run(x), expected) < 4e-6);
+        CHECK(relative_error(engine::compile_dncnn(weights, has_bias, {1.0})->run(x), expected) <
+              1e-5);
       }
     }
   }
@@ -100,7 +105,7 @@ TEST_CASE("A compiled DnCNN equals the formula in float64") {
 
 TEST_CASE("The result's bits depend neither on the number of threads nor on earlier calls") {
   const ReferenceDrunet reference({64, 80, 96}, 2, 3);
-  const auto network = engine::compile_drunet(reference.weights, 3, 2);
+  const auto network = engine::compile_drunet(reference.weights, 3, 2, {GENERATE(0.0, 1.0)});
   const Tensor x = noise({2, 4, 100, 132}, 14);
   const Tensor other = noise({1, 4, 40, 40}, 15);
   const Tensor first = network->run(x);
@@ -110,6 +115,25 @@ TEST_CASE("The result's bits depend neither on the number of threads nor on earl
     network->run(other);
     CHECK(network->run(x).equal(first));
   }
+}
+
+TEST_CASE("Tiles of six are taken where the measured difference allows it, and it is said") {
+  ReferenceDrunet reference({16, 32}, 1, 3);
+  const Tensor x = noise({1, 4, 40, 44}, 16);
+  const auto fine = engine::compile_drunet(reference.weights, 2, 1);
+  const auto coarse = engine::compile_drunet(reference.weights, 2, 1, {1.5e-6});
+  const auto refused = engine::compile_drunet(reference.weights, 2, 1, {1e-9});
+  CHECK(fine->summary() == std::string(engine::instruction_set()) + ", tiles of 4");
+  CHECK_THAT(coarse->summary(), contains("tiles of 6 and 4"));
+  CHECK_THAT(refused->summary(), contains("tiles of 4 ("));
+  CHECK(refused->run(x).equal(fine->run(x)));
+  CHECK_FALSE(coarse->run(x).equal(fine->run(x)));
+  CHECK(relative_error(coarse->run(x), fine->run(x)) < 1.5e-6);
+
+  // Results that are not numbers are no reason to trust the larger tiles.
+  reference.weights[1].fill_(1e38);
+  CHECK_THAT(engine::compile_drunet(reference.weights, 2, 1, {1.0})->summary(),
+             contains("tiles of 4 ("));
 }
 
 TEST_CASE("Several threads may use one network") {

@@ -38,6 +38,10 @@ class DnCNN : public Denoiser {
 
   const DnCNNArchitecture& architecture() const { return architecture_; }
   std::int64_t parameter_count() const;
+  /// What the engine for float32 inference on processors has chosen for these weights: instruction
+  /// set, tile sizes, the measured difference between them. Empty where there is no engine.
+  /// Prepares the weights if that was not done.
+  std::string engine_summary() const;
 
   std::string name() const override { return "dncnn"; }
   /// The depth: each convolution looks one pixel further.
@@ -48,7 +52,7 @@ class DnCNN : public Denoiser {
   Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
 
   DnCNNArchitecture architecture_;
-  std::unique_ptr<const detail::Network> network_;
+  std::shared_ptr<const detail::Network> network_;
 };
 
 }  // namespace tessera

@@ -47,6 +47,10 @@ class DRUNet : public Denoiser {
 
   const DRUNetArchitecture& architecture() const { return architecture_; }
   std::int64_t parameter_count() const;
+  /// What the engine for float32 inference on processors has chosen for these weights: instruction
+  /// set, tile sizes, the measured difference between them. Empty where there is no engine.
+  /// Prepares the weights if that was not done.
+  std::string engine_summary() const;
 
   std::string name() const override { return "drunet"; }
   /// The exact largest distance, over output positions on the coarsest grid.
@@ -62,7 +66,7 @@ class DRUNet : public Denoiser {
   std::vector<std::int64_t> accepted_extents(at::IntArrayRef spatial) const;
 
   DRUNetArchitecture architecture_;
-  std::unique_ptr<const detail::Network> network_;
+  std::shared_ptr<const detail::Network> network_;
 };
 
 }  // namespace tessera

@@ -2,11 +2,8 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
-#include <fmt/format.h>
 
 #include <utility>
-
-#include "tessera/core/error.hpp"
 
 namespace tessera::engine {
 
@@ -59,26 +56,6 @@ Buffer CompiledNetwork::take_buffer(std::int64_t floats) const {
 void CompiledNetwork::return_buffer(Buffer buffer) const {
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(buffer));
-}
-
-Tensor WeightReader::next(at::IntArrayRef shape) {
-  if (left() == 0) {
-    throw error::ShapeMismatch(fmt::format("engine: {} weights are too few", weights_.size()));
-  }
-  const Tensor& weight = weights_[static_cast<std::size_t>(next_++)];
-  bool fits = weight.dim() == static_cast<std::int64_t>(shape.size());
-  for (std::size_t i = 0; fits && i < shape.size(); ++i) {
-    fits = shape[i] < 0 || weight.size(static_cast<std::int64_t>(i)) == shape[i];
-  }
-  if (!fits) {
-    throw error::ShapeMismatch(fmt::format("engine: weight {} is {}, expected {} (-1: any)",
-                                           next_ - 1, describe(weight), to_string(shape)));
-  }
-  return weight.is_meta() ? weight : weight.detach().to(at::kCPU, at::kFloat).contiguous();
-}
-
-const float* values_of(const Tensor& weight) {
-  return weight.defined() && !weight.is_meta() ? weight.const_data_ptr<float>() : nullptr;
 }
 
 }  // namespace tessera::engine

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "buffer.hpp"
@@ -16,6 +18,11 @@ class CompiledNetwork : public Network {
  public:
   Tensor run(const Tensor& input) const override;
   std::int64_t working_floats(std::int64_t height, std::int64_t width) const override;
+  std::string summary() const override { return summary_; }
+
+  void describe(std::string summary) { summary_ = std::move(summary); }
+  /// Gives the memory back that earlier calls have left.
+  void forget_buffers() { idle_.clear(); }
 
  private:
   virtual std::int64_t out_channels() const = 0;
@@ -24,26 +31,9 @@ class CompiledNetwork : public Network {
   Buffer take_buffer(std::int64_t floats) const;
   void return_buffer(Buffer buffer) const;
 
+  std::string summary_;
   mutable std::mutex mutex_;
   mutable std::vector<Buffer> idle_;
 };
-
-/// Hands out weights in order, as contiguous float32 on the host (meta tensors as they are), and
-/// checks their shapes.
-class WeightReader {
- public:
-  explicit WeightReader(const std::vector<Tensor>& weights) : weights_(weights) {}
-
-  std::int64_t left() const { return static_cast<std::int64_t>(weights_.size()) - next_; }
-  /// The next one; a size of -1 stands for any.
-  Tensor next(at::IntArrayRef shape);
-
- private:
-  const std::vector<Tensor>& weights_;
-  std::int64_t next_ = 0;
-};
-
-/// A weight's values; null for an undefined or a meta tensor.
-const float* values_of(const Tensor& weight);
 
 }  // namespace tessera::engine

@@ -18,16 +18,22 @@ constexpr std::int64_t kQuantum = 6;
 /// Tiles whose transformed pixels are worked on together: few enough for the second cache, many
 /// enough that the weights, which every block reads from the third one, are not its limit.
 /// Measured: see docs/performance.md.
-std::int64_t tiles_per_block(std::int64_t channels) {
+std::int64_t tiles_per_block(const WinogradWeights& weights) {
+  const std::int64_t channels = weights.in_channels;
+  if (weights.tile == 6) return channels <= 128 ? 12 : 36;
   if (channels <= 128) return 18;
   return channels <= 256 ? 24 : 36;
 }
 
+std::int64_t tile_count(std::int64_t extent, std::int64_t tile) {
+  return (extent + tile - 1) / tile;
+}
+
 /// Tiles of rows [first, last) that belong to lane `lane`: a range of columns, or, where there are
 /// few columns, a range of all tiles in row order.
-std::vector<Tile> tiles_of_lane(const Image& image, std::int64_t first, std::int64_t last,
+std::vector<Tile> tiles_of_lane(const Convolution& work, std::int64_t first, std::int64_t last,
                                 std::int64_t lane, std::int64_t lanes) {
-  const std::int64_t columns = (image.width + kTile - 1) / kTile;
+  const std::int64_t columns = tile_count(work.in.width, work.weights->tile);
   std::vector<Tile> tiles;
   if (columns >= 4 * lanes) {
     for (std::int64_t row = first; row < last; ++row) {
@@ -54,7 +60,7 @@ std::vector<Tile> tiles_of_lane(const Image& image, std::int64_t first, std::int
 class Share {
  public:
   Share(const Convolution& work, std::vector<Tile> tiles) : work_(work), tiles_(std::move(tiles)) {
-    const std::int64_t limit = tiles_per_block(work.in.channels);
+    const std::int64_t limit = tiles_per_block(*work.weights);
     quanta_ = (count() + kQuantum - 1) / kQuantum;
     blocks_ = (quanta_ * kQuantum + limit - 1) / limit;
   }
@@ -95,7 +101,7 @@ void convolve_rows(const Convolution& work, std::int64_t first, std::int64_t las
   if (first >= last) return;
   std::deque<Share> shares;
   for (std::int64_t lane = 0; lane < lanes.count; ++lane) {
-    shares.emplace_back(work, tiles_of_lane(work.in, first, last, lane, lanes.count));
+    shares.emplace_back(work, tiles_of_lane(work, first, last, lane, lanes.count));
   }
   at::parallel_for(0, lanes.count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t lane = begin; lane < end; ++lane) {
@@ -108,46 +114,44 @@ void convolve_rows(const Convolution& work, std::int64_t first, std::int64_t las
   });
 }
 
-std::int64_t tile_rows(std::int64_t height) {
-  return (height + kTile - 1) / kTile;
-}
-
 /// Tile rows per strip of a pair: all of a small image, else what keeps the ring within a few
 /// megabytes.
-std::int64_t strip_rows(std::int64_t height, std::int64_t width, std::int64_t channels) {
+std::int64_t strip_rows(std::int64_t height, std::int64_t width, const WinogradWeights& first) {
   constexpr std::int64_t kSmall = 5 << 20;  // floats
   constexpr std::int64_t kRing = 2 << 20;   // floats
-  if (image_floats(height, width, channels) <= kSmall) return tile_rows(height);
-  const std::int64_t rows = kRing / image_floats(kTile, width, channels);
-  return std::clamp<std::int64_t>(rows - 2, 2, tile_rows(height));
+  const std::int64_t all = tile_count(height, first.tile);
+  if (image_floats(height, width, first.out_channels) <= kSmall) return all;
+  const std::int64_t rows = kRing / image_floats(first.tile, width, first.out_channels);
+  return std::clamp<std::int64_t>(rows - 2, 2, all);
 }
 
 }  // namespace
 
-std::int64_t convolution_scratch(std::int64_t in_channels) {
-  return tile_scratch(tiles_per_block(in_channels), in_channels);
+std::int64_t convolution_scratch(const WinogradWeights& weights) {
+  return tile_scratch(tiles_per_block(weights), weights);
 }
 
 void convolve(const Convolution& work, const Lanes& lanes) {
-  convolve_rows(work, 0, tile_rows(work.in.height), lanes);
+  convolve_rows(work, 0, tile_count(work.in.height, work.weights->tile), lanes);
 }
 
-std::int64_t ring_rows(std::int64_t height, std::int64_t width, std::int64_t channels) {
-  const std::int64_t strip = strip_rows(height, width, channels);
-  return std::min(height, strip == tile_rows(height) ? height : (strip + 2) * kTile);
+std::int64_t ring_rows(std::int64_t height, std::int64_t width, const WinogradWeights& first) {
+  const std::int64_t strip = strip_rows(height, width, first);
+  return std::min(height,
+                  strip == tile_count(height, first.tile) ? height : (strip + 2) * first.tile);
 }
 
 void convolve_pair(ConvolutionPair pair, float* between, const Lanes& lanes) {
   const Image& in = pair.first.in;
-  const std::int64_t channels = pair.first.weights->out_channels;
-  Image ring = image_at(between, in.height, in.width, channels);
-  const std::int64_t kept = ring_rows(in.height, in.width, channels);
+  const WinogradWeights& weights = *pair.first.weights;
+  Image ring = image_at(between, in.height, in.width, weights.out_channels);
+  const std::int64_t kept = ring_rows(in.height, in.width, weights);
   ring.ring = kept < in.height ? kept : 0;
   pair.first.out = ring;
   pair.second.in = ring;
 
-  const std::int64_t rows = tile_rows(in.height);
-  const std::int64_t strip = strip_rows(in.height, in.width, channels);
+  const std::int64_t rows = tile_count(in.height, weights.tile);
+  const std::int64_t strip = strip_rows(in.height, in.width, weights);
   std::int64_t done = 0;  // tile rows of the second convolution
   for (std::int64_t first = 0; first < rows; first += strip) {
     const std::int64_t last = std::min(rows, first + strip);

@@ -17,8 +17,8 @@ struct Lanes {
   float* lane(std::int64_t index) const { return scratch + index * floats; }
 };
 
-/// Floats of scratch per lane that convolutions with `in_channels` (padded) channels need.
-std::int64_t convolution_scratch(std::int64_t in_channels);
+/// Floats of scratch per lane that convolutions with these weights need.
+std::int64_t convolution_scratch(const WinogradWeights& weights);
 
 /// Computes the whole convolution. in and out must not be the same image. Threads share the work.
 void convolve(const Convolution& work, const Lanes& lanes);
@@ -26,14 +26,14 @@ void convolve(const Convolution& work, const Lanes& lanes);
 /// Two convolutions in sequence, the second reading what the first wrote: in -> between -> out,
 /// where `between` is a ring of ring_rows() rows. They advance together, strip by strip, so that
 /// the intermediate image never leaves the cache and `out` may be the image that the first one
-/// reads.
+/// reads. Both have one tile size.
 struct ConvolutionPair {
   Convolution first;
   Convolution second;
 };
 
 /// Rows of the intermediate image that are kept for an image of this shape.
-std::int64_t ring_rows(std::int64_t height, std::int64_t width, std::int64_t channels);
+std::int64_t ring_rows(std::int64_t height, std::int64_t width, const WinogradWeights& first);
 
 /// first.out and second.in are set here, to the ring at `between`, of ring_rows() rows.
 void convolve_pair(ConvolutionPair pair, float* between, const Lanes& lanes);

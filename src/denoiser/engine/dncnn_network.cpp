@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "compiled_network.hpp"
+#include "tile_choice.hpp"
+#include "weight_reader.hpp"
 
 namespace tessera::engine {
 
@@ -29,9 +31,7 @@ class Dncnn final : public CompiledNetwork {
 
     const std::int64_t tensors_per_layer = has_bias ? 2 : 1;
     while (reader.left() > tensors_per_layer) {
-      const Layer layer(reader, has_bias, channels, channels);
-      layers_.push_back(
-          winograd_weights(values_of(layer.weight), values_of(layer.bias), channels, channels));
+      layers_.push_back(reader.next_winograd(channels, has_bias));
     }
 
     const Layer tail(reader, has_bias, -1, channels);
@@ -54,10 +54,10 @@ class Dncnn final : public CompiledNetwork {
     });
     std::size_t i = 0;
     for (; i + 1 < layers_.size(); i += 2) {
-      add_pair(program, layers_[i], Epilogue::relu, layers_[i + 1], Epilogue::relu, current,
+      add_pair(program, *layers_[i], Epilogue::relu, *layers_[i + 1], Epilogue::relu, current,
                current, height, width);
     }
-    if (i < layers_.size()) current = add_last(program, layers_[i], current, height, width);
+    if (i < layers_.size()) current = add_last(program, *layers_[i], current, height, width);
     program.need_scratch(tail_scratch(tail_, nullptr, width));
     program.step({current}, [this, &program, current](const Execution& e) {
       run_tail(tail_, program.image_of(e, current), nullptr, nullptr, e.out, e.lanes);
@@ -68,7 +68,7 @@ class Dncnn final : public CompiledNetwork {
   static Program::Slot add_last(Program& program, const WinogradWeights& layer, Program::Slot in,
                                 std::int64_t height, std::int64_t width) {
     const Program::Slot out = program.image(height, width, layer.out_channels);
-    program.need_scratch(convolution_scratch(layer.in_channels));
+    program.need_scratch(convolution_scratch(layer));
     program.step({in, out}, [&program, &layer, in, out](const Execution& e) {
       Convolution work;
       work.in = program.image_of(e, in);
@@ -81,14 +81,19 @@ class Dncnn final : public CompiledNetwork {
   }
 
   Head head_;
-  std::vector<WinogradWeights> layers_;
+  std::vector<WinogradPtr> layers_;
   Tail tail_;
 };
 
 }  // namespace
 
-std::unique_ptr<Network> compile_dncnn(const std::vector<Tensor>& weights, bool has_bias) {
-  return std::make_unique<Dncnn>(WeightReader(weights), has_bias);
+std::unique_ptr<Network> compile_dncnn(const std::vector<Tensor>& weights, bool has_bias,
+                                       const CompileOptions& options) {
+  const auto build = [has_bias](WeightReader reader) {
+    return std::make_unique<Dncnn>(reader, has_bias);
+  };
+  const std::int64_t channels = weights.empty() ? 0 : weights.front().size(1);
+  return choose_tiles(weights, build, channels, 1, options);
 }
 
 }  // namespace tessera::engine

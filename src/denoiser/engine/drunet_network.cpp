@@ -4,6 +4,8 @@
 
 #include "compiled_network.hpp"
 #include "tessera/core/error.hpp"
+#include "tile_choice.hpp"
+#include "weight_reader.hpp"
 
 namespace tessera::engine {
 
@@ -11,21 +13,16 @@ namespace {
 
 /// x + second(relu(first(x))).
 struct Block {
-  WinogradWeights first;
-  WinogradWeights second;
+  WinogradPtr first;
+  WinogradPtr second;
 };
 using Blocks = std::vector<Block>;
-
-WinogradWeights read_winograd(WeightReader& reader, std::int64_t channels) {
-  const Tensor weight = reader.next({channels, channels, 3, 3});
-  return winograd_weights(values_of(weight), nullptr, channels, channels);
-}
 
 Blocks read_blocks(WeightReader& reader, std::int64_t count, std::int64_t channels) {
   Blocks blocks;
   for (std::int64_t i = 0; i < count; ++i) {
-    WinogradWeights first = read_winograd(reader, channels);
-    blocks.push_back({std::move(first), read_winograd(reader, channels)});
+    WinogradPtr first = reader.next_winograd(channels, false);
+    blocks.push_back({std::move(first), reader.next_winograd(channels, false)});
   }
   return blocks;
 }
@@ -82,9 +79,10 @@ class Drunet final : public CompiledNetwork {
                                   bool keep, std::int64_t height, std::int64_t width) {
     Program::Slot current = in;
     for (const Block& block : blocks) {
-      const Program::Slot out =
-          keep && current == in ? program.image(height, width, block.second.out_channels) : current;
-      add_pair(program, block.first, Epilogue::relu, block.second, Epilogue::add, current, out,
+      const Program::Slot out = keep && current == in
+                                    ? program.image(height, width, block.second->out_channels)
+                                    : current;
+      add_pair(program, *block.first, Epilogue::relu, *block.second, Epilogue::add, current, out,
                height, width);
       current = out;
     }
@@ -140,8 +138,12 @@ class Drunet final : public CompiledNetwork {
 }  // namespace
 
 std::unique_ptr<Network> compile_drunet(const std::vector<Tensor>& weights, std::int64_t scales,
-                                        std::int64_t blocks) {
-  return std::make_unique<Drunet>(WeightReader(weights), scales, blocks);
+                                        std::int64_t blocks, const CompileOptions& options) {
+  const auto build = [scales, blocks](WeightReader reader) {
+    return std::make_unique<Drunet>(reader, scales, blocks);
+  };
+  const std::int64_t channels = weights.empty() ? 0 : weights.front().size(1);
+  return choose_tiles(weights, build, channels, std::int64_t{1} << (scales - 1), options);
 }
 
 }  // namespace tessera::engine

@@ -13,6 +13,7 @@
 #include "tile_block-inl.hpp"
 #include "tile_scratch.hpp"
 #include "transform-inl.hpp"
+#include "transform6-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::engine::HWY_NAMESPACE {
@@ -32,8 +33,8 @@ HWY_EXPORT(multiply_blocks);
 HWY_EXPORT(add_vectors);
 HWY_EXPORT(target_name);
 
-std::int64_t tile_scratch(std::int64_t count, std::int64_t in_channels) {
-  return TileScratch::floats(count, in_channels);
+std::int64_t tile_scratch(std::int64_t count, const WinogradWeights& weights) {
+  return TileScratch::floats(count, weights);
 }
 
 void convolve_tiles(const TileBlock& block, float* scratch) {

@@ -17,7 +17,7 @@ enum class Epilogue {
   add,  ///< the residual image's pixel is added
 };
 
-/// A tile of the image: row and column in units of kTile pixels.
+/// A tile of the image: row and column in units of the weights' tile size.
 struct Tile {
   std::int32_t row;
   std::int32_t column;
@@ -44,7 +44,7 @@ struct TileBlock {
 };
 
 /// Floats of scratch memory that convolve_tiles needs for a block of `count` tiles.
-std::int64_t tile_scratch(std::int64_t count, std::int64_t in_channels);
+std::int64_t tile_scratch(std::int64_t count, const WinogradWeights& weights);
 
 /// Computes the block's tiles. scratch: on a cache line, of tile_scratch floats.
 void convolve_tiles(const TileBlock& block, float* scratch);

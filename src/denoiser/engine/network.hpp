@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "tessera/core/tensor.hpp"
@@ -23,6 +24,16 @@ class Network {
   /// Floats of working memory that run needs for images of this size (one at a time) with the
   /// present number of threads, input and result not counted.
   virtual std::int64_t working_floats(std::int64_t height, std::int64_t width) const = 0;
+
+  /// What computes: instruction set, tile sizes, what was measured to choose them.
+  virtual std::string summary() const = 0;
+};
+
+/// How a network is compiled.
+struct CompileOptions {
+  /// Largest relative difference between results with tiles of six and with tiles of four, on a
+  /// test image, with which the former are taken; 0: tiles of four.
+  double tile_tolerance = 0;
 };
 
 /// The DRUNet of these weights, in order of use: head; per scale its blocks (two 3x3 kernels each)
@@ -32,10 +43,11 @@ class Network {
 /// cannot run. Null where the engine was not built. Throws error::ShapeMismatch if a weight does
 /// not fit.
 std::unique_ptr<Network> compile_drunet(const std::vector<Tensor>& weights, std::int64_t scales,
-                                        std::int64_t blocks);
+                                        std::int64_t blocks, const CompileOptions& options = {});
 
 /// The DnCNN of these weights, in order of use, each followed by its bias where there are biases;
 /// without the final addition of its input. Otherwise as compile_drunet.
-std::unique_ptr<Network> compile_dncnn(const std::vector<Tensor>& weights, bool has_bias);
+std::unique_ptr<Network> compile_dncnn(const std::vector<Tensor>& weights, bool has_bias,
+                                       const CompileOptions& options = {});
 
 }  // namespace tessera::engine

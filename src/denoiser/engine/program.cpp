@@ -52,10 +52,9 @@ void Program::run(const Execution& execution) const {
 void add_pair(Program& program, const WinogradWeights& first, Epilogue first_epilogue,
               const WinogradWeights& second, Epilogue second_epilogue, Program::Slot in,
               Program::Slot out, std::int64_t height, std::int64_t width) {
-  const std::int64_t rows = ring_rows(height, width, first.out_channels);
+  const std::int64_t rows = ring_rows(height, width, first);
   const Program::Slot ring = program.memory(image_floats(rows, width, first.out_channels));
-  program.need_scratch(
-      std::max(convolution_scratch(first.in_channels), convolution_scratch(second.in_channels)));
+  program.need_scratch(std::max(convolution_scratch(first), convolution_scratch(second)));
   program.step({in, out, ring}, [=, &program, &first, &second](const Execution& e) {
     ConvolutionPair pair;
     pair.first.in = program.image_of(e, in);

@@ -58,10 +58,17 @@ struct RegisterBlock {
   const char* ahead;  // of the weights that follow b's
 };
 
+// What a register block does with its sums.
+enum class Sums {
+  full,   // they begin at block.initial, and are stored no lower than block.floor
+  fresh,  // they begin at zero
+  added   // they begin at zero, and are added to what is at block.out
+};
+
 // kAhead: the weights that follow are fetched, two lines every kFetchEvery steps of k, so that four
 // blocks of rows fetch a whole block of columns. It pays where weights come from the third cache or
 // from memory, and costs 1 to 2 % where they do not.
-template <bool kAhead, int kRows, int kColumns>
+template <Sums kSums, bool kAhead, int kRows, int kColumns>
 HWY_NOINLINE void register_block(const RegisterBlock& block) {
   constexpr int kVectors = kColumns * kVectorsPerBlock;
   Vector sum[kRows][kVectors];
@@ -69,7 +76,9 @@ HWY_NOINLINE void register_block(const RegisterBlock& block) {
   for (int i = 0; i < kRows; ++i) {
     TESSERA_UNROLL
     for (int j = 0; j < kVectors; ++j) {
-      sum[i][j] = hn::LoadU(kFloats, block.initial + i * block.initial_stride + j * kLanes);
+      sum[i][j] = kSums == Sums::full
+                      ? hn::LoadU(kFloats, block.initial + i * block.initial_stride + j * kLanes)
+                      : hn::Zero(kFloats);
     }
   }
   const float* a = block.a;
@@ -113,35 +122,38 @@ HWY_NOINLINE void register_block(const RegisterBlock& block) {
   }
   for (; k > 0; --k) step();
 
-  const Vector floor = hn::Set(kFloats, block.floor);
+  [[maybe_unused]] const Vector floor = hn::Set(kFloats, block.floor);
   TESSERA_UNROLL
   for (int i = 0; i < kRows; ++i) {
     TESSERA_UNROLL
     for (int j = 0; j < kVectors; ++j) {
+      float* out = block.out + i * block.out_stride + j * kLanes;
       // The second operand wins where one is not a number.
-      hn::StoreU(hn::Max(floor, sum[i][j]), kFloats, block.out + i * block.out_stride + j * kLanes);
+      if constexpr (kSums == Sums::full) sum[i][j] = hn::Max(floor, sum[i][j]);
+      if constexpr (kSums == Sums::added) sum[i][j] = hn::Add(hn::LoadU(kFloats, out), sum[i][j]);
+      hn::StoreU(sum[i][j], kFloats, out);
     }
   }
 }
 
 using RegisterBlockFunction = void (*)(const RegisterBlock&);
 
-template <bool kAhead, int kColumns, int... kRows>
+template <Sums kSums, bool kAhead, int kColumns, int... kRows>
 constexpr std::array<RegisterBlockFunction, sizeof...(kRows)> register_blocks(
     std::integer_sequence<int, kRows...>) {
-  return {&register_block<kAhead, kRows + 1, kColumns>...};
+  return {&register_block<kSums, kAhead, kRows + 1, kColumns>...};
 }
 
 // Function for `rows` rows (1 .. kBlockRows) and `columns` blocks of columns (1 .. kBlockColumns).
-template <bool kAhead>
+template <Sums kSums, bool kAhead>
 RegisterBlockFunction register_block_for(std::int64_t rows, std::int64_t columns) {
   using Rows = std::make_integer_sequence<int, kBlockRows>;
-  static constexpr auto kOne = register_blocks<kAhead, 1>(Rows{});
+  static constexpr auto kOne = register_blocks<kSums, kAhead, 1>(Rows{});
   const auto index = static_cast<std::size_t>(rows - 1);
   if constexpr (kBlockColumns > 1) {
-    static constexpr auto kTwo = register_blocks<kAhead, 2>(Rows{});
-    static constexpr auto kThree = register_blocks<kAhead, 3>(Rows{});
-    static constexpr auto kFour = register_blocks<kAhead, 4>(Rows{});
+    static constexpr auto kTwo = register_blocks<kSums, kAhead, 2>(Rows{});
+    static constexpr auto kThree = register_blocks<kSums, kAhead, 3>(Rows{});
+    static constexpr auto kFour = register_blocks<kSums, kAhead, 4>(Rows{});
     if (columns == 4) return kFour[index];
     if (columns == 3) return kThree[index];
     if (columns == 2) return kTwo[index];
@@ -175,7 +187,7 @@ inline void multiply_blocks(const Product& p) {
           p.initial == nullptr ? kZeros : p.initial + row * p.initial_stride + n * kChannelBlock;
       block.initial_stride = p.initial == nullptr ? 0 : p.initial_stride;
       block.out = p.out + row * p.out_stride + n * kChannelBlock;
-      register_block_for<false>(high, wide)(block);
+      register_block_for<Sums::full, false>(high, wide)(block);
       row += high;
     }
   }

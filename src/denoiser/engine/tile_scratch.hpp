@@ -8,8 +8,11 @@
 namespace tessera::engine {
 
 /// Input channels that one pass of the register block takes: 16 output channels of them are 16 KB
-/// of weights, half of the first cache.
-inline constexpr std::int64_t kDepth = 256;
+/// of weights, half of the first cache. Tiles of six amplify the rounding of a sum, which grows
+/// with the root of its length: shorter partial sums keep a layer's error below 4e-6.
+constexpr std::int64_t product_depth(std::int64_t tile) {
+  return tile == 4 ? 256 : 64;
+}
 
 /// Products fetch a cache line ahead every so many input channels.
 inline constexpr std::int64_t kFetchEvery = 8;
@@ -25,15 +28,16 @@ inline constexpr std::int64_t kTileGroup = 6;
 struct TileScratch {
   std::int64_t channels;
   std::int64_t point_stride;
-  std::int64_t tile_stride = kPoints * kPanel + kChannelBlock;
+  std::int64_t tile_stride;
   float* v;
   float* m;
 
-  TileScratch(float* scratch, std::int64_t count, std::int64_t in_channels)
-      : channels(in_channels),
-        point_stride(v_floats(count, in_channels)),
+  TileScratch(float* scratch, std::int64_t count, const WinogradWeights& weights)
+      : channels(weights.in_channels),
+        point_stride(v_floats(count, weights)),
+        tile_stride(m_floats(weights)),
         v(scratch),
-        m(scratch + kPoints * point_stride + kChannelBlock) {}
+        m(scratch + tile_points(weights.tile) * point_stride + kChannelBlock) {}
 
   /// From 16 channels to the next 16 of the same tile.
   static constexpr std::int64_t kChunk = kTileGroup * kChannelBlock;
@@ -42,12 +46,17 @@ struct TileScratch {
     return v + t / kTileGroup * kTileGroup * channels + t % kTileGroup * kChannelBlock;
   }
 
-  static constexpr std::int64_t v_floats(std::int64_t count, std::int64_t in_channels) {
-    return round_up(count, kTileGroup) * in_channels + kChannelBlock;
+  static std::int64_t floats(std::int64_t count, const WinogradWeights& weights) {
+    return tile_points(weights.tile) * v_floats(count, weights) + kChannelBlock +
+           count * m_floats(weights);
   }
-  static constexpr std::int64_t floats(std::int64_t count, std::int64_t in_channels) {
-    return kPoints * v_floats(count, in_channels) + kChannelBlock +
-           count * (kPoints * kPanel + kChannelBlock);
+
+ private:
+  static std::int64_t v_floats(std::int64_t count, const WinogradWeights& weights) {
+    return round_up(count, kTileGroup) * weights.in_channels + kChannelBlock;
+  }
+  static std::int64_t m_floats(const WinogradWeights& weights) {
+    return tile_points(weights.tile) * kPanel + kChannelBlock;
   }
 };
 

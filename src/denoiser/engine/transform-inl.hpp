@@ -14,13 +14,36 @@
 HWY_BEFORE_NAMESPACE();
 namespace tessera::engine::HWY_NAMESPACE {
 
-// The interpolation points besides 0 and infinity: +-kA and +-kB; kA kB = 1, kA^2 + kB^2 = 5/2.
-constexpr float kA = 0.70710678118654752440F;
-constexpr float kB = 1.41421356237309504880F;
+constexpr std::int64_t kLargestTile = 6;
 
 HWY_INLINE Vector constant(float value) {
   return hn::Set(kFloats, value);
 }
+
+// What is done to an output vector before it is stored at out; residual: where out's residual lies.
+template <Epilogue kEpilogue, bool kBias>
+HWY_INLINE void finish(Vector value, const float* bias, const float* residual, float* out) {
+  if constexpr (kBias) value = hn::Add(value, hn::LoadU(kFloats, bias));
+  if constexpr (kEpilogue == Epilogue::relu) value = hn::Max(hn::Zero(kFloats), value);
+  if constexpr (kEpilogue == Epilogue::add) value = hn::Add(value, hn::LoadU(kFloats, residual));
+  hn::StoreU(value, kFloats, out);
+}
+
+// Where a tile's output goes: the first pixel of each of its rows.
+struct TileOutput {
+  float* rows[kLargestTile];
+  const float* residual_rows[kLargestTile];
+  std::int64_t pixel;  // floats from pixel to pixel
+  std::int64_t residual_pixel;
+};
+
+namespace f4 {
+
+constexpr std::int64_t kTileInput = 6;
+
+// The interpolation points besides 0 and infinity: +-kA and +-kB; kA kB = 1, kA^2 + kB^2 = 5/2.
+constexpr float kA = 0.70710678118654752440F;
+constexpr float kB = 1.41421356237309504880F;
 
 // Outputs 0 and 5, 1 and 2, or 3 and 4 of B^T d, for d = 6 vectors `stride` floats apart. In pairs,
 // because two rows of six intermediate values are what 16 registers hold; loading d again from the
@@ -107,23 +130,6 @@ HWY_INLINE void output_pair(const float* m, std::int64_t stride, Vector& first, 
   }
 }
 
-// What is done to an output vector before it is stored at out; residual: where out's residual lies.
-template <Epilogue kEpilogue, bool kBias>
-HWY_INLINE void finish(Vector value, const float* bias, const float* residual, float* out) {
-  if constexpr (kBias) value = hn::Add(value, hn::LoadU(kFloats, bias));
-  if constexpr (kEpilogue == Epilogue::relu) value = hn::Max(hn::Zero(kFloats), value);
-  if constexpr (kEpilogue == Epilogue::add) value = hn::Add(value, hn::LoadU(kFloats, residual));
-  hn::StoreU(value, kFloats, out);
-}
-
-// Where a tile's output goes: the first pixel of each of its four rows.
-struct TileOutput {
-  float* rows[kTile];
-  const float* residual_rows[kTile];
-  std::int64_t pixel;  // floats from pixel to pixel
-  std::int64_t residual_pixel;
-};
-
 template <Epilogue kEpilogue, bool kBias>
 HWY_INLINE void output_row(const Vector* z, const float* bias, const float* residual,
                            std::int64_t residual_pixel, float* out, std::int64_t pixel) {
@@ -165,6 +171,8 @@ HWY_INLINE void output_transform(const float* m, std::int64_t point, const float
   output_rows<false, kEpilogue, kBias>(m, point, bias, to, channel);
   output_rows<true, kEpilogue, kBias>(m, point, bias, to, channel);
 }
+
+}  // namespace f4
 
 }  // namespace tessera::engine::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

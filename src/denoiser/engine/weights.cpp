@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <vector>
 
 #include "image.hpp"
 
@@ -14,39 +15,38 @@ namespace {
 
 using Row = std::array<double, 3>;
 
-/// The matrix G of the weight transform G g G^T (Toom and Cook: interpolation at five points and at
-/// infinity; Lavin and Gray, 2016). Row i is (1, p, p^2) / prod (p - p_j).
-std::array<Row, kTileInput> weight_transform() {
+/// The matrix G of the weight transform G g G^T (Toom and Cook: interpolation at tile + 1 points
+/// and at infinity; Lavin and Gray, 2016). Row i is (1, p, p^2) / prod (p - p_j).
+std::vector<Row> weight_transform(std::int64_t tile) {
   const double a = std::sqrt(0.5);
   const double b = std::sqrt(2.0);
-  const std::array<double, 5> points = {0, a, -a, b, -b};
-  std::array<Row, kTileInput> g{};
+  const std::vector<double> points = tile == 4 ? std::vector<double>{0, a, -a, b, -b}
+                                               : std::vector<double>{0, 0.5, -0.5, 1, -1, 2, -2};
+  std::vector<Row> g;
   for (std::size_t i = 0; i < points.size(); ++i) {
     double product = 1;
     for (std::size_t j = 0; j < points.size(); ++j) {
       if (j != i) product *= points[i] - points[j];
     }
-    g[i] = {1 / product, points[i] / product, points[i] * points[i] / product};
+    g.push_back({1 / product, points[i] / product, points[i] * points[i] / product});
   }
-  g[5] = {0, 0, 1};
+  g.push_back({0, 0, 1});
   return g;
 }
 
-/// G g G^T of one 3x3 kernel.
-std::array<double, kPoints> transformed(const float* kernel, const std::array<Row, kTileInput>& g) {
-  std::array<Row, kTileInput> half{};
-  for (std::size_t i = 0; i < 6; ++i) {
+/// Calls store(point, value) for each value of G g G^T of one 3x3 kernel.
+template <typename Store>
+void transform_kernel(const float* kernel, const std::vector<Row>& g, const Store& store) {
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    Row half{};
     for (std::size_t j = 0; j < 3; ++j) {
-      half[i][j] = g[i][0] * kernel[j] + g[i][1] * kernel[3 + j] + g[i][2] * kernel[6 + j];
+      half[j] = g[i][0] * kernel[j] + g[i][1] * kernel[3 + j] + g[i][2] * kernel[6 + j];
+    }
+    for (std::size_t j = 0; j < g.size(); ++j) {
+      store(static_cast<std::int64_t>(i * g.size() + j),
+            half[0] * g[j][0] + half[1] * g[j][1] + half[2] * g[j][2]);
     }
   }
-  std::array<double, kPoints> all{};
-  for (std::size_t i = 0; i < 6; ++i) {
-    for (std::size_t j = 0; j < 6; ++j) {
-      all[6 * i + j] = half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2];
-    }
-  }
-  return all;
 }
 
 Buffer padded_bias(const float* bias, std::int64_t count, std::int64_t padded) {
@@ -60,31 +60,33 @@ Buffer padded_bias(const float* bias, std::int64_t count, std::int64_t padded) {
 }  // namespace
 
 WinogradWeights winograd_weights(const float* weight, const float* bias, std::int64_t out,
-                                 std::int64_t in) {
+                                 std::int64_t in, TileSize tile) {
   WinogradWeights result;
+  result.tile = static_cast<std::int64_t>(tile);
   result.in_channels = padded_channels(in);
   result.out_channels = padded_channels(out);
   if (weight == nullptr) return result;
-  const std::int64_t total = kPoints * result.in_channels * result.out_channels;
+  const std::int64_t points = tile_points(result.tile);
+  const std::int64_t total = points * result.in_channels * result.out_channels;
   result.values = Buffer(total);
   result.bias = padded_bias(bias, out, result.out_channels);
   float* values = result.values.data();
   if (in != result.in_channels || out != result.out_channels) std::fill_n(values, total, 0.0F);
 
-  const auto g = weight_transform();
+  const std::vector<Row> g = weight_transform(result.tile);
   at::parallel_for(0, out, 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t o = first; o < last; ++o) {
       const std::int64_t panel = o / kPanel * kPanel;
       const std::int64_t blocks = std::min(kPanel, result.out_channels - panel) / kChannelBlock;
       const std::int64_t block = (o - panel) / kChannelBlock;
       for (std::int64_t c = 0; c < in; ++c) {
-        const auto points = transformed(weight + (o * in + c) * 9, g);
-        for (std::int64_t e = 0; e < kPoints; ++e) {
+        transform_kernel(weight + (o * in + c) * 9, g, [&](std::int64_t point, double value) {
           const std::int64_t place =
-              kPoints * result.in_channels * panel +
-              ((e * blocks + block) * result.in_channels + c) * kChannelBlock + o % kChannelBlock;
-          values[place] = static_cast<float>(points[static_cast<std::size_t>(e)]);
-        }
+              points * result.in_channels * panel +
+              ((point * blocks + block) * result.in_channels + c) * kChannelBlock +
+              o % kChannelBlock;
+          values[place] = static_cast<float>(value);
+        });
       }
     }
   });

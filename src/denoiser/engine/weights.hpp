@@ -6,18 +6,29 @@
 
 namespace tessera::engine {
 
-/// Tiles of F(4x4, 3x3): 6x6 input pixels give 4x4 output pixels.
-inline constexpr std::int64_t kTile = 4;
-inline constexpr std::int64_t kTileInput = 6;
+/// A tile of F(4x4, 3x3) is 4 output pixels wide and high, one of F(6x6, 3x3) is 6. The latter
+/// needs 64 products per 36 output pixels where the former needs 36 per 16, and rounds about three
+/// times as coarsely.
+enum class TileSize : std::int64_t { four = 4, six = 6 };
+
+/// Input pixels of a tile, along an axis.
+constexpr std::int64_t tile_input(std::int64_t tile) {
+  return tile + 2;
+}
 /// Products per tile and channel pair: the points of the transformed domain.
-inline constexpr std::int64_t kPoints = kTileInput * kTileInput;
+constexpr std::int64_t tile_points(std::int64_t tile) {
+  return tile_input(tile) * tile_input(tile);
+}
 /// Output channels that go through the products and the output transform together.
 inline constexpr std::int64_t kPanel = 64;
 
 /// Weights of a 3x3 convolution in the transformed domain, in the order in which they are used:
 /// [panel of kPanel output channels][point][block of 16 output channels][input channel][16].
-/// Interpolation points 0, +-1/sqrt2, +-sqrt2 and infinity: half the error of 0, +-1, +-2.
+/// Interpolation points of F(4x4): 0, +-1/sqrt2, +-sqrt2 and infinity, with half the error of 0,
+/// +-1,
+/// +-2; of F(6x6): 0, +-1/2, +-1, +-2 and infinity.
 struct WinogradWeights {
+  std::int64_t tile = 4;          ///< width and height of a tile
   std::int64_t in_channels = 0;   ///< padded
   std::int64_t out_channels = 0;  ///< padded
   Buffer values;
@@ -27,7 +38,7 @@ struct WinogradWeights {
 /// weight: [out][in][3][3] as LibTorch lays it out; bias: [out] or null. Here and below, with a
 /// null weight the result has its sizes and no values.
 WinogradWeights winograd_weights(const float* weight, const float* bias, std::int64_t out,
-                                 std::int64_t in);
+                                 std::int64_t in, TileSize tile = TileSize::four);
 
 /// A matrix of `rows` x `columns` in the order in which products use it: [block of 16
 /// columns][row][16].
