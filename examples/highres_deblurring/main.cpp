@@ -9,6 +9,7 @@
 #include "output.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
+#include "restart.hpp"
 #include "run.hpp"
 #include "scaling.hpp"
 #include "tessera/comm/agreement.hpp"
@@ -31,6 +32,13 @@ void print_outcome(const Options& options, const Outcome& outcome) {
   fmt::print(
       "Results: {0}/preview.png, {0}/reconstruction.png, {0}/metrics.csv, {0}/summary.json{1}\n",
       options.out, options.no_report ? "" : fmt::format(", {}/report.html", options.out));
+}
+
+void print_interruption(const Options& options, const Outcome& outcome) {
+  fmt::print(stderr,
+             "highres_deblurring: stopped by a signal after iteration {}; the same command with "
+             "--resume goes on from {}\n",
+             outcome.result.iterations, checkpoint_path(options.out));
 }
 
 void report_on(const Options& options) {
@@ -103,6 +111,10 @@ int run_main(int argc, char** argv) {
       return 0;
     }
     const Outcome outcome = run(options, world);
+    if (outcome.interrupted) {
+      if (world->is_root()) print_interruption(options, outcome);
+      return interrupted_code;
+    }
     write_outcome(options, outcome, *world);
     if (world->is_root() && !options.quiet) print_outcome(options, outcome);
     return 0;

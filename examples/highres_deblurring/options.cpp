@@ -35,6 +35,19 @@ Defaults defaults(const std::string& preset, const std::string& solver) {
   return {0.05, std::nullopt, 30};
 }
 
+/// As CLI11's own, which names the largest double in its message.
+CLI::Validator bounded_below(bool zero_is_good, const std::string& expected) {
+  const auto check = [=](const std::string& text) {
+    double value = 0;
+    const bool good =
+        CLI::detail::lexical_cast(text, value) && (value > 0 || (zero_is_good && value == 0));
+    return good ? std::string() : fmt::format("is {}, expected {}", text, expected);
+  };
+  return {check, "", expected};
+}
+const CLI::Validator non_negative = bounded_below(true, "zero or more");
+const CLI::Validator positive = bounded_below(false, "more than zero");
+
 void add_problem(CLI::App& app, Options& options) {
   app.add_option("--image", options.image,
                  "Photograph (PNG, JPEG or TIFF); without one, a synthetic scene")
@@ -46,7 +59,7 @@ void add_problem(CLI::App& app, Options& options) {
       ->group("Problem");
   app.add_option("--max-image-size", options.max_image_size,
                  "Bound on the image size, for quick tests; 0: none")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->group("Problem");
   app.add_option("--num-operators", options.num_operators, "Number of blurred measurements")
       ->check(CLI::Range(1, 1 << 20))
@@ -54,7 +67,7 @@ void add_problem(CLI::App& app, Options& options) {
       ->group("Problem");
   app.add_option("--noise-level", options.noise_level,
                  "Standard deviation of the noise, intensities 0 to 1")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->capture_default_str()
       ->group("Problem");
   app.add_option("--seed", options.seed, "Measurement i draws its noise from seed + i")
@@ -85,20 +98,21 @@ void add_method(CLI::App& app, Options& options, std::string& preset, std::strin
       ->capture_default_str()
       ->group("Method");
   app.add_option("--red-weight", options.red_weight, "Weight of the red prior against the data")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->capture_default_str()
       ->group("Method");
   app.add_option("--denoiser", options.denoiser, "Denoiser")
       ->check(CLI::IsMember({"drunet", "dncnn", "tv", "script"}))
       ->capture_default_str()
       ->group("Method");
-  app.add_option("--weights", options.weights,
-                 "Weights file (.safetensors or .pth; for script a network, .pt or .pt2); without one, "
-                 "the installed weights")
+  app.add_option(
+         "--weights", options.weights,
+         "Weights file (.safetensors or .pth; for script a network, .pt or .pt2); without one, "
+         "the installed weights")
       ->group("Method");
   app.add_option("--denoiser-sigma", options.denoiser_sigma,
                  "Noise level given to the denoiser [0.05; seed: 0.005]")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->group("Method");
   app.add_option("--step-size", step, "Gradient step, or auto: 1 / ||A||^2 [auto; seed: 0.1]")
       ->group("Method");
@@ -136,16 +150,16 @@ void add_distribution(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->group("Distribution");
   app.add_option("--patch-size", options.patch_size, "Inner size of a fixed or peer tile in pixels")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->capture_default_str()
       ->group("Distribution");
   app.add_option("--overlap", options.overlap, "Context around a tile in pixels")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->capture_default_str()
       ->group("Distribution");
   app.add_option("--max-batch-size", options.max_batch_size,
                  "Tiles denoised at once; 0: as many as memory allows")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->capture_default_str()
       ->group("Distribution");
 }
@@ -161,7 +175,7 @@ void add_run(CLI::App& app, Options& options) {
       ->group("Run");
   app.add_option("--threads", options.threads,
                  "Threads per rank; 0: the machine's cores shared by its ranks")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->capture_default_str()
       ->group("Run");
   app.add_option("--repetitions", options.repetitions,
@@ -171,7 +185,7 @@ void add_run(CLI::App& app, Options& options) {
       ->group("Run");
   app.add_option("--warmup", options.warmup,
                  "Iterations of each repetition that statistics of times leave out")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->capture_default_str()
       ->group("Run");
   app.add_option("--out", options.out, "Folder for the results")
@@ -180,7 +194,7 @@ void add_run(CLI::App& app, Options& options) {
   app.add_option("--checkpoint-every", options.checkpoint_every,
                  "Iterations between two checkpoints in OUT; 0: none. SIGTERM and SIGUSR1 then end "
                  "the run after the iteration, with exit code 75")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->capture_default_str()
       ->group("Run");
   app.add_flag("--resume", options.resume,
@@ -208,11 +222,11 @@ void add_plan(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 1 << 20))
       ->group("Planning");
   app.add_option("--bandwidth", options.bandwidth_gb_per_s, "Between ranks, in GB/s")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->capture_default_str()
       ->group("Planning");
   app.add_option("--latency", options.latency_us, "Between ranks, in microseconds")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative)
       ->capture_default_str()
       ->group("Planning");
 }
@@ -272,8 +286,9 @@ class CommandLine {
     }
     if (options_.repetitions > 1 && (options_.checkpoint_every > 0 || options_.resume)) {
       throw CLI::ValidationError(
-          "--repetitions", "is for times, --checkpoint-every and --resume for one long run: give "
-                           "one of them");
+          "--repetitions",
+          "is for times, --checkpoint-every and --resume for one long run: give "
+          "one of them");
     }
     if (!options_.grid.config.empty() && options_.plan) {
       throw CLI::ValidationError("--plan", "is for one run; with --config give --dry-run");
@@ -308,8 +323,9 @@ class CommandLine {
       options_.given.push_back({name});
       if (!is_flag(option)) options_.given.back().push_back(option.results().front());
     }
-    constexpr std::array<std::string_view, 6> left_out = {
-        "--preset", "--max-image-size", "--out", "--quiet", "--no-report", "--resume"};
+    constexpr std::array<std::string_view, 7> left_out = {
+        "--preset", "--max-image-size",  "--out", "--quiet", "--no-report",
+        "--resume", "--checkpoint-every"};
     if (std::find(left_out.begin(), left_out.end(), name) != left_out.end()) return;
     if (is_flag(option)) {
       if (option.count() > 0) options_.arguments.push_back(name);

@@ -25,6 +25,8 @@ struct Options {
   std::uint64_t seed = 42;   ///< operator i draws its noise from seed + i
 
   std::string solver = "pnp";         ///< pnp | dpir
+  std::string prior = "pnp";          ///< pnp: the denoiser as proximal operator; red
+  double red_weight = 4;              ///< of the red prior against the data
   std::string denoiser = "drunet";    ///< drunet | dncnn | tv
   std::string weights;                ///< empty: the weights installed with tessera
   double denoiser_sigma = 0.05;       ///< intensities 0 to 1
@@ -49,9 +51,11 @@ struct Options {
   std::string measurements;  ///< .npy (N, 3, H, W) in the place of the simulation
   bool save_npy = false;
   std::string out = "results";
-  std::int64_t warmup = 1;          ///< iterations of each repetition that statistics leave out
-  bool no_report = false;           ///< do not write report.html
-  std::vector<std::string> report;  ///< run folders to report on, in the place of running
+  std::int64_t checkpoint_every = 0;  ///< iterations between two checkpoints; 0: none
+  bool resume = false;                ///< go on from the checkpoint in the folder, if there is one
+  std::int64_t warmup = 1;            ///< iterations of each repetition that statistics leave out
+  bool no_report = false;             ///< do not write report.html
+  std::vector<std::string> report;    ///< run folders to report on, in the place of running
   bool quiet = false;
 
   bool plan = false;  ///< predict how the run scales, in the place of running it
@@ -62,8 +66,8 @@ struct Options {
   GridOptions grid;
 
   /// The problem, the method, the distribution and the run in full, as arguments for this program:
-  /// what was given and every default, with absolute paths. Without --out, --quiet and --resume,
-  /// which do not change the result. Filled by parse.
+  /// what was given and every default, with absolute paths. Without those that do not change the
+  /// result: --out, --quiet, --no-report, --resume, --checkpoint-every. Filled by parse.
   std::vector<std::string> arguments;
   /// The options given, without those of a grid, as arguments: {{"--image-size", "512"}, ...}.
   std::vector<std::vector<std::string>> given;

@@ -25,6 +25,7 @@ struct Outcome {
   std::vector<std::int64_t> operators_per_rank;  ///< how many blurs each rank has
   std::string tiling;                            ///< summary of the tile plan; empty if untiled
   double setup_s = 0;
+  bool interrupted = false;  ///< by a signal, before its end; there is a checkpoint
 };
 
 /// Creates the folder and makes sure that it can be written to. Throws error::Io.

@@ -10,6 +10,9 @@
 #include "tessera/io/default_weights.hpp"
 #include "tessera/io/state_dict.hpp"
 #include "tessera/physics/stacked.hpp"
+#include "tessera/prior/plug_and_play.hpp"
+#include "tessera/prior/red.hpp"
+#include "tessera/solver/gradient_descent.hpp"
 #include "tessera/solver/hqs.hpp"
 #include "tessera/solver/pnp.hpp"
 
@@ -72,15 +75,29 @@ TilingOptions tiling_options(const Options& options) {
   return tiling;
 }
 
+PriorPtr make_prior(const Options& options, DenoiserPtr denoiser) {
+  if (options.prior == "red") {
+    return std::make_shared<RED>(std::move(denoiser), options.denoiser_sigma);
+  }
+  return std::make_shared<PlugAndPlay>(
+      options.solver == "dpir" ? PlugAndPlay::matched(std::move(denoiser))
+                               : PlugAndPlay::fixed(std::move(denoiser), options.denoiser_sigma));
+}
+
 std::unique_ptr<Solver> make_solver(const Options& options, const L2& fidelity,
-                                    const PlugAndPlay& prior, double step) {
+                                    const Prior& prior, double step) {
   if (options.solver == "dpir") {
     HqsOptions hqs;
     hqs.schedule = HqsSchedule::dpir(options.noise_level, options.iterations);
     hqs.clamp_range = std::pair{0.0, 1.0};
-    return std::make_unique<HQS<L2, PlugAndPlay>>(fidelity, prior, hqs);
+    return std::make_unique<HQS<L2, Prior>>(fidelity, prior, hqs);
+  }
+  if (options.prior == "red") {
+    GradientDescentOptions descent{.step = step, .prior_weight = options.red_weight};
+    descent.stopping.max_iterations = options.iterations;
+    return std::make_unique<GradientDescent<L2, Prior>>(fidelity, prior, descent);
   }
   PnPOptions pnp{.step = step};
   pnp.stopping.max_iterations = options.iterations;
-  return std::make_unique<PnP<L2, PlugAndPlay>>(fidelity, prior, pnp);
+  return std::make_unique<PnP<L2, Prior>>(fidelity, prior, pnp);
 }

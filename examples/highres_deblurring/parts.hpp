@@ -8,7 +8,7 @@
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/linear_physics.hpp"
-#include "tessera/prior/plug_and_play.hpp"
+#include "tessera/prior/prior.hpp"
 #include "tessera/solver/solver.hpp"
 
 /// The parts that the options name.
@@ -24,6 +24,10 @@ tessera::DenoiserPtr make_network(Options& options);
 /// How options.tiling cuts images.
 tessera::TilingOptions tiling_options(const Options& options);
 
-/// Proximal gradient, or half-quadratic splitting. `fidelity` and `prior` must outlive it.
+/// The denoiser as a prior.
+tessera::PriorPtr make_prior(const Options& options, tessera::DenoiserPtr denoiser);
+
+/// Proximal gradient, gradient descent, or half-quadratic splitting. `fidelity` and `prior` must
+/// outlive it.
 std::unique_ptr<tessera::Solver> make_solver(const Options& options, const tessera::L2& fidelity,
-                                             const tessera::PlugAndPlay& prior, double step);
+                                             const tessera::Prior& prior, double step);

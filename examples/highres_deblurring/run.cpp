@@ -6,20 +6,27 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "parts.hpp"
 #include "problem.hpp"
 #include "ranks.hpp"
+#include "restart.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/counting.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
-#include "tessera/prior/plug_and_play.hpp"
+#include "tessera/io/checkpoint.hpp"
+#include "tessera/prior/prior.hpp"
 #include "tessera/report/progress.hpp"
 #include "tessera/report/recorder.hpp"
+#include "tessera/solver/stop_on_signal.hpp"
 
 using namespace tessera;
 
@@ -53,6 +60,14 @@ Tensor starting_point(const Options& options, const LinearPhysics& physics, cons
   return physics.pseudo_inverse(y, {.tolerance = 1e-4, .max_iterations = 50});
 }
 
+/// Ranks that share nothing iterate each by itself, and would not stop together.
+void check_can_be_resumed(const Options& options, int ranks) {
+  if (ranks == 1 || *options.distribute_physics || *options.distribute_denoiser) return;
+  throw error::InvalidArgument(
+      "--checkpoint-every and --resume need ranks that share the work: start one rank, or leave "
+      "out --no-distribute-physics or --no-distribute-denoiser");
+}
+
 /// How many operators each rank has.
 std::vector<std::int64_t> operators_per_rank(const LinearPhysics& physics, int ranks) {
   std::vector<std::int64_t> counts(static_cast<std::size_t>(ranks), physics.operator_count());
@@ -65,13 +80,52 @@ std::vector<std::int64_t> operators_per_rank(const LinearPhysics& physics, int r
   return counts;
 }
 
+using Observers = std::vector<std::reference_wrapper<Observer>>;
+
 /// Progress on the first rank only, and only if wanted.
-SolveResult solve(const Options& options, const Solver& solver, const Tensor& x0,
-                  Recorder& recorder, bool is_root) {
-  if (!is_root || options.quiet) return solver.solve(x0, recorder);
+SolveResult solve(const Options& options, const Solver& solver, const SolverState& start,
+                  Observers observers, const Recorder& recorder, bool is_root) {
   Progress progress(options.iterations, &recorder);
-  ObserverList both({recorder, progress});
-  return solver.solve(x0, both);
+  if (is_root && !options.quiet) observers.emplace_back(progress);
+  ObserverList all(std::move(observers));
+  return solver.solve(start, all);
+}
+
+void say_where_it_begins(const Options& options, const SolverState& start,
+                         const Checkpoint& checkpoint, int ranks) {
+  const std::string path = checkpoint_path(options.out);
+  if (start.iterations == 0) {
+    fmt::print("There is no {}: the run begins anew\n", path);
+    return;
+  }
+  fmt::print("Resumed after iteration {} from {}\n", start.iterations, path);
+  if (checkpoint.ranks_before() == ranks) return;
+  fmt::print("It was written by {} rank{}, now there {}: {}\n", checkpoint.ranks_before(),
+             checkpoint.ranks_before() == 1 ? "" : "s",
+             ranks == 1 ? "is 1" : fmt::format("are {}", ranks),
+             options.tiling == "auto" ? "tiles are cut anew (--tiling auto), and the result "
+                                        "depends a little on the cuts"
+                                      : "equal to rounding where the tiles are the same");
+}
+
+/// A run that can be interrupted, and goes on where an earlier one stood.
+void solve_with_checkpoint(const Options& options, const Solver& solver, const Tensor& x0,
+                           Recorder& recorder, const CommunicatorPtr& world, StopOnSignal& signals,
+                           Outcome& outcome) {
+  CheckpointOptions settings{.observer = &recorder};
+  if (options.checkpoint_every > 0) settings.every = options.checkpoint_every;
+  settings.configuration = guarded(*world, "highres_deblurring",
+                                   [&] { return identity_of_run(options, outcome.truth); });
+  Checkpoint checkpoint(checkpoint_path(options.out), world, std::move(settings));
+  SolverState start{.x = x0};
+  if (options.resume) {
+    start = checkpoint.resume(x0);
+    if (world->is_root() && !options.quiet)
+      say_where_it_begins(options, start, checkpoint, world->size());
+  }
+  outcome.result = solve(options, solver, start, {checkpoint, signals}, recorder, world->is_root());
+  outcome.interrupted = outcome.result.reason == StopReason::observer &&
+                        outcome.result.iterations < options.iterations;
 }
 
 }  // namespace
@@ -82,6 +136,11 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   const bool several = world->size() > 1;
   options.distribute_physics = options.distribute_physics.value_or(several);
   options.distribute_denoiser = options.distribute_denoiser.value_or(several);
+  std::optional<StopOnSignal> signals;
+  if (keeps_checkpoint(options)) {
+    check_can_be_resumed(options, world->size());
+    signals.emplace();
+  }
 
   Outcome outcome;
   outcome.threads = threads_per_rank(options.threads, gather_hosts(*world), world->rank());
@@ -113,12 +172,11 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   });
 
   const L2 fidelity(physics, outcome.measurements, outcome.truth);
-  const PlugAndPlay prior = options.solver == "dpir"
-                                ? PlugAndPlay::matched(denoiser)
-                                : PlugAndPlay::fixed(denoiser, options.denoiser_sigma);
+  const PriorPtr prior = make_prior(options, denoiser);
   outcome.norm_squared = physics->norm_squared(outcome.truth);
-  outcome.step_size = options.step_size.value_or(1.0 / outcome.norm_squared);
-  const std::unique_ptr<Solver> solver = make_solver(options, fidelity, prior, outcome.step_size);
+  const double curvature = outcome.norm_squared + (options.prior == "red" ? options.red_weight : 0);
+  outcome.step_size = options.step_size.value_or(1.0 / curvature);
+  const std::unique_ptr<Solver> solver = make_solver(options, fidelity, *prior, outcome.step_size);
   const Tensor x0 = starting_point(options, *physics, fidelity, outcome.measurements);
   outcome.setup_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
@@ -128,8 +186,12 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
                       .compare = world->is_root(),
                       .traffic = ranks,
                       .warmup = options.warmup});
-  for (std::int64_t repetition = 0; repetition < options.repetitions; ++repetition) {
-    outcome.result = solve(options, *solver, x0, *recorder, world->is_root());
+  if (signals) {
+    solve_with_checkpoint(options, *solver, x0, *recorder, world, *signals, outcome);
+  } else {
+    for (std::int64_t repetition = 0; repetition < options.repetitions; ++repetition) {
+      outcome.result = solve(options, *solver, {.x = x0}, {*recorder}, *recorder, world->is_root());
+    }
   }
   outcome.recorder = recorder;
   if (const auto* shared = dynamic_cast<const DistributedPhysics*>(physics.get());
