@@ -101,6 +101,8 @@ const std::vector<Key>& known_keys() {
       {"num_workers", dataset, Kind::integer, ""},
       {"denoiser", solver, Kind::text, "--denoiser"},
       {"weights", solver, Kind::text, "--weights"},
+      {"prior", solver, Kind::text, "--prior"},
+      {"red_weight", solver, Kind::number, "--red-weight"},
       {"denoiser_sigma", solver, Kind::number, "--denoiser-sigma"},
       {"step_size", solver, Kind::number_or_auto, "--step-size"},
       {"n_iter", solver, Kind::integer, "--iterations"},

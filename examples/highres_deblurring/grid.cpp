@@ -192,8 +192,6 @@ class Grid {
     command.push_back(program_);
     const std::vector<std::string> arguments = row.arguments();
     command.insert(command.end(), arguments.begin(), arguments.end());
-    command.emplace_back("--no-report");  // the grid writes one of all rows
-    if (options_.quiet) command.emplace_back("--quiet");
     return command;
   }
 

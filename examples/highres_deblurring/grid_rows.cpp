@@ -151,6 +151,18 @@ std::vector<std::string> varying_keys(const std::vector<Settings>& rows) {
   return keys;
 }
 
+/// What the rows are told beside what their results depend on.
+std::vector<std::string> switches_of(const Options& command_line) {
+  std::vector<std::string> switches = {"--no-report"};  // the grid writes one of all rows
+  for (const std::vector<std::string>& given : command_line.given) {
+    const std::string& option = given.front();
+    if (option == "--quiet" || option == "--resume" || option == "--checkpoint-every") {
+      switches.insert(switches.end(), given.begin(), given.end());
+    }
+  }
+  return switches;
+}
+
 bool is_unique(const std::vector<std::string>& names, const std::string& name) {
   return std::count(names.begin(), names.end(), name) == 1;
 }
@@ -161,6 +173,7 @@ std::vector<std::string> GridRow::arguments() const {
   std::vector<std::string> result = options.arguments;
   result.emplace_back("--out");
   result.push_back(std::filesystem::absolute(options.out).lexically_normal().string());
+  result.insert(result.end(), switches.begin(), switches.end());
   return result;
 }
 
@@ -270,7 +283,7 @@ std::vector<GridRow> make_rows(const GridConfig& config, const Options& command_
   for (std::size_t i = 0; i < rows.size(); ++i) {
     rows[i].name = names[i];
     rows[i].options.out = (std::filesystem::path(command_line.out) / names[i]).string();
-    rows[i].options.quiet = command_line.quiet;
+    rows[i].switches = switches_of(command_line);
   }
   return rows;
 }

@@ -23,9 +23,10 @@ struct GridRow {
   Options options;  ///< the settings, overridden by the command line; out is its folder
   int nodes = 1;
   int tasks_per_node = 1;
-  int gpus_per_node = 0;  ///< as asked for by slurm_gres
+  int gpus_per_node = 0;              ///< as asked for by slurm_gres
+  std::vector<std::string> switches;  ///< arguments without effect on the result: --no-report ...
   int ranks() const { return nodes * tasks_per_node; }
-  /// The arguments of its ranks, complete, --out included.
+  /// The arguments of its ranks, complete, --out and switches included.
   std::vector<std::string> arguments() const;
 };
 

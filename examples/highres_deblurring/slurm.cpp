@@ -76,7 +76,6 @@ std::string batch_script(const GridRow& row, const ParallelConfig& parallel,
   std::vector<std::string> command = {program};
   const std::vector<std::string> arguments = row.arguments();
   command.insert(command.end(), arguments.begin(), arguments.end());
-  command.emplace_back("--no-report");
   text += fmt::format("\nexec {} {}\n", parallel.launcher, shell_command(command));
   return text;
 }

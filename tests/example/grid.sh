@@ -131,7 +131,7 @@ solver: {' >malformed.yml
   echo "$small"'solver:
   - PnP: {denoiser: tv, overlap: [8, -8]}' >negative.yml
   run 1 --config negative.yml --out out
-  has "negative.yml:5:38: row 2 of the grid: --overlap"
+  has "negative.yml:4:38: row 2 of the grid: --overlap: is -8, expected zero or more"
   run 1 --config no_such.yml --out out
   has "no_such.yml: cannot be read"
   [[ ! -e out ]] || fail "something was written"
@@ -141,7 +141,8 @@ solver: {' >malformed.yml
   (($(wc -l <output) <= 4)) || fail "more than a sentence"
   "$launcher" -n 2 "$program" --config good.yml --out out >output 2>&1 && fail "a grid ran under mpiexec"
   (($(grep -c "run it without mpiexec" output) == 1)) || fail "not said exactly once"
-  run 106 --dry-run
+  run 107 --dry-run
+  has "--dry-run requires --config"
   ;;
 
 full_disk)
