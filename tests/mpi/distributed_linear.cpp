@@ -132,10 +132,15 @@ TEST_CASE("operators are shared out by their measured costs") {
     Tensor do_apply_adjoint(const Tensor& v) const override { return v; }
     std::int64_t index_;
   };
-  const auto make = [](std::int64_t index) { return std::make_unique<Sleeper>(index); };
+  std::vector<std::int64_t> made;
+  const auto make = [&](std::int64_t index) {
+    made.push_back(index);
+    return std::make_unique<Sleeper>(index);
+  };
   const Tensor x = test::indexed({1, 1, 4, 5});
   const int ranks = test::world()->size();
   const std::vector<double> costs = measured_costs(4, make, x, *test::world());
+  CHECK(made == Partition::round_robin(4, ranks).of(test::world()->rank()));
   REQUIRE(costs.size() == 4);
   for (const double cost : costs) check_same_on_all_ranks(cost);
   CHECK(costs[2] >= 0.4);

@@ -124,6 +124,10 @@ TEST_CASE("circular operators share one spectrum") {
       CHECK(physics.norm_squared(x) == Approx(serial.norm_squared(x)).epsilon(1e-12));
     }
   }
+  const DistributedPhysics mean(operators<test::Circulant>(3), test::world(),
+                                {.reduction = OperatorReduction::mean});
+  const Tensor image = test::indexed({1, 2, 6, 9});
+  CHECK(relative_error(mean.normal(image), mean.adjoint(mean.forward(image))) < 1e-12);
   // One operator without a spectrum on one rank: no rank has one.
   std::vector<LinearPhysicsPtr> mixed = operators<test::Circulant>(3);
   mixed.push_back(std::make_shared<test::ShiftAndSample>(0));
@@ -150,7 +154,10 @@ TEST_CASE("a factory is called on the owner alone") {
 
 TEST_CASE("measurements are gathered and scattered whatever their shapes") {
   for (const std::int64_t count : {1, 3, 7}) {
-    const DistributedPhysics physics(operators<test::ShiftAndSample>(count), test::world());
+    // Not contiguous: the order of ranks is not that of the operators.
+    const DistributedPhysics physics(
+        operators<test::ShiftAndSample>(count), test::world(),
+        {.partition = Partition::round_robin(count, test::world()->size())});
     const Tensor x = test::indexed({2, 2, 5, 9});
     TensorList all;
     for (std::int64_t i = 0; i < count; ++i) {
