@@ -132,27 +132,27 @@ TEST_CASE("recorder: what observers do counts for no time of the solver") {
     std::vector<std::string> heard;
     void on_phase_begin(Phase phase) override {
       heard.emplace_back(phase == Phase::gradient ? "gradient" : "prior");
-      pause(20);
+      pause(50);
     }
     void on_phase_end(Phase /*phase*/) override {
       heard.emplace_back("end");
-      pause(20);
+      pause(50);
     }
     Verdict on_iteration(const Iteration& /*iteration*/) override { return Verdict::proceed; }
   } slow;
   const Halfway fidelity(target);
   const Shrink prior(1.0);
   Recorder recorder({.objective = [](const Tensor&) {
-    pause(50);
+    pause(100);
     return 0.0;
   }});
   ObserverList both({slow, recorder});
   const SolveResult result = PnP(fidelity, prior, iterations(2)).solve(zero, both);
   CHECK(slow.heard == std::vector<std::string>{"gradient", "end", "prior", "end", "gradient", "end",
                                                "prior", "end"});
-  CHECK(result.elapsed_s < 0.08);  // the observers took 0.26 s
+  CHECK(result.elapsed_s < 0.3);  // the observers took 0.6 s
   CHECK(recorder.rows().back().time_s == result.elapsed_s);
-  CHECK(recorder.recording_time_s() >= 0.1);
+  CHECK(recorder.recording_time_s() >= 0.2);
 }
 
 TEST_CASE("recorder: repetitions, and a run that is continued") {
