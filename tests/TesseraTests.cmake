@@ -1,5 +1,6 @@
-# Builds the unit tests alone.
+# Build the unit tests, or the MPI tests, alone.
 add_custom_target(unit_tests)
+add_custom_target(mpi_tests)
 
 # tessera_unit_test(name SOURCES a.cpp ... LIBRARIES x ...): one Catch2 program, one ctest entry.
 function(tessera_unit_test name)
@@ -27,6 +28,7 @@ function(tessera_mpi_test name)
   if(TESSERA_PRECOMPILE_HEADERS)
     target_precompile_headers(mpi_${name} REUSE_FROM tessera_test_support)
   endif()
+  add_dependencies(mpi_tests mpi_${name})
   foreach(_ranks IN LISTS _arg_RANKS)
     add_test(NAME mpi.${name}.${_ranks} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${_ranks} $<TARGET_FILE:mpi_${name}>)
     set_tests_properties(mpi.${name}.${_ranks} PROPERTIES TIMEOUT ${_arg_TIMEOUT} PROCESSORS 2 LABELS "mpi;${_arg_LABELS}")

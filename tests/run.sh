@@ -5,7 +5,7 @@
 # Stages:
 #   release   optimised build; unit, MPI and installation tests; every public header compiles alone
 #   minimal   without MPI, NCCL and files: the library, some unit tests
-#   asan      AddressSanitizer and UndefinedBehaviorSanitizer: unit tests
+#   asan      AddressSanitizer and UndefinedBehaviorSanitizer: unit tests, MPI tests on 2 ranks
 #   clang     the library compiled by clang; formatting
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
@@ -30,8 +30,8 @@ stage_minimal() {
 
 stage_asan() {
   configure asan
-  build asan unit_tests
-  run_ctest asan -L unit
+  build asan unit_tests mpi_tests
+  run_ctest asan -R '^unit[.]|^mpi[.][a-z_]+[.]2$'
 }
 
 stage_clang() {
