@@ -110,13 +110,17 @@ function scaling() {
     const name = several.length > 1 ? `${first.label.replace(/^\d+ ranks?, /, "")}: ` : "";
     const ideal = family.map((run) => (first.median("iteration_time_sec") * first.processors) / run.processors);
     const series = (what, key, extra) => times.push({name: name + what, x, y: family.map((run) => run.median(key)), mode: "lines+markers", ...extra});
-    series("iteration", "iteration_time_sec", lines(first));
-    series("denoiser", "denoise_time_sec", {line: {color: "#0072b2", dash: "dash"}, marker: {symbol: "square", size: 8, color: "#0072b2"}});
-    series("gradient", "gradient_time_sec", {line: {color: "#009e73", dash: "dot"}, marker: {symbol: "diamond", size: 8, color: "#009e73"}});
+    // One method: a colour per quantity; several: a colour per method.
+    const style = (color, dash, symbol) => {
+      const shade = several.length > 1 ? first.color : color;
+      return {line: {color: shade, dash, width: 2.5}, marker: {color: shade, symbol, size: 8}};
+    };
+    series("iteration", "iteration_time_sec", style("#d55e00", "solid", "circle"));
+    series("denoiser", "denoise_time_sec", style("#0072b2", "dash", "square"));
+    series("gradient", "gradient_time_sec", style("#009e73", "dot", "diamond"));
     times.push({name: `${name}ideal`, x, y: ideal, mode: "lines", line: {color: css("--soft"), dash: "longdash", width: 1.5}});
     efficiency.push({name: `${name}iteration`, x, y: family.map((run, i) => (100 * ideal[i]) / run.median("iteration_time_sec")), mode: "lines+markers", ...lines(first)});
   }
-  if (several.length === 1) Object.assign(times[0], {line: {color: "#d55e00", width: 2.5}, marker: {color: "#d55e00", size: 8}});
   const ranks = [...new Set(several.flat().map((run) => run.ranks))].sort((a, b) => a - b);
   efficiency.push({name: "ideal", x: [ranks[0], ranks[ranks.length - 1]], y: [100, 100], mode: "lines", line: {color: css("--soft"), dash: "longdash", width: 1.5}});
   const xaxis = {title: "ranks", type: "log", tickvals: ranks, ticktext: ranks.map(String)};
