@@ -105,16 +105,19 @@ Tensor DnCNN::do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const {
     const Tensor input = x.to(at::kFloat).contiguous();
     return detail::Network::leave(engine->run(input).add_(input), x);
   }
+  const detail::Network::DeviceMode mode(*network_, x);
   const Tensor input = network_->enter(x);
   const detail::Network::Parameters parameters = network_->parameters(input);
   auto next = parameters->begin();
-  const auto convolve = [&](const Tensor& features) {
+  const auto apply = [&](const auto& convolution, const Tensor& features) {
     const Tensor& kernel = *next++;
-    return detail::convolve(features, kernel, architecture_.has_bias ? *next++ : Tensor());
+    return convolution(features, kernel, architecture_.has_bias ? *next++ : Tensor());
   };
-  Tensor features = convolve(input).relu_();
-  for (std::int64_t i = 0; i < architecture_.depth - 2; ++i) features = convolve(features).relu_();
-  return detail::Network::leave(convolve(features).add_(input), x);
+  Tensor features = input;
+  for (std::int64_t i = 0; i < architecture_.depth - 1; ++i) {
+    features = apply(detail::convolve_relu, features);
+  }
+  return detail::Network::leave(apply(detail::convolve, features).add_(input), x);
 }
 
 }  // namespace tessera

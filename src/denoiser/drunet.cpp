@@ -67,7 +67,7 @@ class Pass {
  private:
   Tensor blocks(Tensor x) {
     for (std::int64_t block = 0; block < architecture_.blocks; ++block) {
-      Tensor inner = detail::convolve(x, *next_++).relu_();
+      Tensor inner = detail::convolve_relu(x, *next_++);
       Tensor residual = detail::convolve(inner, *next_++);
       inner.reset();
       x = residual.add_(x);
@@ -184,6 +184,7 @@ Tensor DRUNet::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
     const Tensor result = engine->run(input.to(at::kFloat).contiguous());
     return detail::Network::leave(cropped(result, x), x);
   }
+  const detail::Network::DeviceMode mode(*network_, input);
   input = network_->enter(input);
   const detail::Network::Parameters parameters = network_->parameters(input);
   const Tensor result = Pass(architecture_, *parameters)(std::move(input));

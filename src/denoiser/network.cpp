@@ -1,7 +1,9 @@
 #include "network.hpp"
 
+#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/convolution.h>
+#include <ATen/ops/cudnn_convolution_relu.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
@@ -71,8 +73,25 @@ std::int64_t Network::parameter_count() const {
       [](std::int64_t sum, const Tensor& parameter) { return sum + parameter.numel(); });
 }
 
+bool Network::needs_gradients(const Tensor& input) const {
+  return at::GradMode::is_enabled() && (trainable_ || input.requires_grad());
+}
+
+at::ScalarType Network::compute_type(const Tensor& x) const {
+  if (options_.compute_type) return *options_.compute_type;
+  if (!x.is_cuda() || x.scalar_type() != at::kFloat || needs_gradients(x)) return x.scalar_type();
+  switch (options_.gpu_precision) {
+    case GpuPrecision::half:
+      return at::kHalf;
+    case GpuPrecision::bfloat16:
+      return at::kBFloat16;
+    default:
+      return at::kFloat;
+  }
+}
+
 Tensor Network::enter(const Tensor& x) const {
-  const at::ScalarType type = options_.compute_type.value_or(x.scalar_type());
+  const at::ScalarType type = compute_type(x);
   return x.to(type).contiguous(preferred_format(x, type));
 }
 
@@ -100,9 +119,9 @@ Network::Parameters Network::parameters(const Tensor& entered) const {
 }
 
 std::shared_ptr<const engine::Network> Network::engine_for(const Tensor& input) const {
-  const bool gradients = at::GradMode::is_enabled() && (trainable_ || input.requires_grad());
-  const at::ScalarType type = options_.compute_type.value_or(input.scalar_type());
-  if (!compile_ || gradients || type != at::kFloat || !input.device().is_cpu() || input.dim() != 4)
+  const at::ScalarType type = compute_type(input);
+  if (!compile_ || needs_gradients(input) || type != at::kFloat || !input.device().is_cpu() ||
+      input.dim() != 4)
     return nullptr;
 
   return current_engine();
@@ -138,6 +157,22 @@ std::optional<std::int64_t> Network::engine_elements(std::int64_t height,
   return engine_plan_->working_floats(height, width);
 }
 
+Network::DeviceMode::DeviceMode(const Network& network, const Tensor& x)
+    : active_(x.is_cuda() && !network.needs_gradients(x)) {
+  if (!active_) return;
+  at::Context& context = at::globalContext();
+  benchmark_ = context.benchmarkCuDNN();
+  tf32_ = context.allowTF32CuDNN();
+  context.setBenchmarkCuDNN(true);
+  context.setAllowTF32CuDNN(network.options_.gpu_precision == GpuPrecision::tf32);
+}
+
+Network::DeviceMode::~DeviceMode() {
+  if (!active_) return;
+  at::globalContext().setBenchmarkCuDNN(benchmark_);
+  at::globalContext().setAllowTF32CuDNN(tf32_);
+}
+
 Tensor Network::leave(const Tensor& result, const Tensor& x) {
   return result.to(x.scalar_type()).contiguous();
 }
@@ -152,6 +187,19 @@ void check_channels(const Tensor& x, std::int64_t channels, std::int64_t dimensi
 
 Tensor convolve(const Tensor& x, const Tensor& kernel, const Tensor& bias) {
   return convolution(x, kernel, bias, 1, kernel.size(-1) / 2, false);
+}
+
+Tensor convolve_relu(const Tensor& x, const Tensor& kernel, const Tensor& bias) {
+  const bool gradients =
+      at::GradMode::is_enabled() &&
+      (x.requires_grad() || kernel.requires_grad() || (bias.defined() && bias.requires_grad()));
+  const bool fused = x.is_cuda() && x.dim() == 4 && !gradients && x.scalar_type() != at::kDouble &&
+                     at::globalContext().userEnabledCuDNN() && at::Context::hasCuDNN();
+  if (!fused) return convolve(x, kernel, bias).relu_();
+  const std::int64_t padding = kernel.size(-1) / 2;
+  const std::optional<Tensor> optional_bias = bias.defined() ? std::optional(bias) : std::nullopt;
+  return at::cudnn_convolution_relu(x, kernel, optional_bias, {1, 1}, {padding, padding}, {1, 1},
+                                    1);
 }
 
 Tensor convolve_down(const Tensor& x, const Tensor& kernel) {

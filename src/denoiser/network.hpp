@@ -34,6 +34,8 @@ class Network {
   const NetworkOptions& options() const { return options_; }
   std::int64_t parameter_count() const;
 
+  /// The dtype to compute this image in.
+  at::ScalarType compute_type(const Tensor& x) const;
   /// The image in the dtype and memory format to compute in.
   Tensor enter(const Tensor& x) const;
   /// The parameters to apply to an image that was entered. Copies are kept, unless they require
@@ -49,10 +51,27 @@ class Network {
   /// Working memory of the engine for such an input, in elements; nullopt where it is not used.
   std::optional<std::int64_t> engine_elements(std::int64_t height, std::int64_t width) const;
 
+  /// Sets LibTorch's process-wide switches of cuDNN as a GPU's image wants them, until the end of
+  /// the scope: the quickest algorithm is searched once per shape, products are rounded to TF32
+  /// only if asked for. Does nothing for images elsewhere.
+  class DeviceMode {
+   public:
+    DeviceMode(const Network& network, const Tensor& x);
+    ~DeviceMode();
+    DeviceMode(const DeviceMode&) = delete;
+    DeviceMode& operator=(const DeviceMode&) = delete;
+
+   private:
+    bool active_;
+    bool benchmark_ = false;
+    bool tf32_ = false;
+  };
+
   /// A result as an image like x: contiguous, of its dtype.
   static Tensor leave(const Tensor& result, const Tensor& x);
 
  private:
+  bool needs_gradients(const Tensor& input) const;
   std::shared_ptr<const engine::Network> current_engine() const;
 
   struct Copies {
@@ -80,6 +99,9 @@ void check_channels(const Tensor& x, std::int64_t channels, std::int64_t dimensi
 /// Convolution with zero padding, stride 1 and the kernel's own size (odd): the image's extent is
 /// kept. `bias` may be undefined.
 Tensor convolve(const Tensor& x, const Tensor& kernel, const Tensor& bias = {});
+
+/// The same, then relu: one operation of cuDNN where no gradients are needed on a GPU.
+Tensor convolve_relu(const Tensor& x, const Tensor& kernel, const Tensor& bias = {});
 
 /// Kernels of size 2 with stride 2: halves the extent, or doubles it.
 Tensor convolve_down(const Tensor& x, const Tensor& kernel);

@@ -4,20 +4,19 @@
 //
 //   bench_denoiser --height 512 --width 512 --threads 2 --widths 64,128,256,512 --blocks 4
 //                  --rounds 3
-//                  --layers        times one residual block per scale too
+//                  --layers        times the layers one by one too
 //                  --no-reference  leaves LibTorch out
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/rand.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -25,13 +24,16 @@
 #include <vector>
 
 #include "denoiser/engine/kernels.hpp"
-#include "denoiser/engine/program.hpp"
 #include "eager_drunet.hpp"
+#include "layer_times.hpp"
 #include "networks.hpp"
 #include "tessera/denoiser/drunet.hpp"
+#include "times.hpp"
 
 namespace {
 
+using bench::seconds;
+using bench::Times;
 using tessera::Tensor;
 
 struct Options {
@@ -98,26 +100,6 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-template <typename Work>
-double seconds(const Work& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Smallest and middle of several times.
-struct Times {
-  std::vector<double> all;
-
-  void add(double time) { all.insert(std::upper_bound(all.begin(), all.end(), time), time); }
-  double median() const { return all[all.size() / 2]; }
-  std::string json(double flop) const {
-    const double least = all.front();
-    return fmt::format("{{\"min_s\": {:.4f}, \"median_s\": {:.4f}, \"gflops_of_min\": {:.1f}}}",
-                       least, median(), flop / least * 1e-9);
-  }
-};
-
 /// Floating-point operations of the network by its definition: two per multiply-add of each
 /// convolution.
 double network_flop(const Options& o, std::int64_t channels) {
@@ -141,41 +123,6 @@ tessera::StateDict random_weights(const Options& o, std::int64_t channels) {
     weights[key] = (at::rand(shape) * 2 - 1) * bound;
   }
   return weights;
-}
-
-/// One convolution inside a residual block, ours and LibTorch's.
-void bench_layer(const Options& o, std::int64_t channels, std::int64_t height, std::int64_t width,
-                 bool last) {
-  namespace engine = tessera::engine;
-  const Tensor weight = at::rand({channels, channels, 3, 3}) - 0.5;
-  const engine::WinogradWeights weights =
-      engine::winograd_weights(weight.const_data_ptr<float>(), nullptr, channels, channels);
-  engine::Program program;
-  const auto slot = program.image(height, width, weights.out_channels);
-  engine::add_pair(program, weights, engine::Epilogue::relu, weights, engine::Epilogue::relu, slot,
-                   slot, height, width);
-  program.plan();
-  engine::Execution execution;
-  execution.lanes.count = o.threads;
-  execution.lanes.floats = program.scratch_floats();
-  engine::Buffer buffer(program.memory_floats() + o.threads * program.scratch_floats());
-  std::fill_n(buffer.data(), buffer.size(), 0.0F);
-  execution.memory = buffer.data();
-  execution.lanes.scratch = buffer.data() + program.memory_floats();
-
-  const Tensor x = at::rand({1, channels, height, width});
-  Times ours;
-  Times reference;
-  for (int round = 0; round < o.rounds; ++round) {
-    for (int repeat = 0; repeat < 3; ++repeat)
-      ours.add(seconds([&] { program.run(execution); }) / 2);
-    if (o.reference) reference.add(seconds([&] { at::conv2d(x, weight, {}, 1, 1); }));
-  }
-  const double flop = 2.0 * 9 * static_cast<double>(channels * channels * height * width);
-  fmt::print("    {{\"channels\": {}, \"height\": {}, \"width\": {}, \"ours\": {}", channels,
-             height, width, ours.json(flop));
-  if (o.reference) fmt::print(", \"libtorch\": {}", reference.json(flop));
-  fmt::print("}}{}\n", last ? "" : ",");
 }
 
 void bench_network(const Options& o) {
@@ -209,8 +156,9 @@ void bench_network(const Options& o) {
     eager_times.add(seconds([&] { eager(input); }));
     channels_last_times.add(seconds([&] { channels_last.denoise(x, kSigma); }));
   }
-  fmt::print("  \"network\": {{\n    \"gflop\": {:.1f},\n    \"ours\": {},\n", flop * 1e-9,
-             our_times.json(flop));
+  fmt::print(
+      "  \"network\": {{\n    \"engine\": \"{}\",\n    \"gflop\": {:.1f},\n    \"ours\": {},\n",
+      ours.engine_summary(), flop * 1e-9, our_times.json(flop));
   if (o.reference) {
     fmt::print("    \"libtorch\": {},\n    \"libtorch_channels_last\": {},\n",
                eager_times.json(flop), channels_last_times.json(flop));
@@ -233,12 +181,10 @@ int main(int argc, char** argv) {
              options.height, options.width, options.threads, tessera::engine::instruction_set());
   bench_network(options);
   if (options.layers) {
-    fmt::print(",\n  \"layers\": [\n");
-    for (std::size_t i = 0; i < options.widths.size(); ++i) {
-      bench_layer(options, options.widths[i], options.height >> i, options.width >> i,
-                  i + 1 == options.widths.size());
-    }
-    fmt::print("  ]");
+    fmt::print(",\n  \"layers\": [\n    {}\n  ]",
+               fmt::join(bench::layer_times(options.widths, options.height, options.width,
+                                            options.rounds, options.threads, options.reference),
+                         ",\n    "));
   }
   fmt::print("\n}}\n");
   return 0;

@@ -12,6 +12,15 @@ enum class Engine {
   reference,  ///< LibTorch's operations, always
 };
 
+/// How a network computes float32 images on a GPU when no gradients are needed. The images
+/// themselves, and all arithmetic outside the network, stay in float32.
+enum class GpuPrecision {
+  half,      ///< 16-bit floating point: the fastest; about 1e-3 of an intensity
+  bfloat16,  ///< 8 bits of precision, for weights whose features exceed half's range
+  tf32,      ///< float32 whose products are rounded to 11 bits
+  float32    ///< in full
+};
+
 /// How a network is run. What it computes is in its weights.
 struct NetworkOptions {
   Engine engine = Engine::automatic;
@@ -22,8 +31,12 @@ struct NetworkOptions {
   /// what was measured and chosen is in engine_summary(). 0: never.
   double tile_tolerance = 1.5e-6;
 
-  /// Floating type to compute in; the result is converted back to the image's. nullopt: the image's
-  /// own. Half and bfloat16 pay on GPUs that have units for them.
+  /// Of the four, what a GPU takes for float32 images; for others and with gradients, their own
+  /// type.
+  GpuPrecision gpu_precision = GpuPrecision::half;
+
+  /// Floating type to compute in, on every device and in every case; the result is converted back
+  /// to the image's. nullopt: on a GPU by gpu_precision, else the image's own.
   std::optional<at::ScalarType> compute_type;
 };
 
