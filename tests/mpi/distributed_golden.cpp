@@ -126,6 +126,14 @@ TEST_CASE("an iteration costs one data collective fused, two sharded") {
     CHECK(counting->data().calls == (alone ? 0 : fused ? 1 : 2));
     // The flags: one agreement before each collective.
     CHECK(counting->flags().calls == (alone ? 0 : fused ? 1 : 2));
+    // The bytes: the tiles as the plan counts them, and the image where gradients are added up.
+    double tile_bytes = static_cast<double>(counting->data(Collective::all_gather).bytes_sent);
+    test::world()->all_reduce(&tile_bytes, 1, DataType::f64, Reduction::sum);
+    const TilePlan plan = denoiser->plan(truth.sizes(), truth.element_size());
+    CHECK(tile_bytes ==
+          plan.costs({.ranks = test::world()->size(), .bytes_per_element = 8}).exchanged_bytes);
+    CHECK(counting->data(Collective::all_reduce).bytes_sent ==
+          (alone || fused ? 0 : static_cast<std::int64_t>(truth.nbytes())));
   }
 }
 
