@@ -5,7 +5,13 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <dlfcn.h>
+#include <link.h>
+
 #include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
 
 #include "tessera/core/error.hpp"
 
@@ -39,10 +45,30 @@ class Script : public ScriptDenoiser::Program {
   torch::jit::Module module_;
 };
 
+/// Packages need libtorch.so, which stands for all of LibTorch, beside libtorch_cpu.so; a program
+/// that links only the latter has to open the former, from the same folder.
+void open_libtorch() {
+  if (::dlopen("libtorch.so", RTLD_NOW | RTLD_GLOBAL) != nullptr) return;
+  std::string path = "libtorch.so";
+  link_map* library = nullptr;
+  void* handle = ::dlopen("libtorch_cpu.so", RTLD_NOW | RTLD_NOLOAD);
+  if (handle != nullptr && ::dlinfo(handle, RTLD_DI_LINKMAP, &library) == 0) {
+    const std::string loaded = library->l_name;
+    path = loaded.substr(0, loaded.rfind('/') + 1) + path;
+  }
+  if (::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    const char* cause = ::dlerror();
+    throw std::runtime_error("packages need all of LibTorch's libraries: " +
+                             std::string(cause != nullptr ? cause : path));
+  }
+}
+
 class Package : public ScriptDenoiser::Program {
  public:
-  Package(const std::string& path, at::Device device)
-      : loader_(path, "model", false, 1, device.is_cpu() ? -1 : device.index()) {}
+  Package(const std::string& path, at::Device device) {
+    open_libtorch();
+    loader_.emplace(path, "model", false, 1, device.is_cpu() ? -1 : device.index());
+  }
 
   std::optional<std::size_t> inputs() const override { return std::nullopt; }
 
@@ -53,7 +79,7 @@ class Package : public ScriptDenoiser::Program {
       }
     }
     const std::lock_guard<std::mutex> lock(mutex_);
-    std::vector<Tensor> results = loader_.run(inputs);
+    std::vector<Tensor> results = loader_->run(inputs);
     if (results.size() != 1) {
       throw error::InvalidArgument("it gives " + std::to_string(results.size()) +
                                    " tensors, expected one");
@@ -63,7 +89,7 @@ class Package : public ScriptDenoiser::Program {
 
  private:
   mutable std::mutex mutex_;
-  mutable torch::inductor::AOTIModelPackageLoader loader_;
+  mutable std::optional<torch::inductor::AOTIModelPackageLoader> loader_;
 };
 
 }  // namespace

@@ -44,7 +44,8 @@ struct ScriptOptions {
 ///
 /// Such a file is a program: a .pt2 package is machine code that this class loads and runs. Use
 /// files you trust. Packages run on the kind of machine and with the version of LibTorch they were
-/// made for, at the shapes they were exported with, and have no derivatives.
+/// made for, at the shapes they were exported with, need all of LibTorch's libraries (in the wheels
+/// for GPUs, NVIDIA's too), and have no derivatives.
 ///
 /// TorchScript networks are differentiable in x. Safe to use from several threads.
 class ScriptDenoiser : public Denoiser {
