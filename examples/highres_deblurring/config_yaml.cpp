@@ -1,10 +1,12 @@
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <initializer_list>
+#include <sstream>
 
 #include "config.hpp"
 #include "tessera/core/error.hpp"
@@ -64,6 +66,28 @@ bool is_number(const std::string& text) {
   return code == std::errc() && stop == end && std::isfinite(value);
 }
 
+/// Hears a parser, and counts documents.
+struct DocumentCounter final : YAML::EventHandler {
+  int count = 0;
+  YAML::Mark last;  ///< where the last one begins
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    ++count;
+    last = mark;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
 /// Reads one file, and knows its name for messages.
 class Reader {
  public:
@@ -78,21 +102,23 @@ class Reader {
     if (text.size() > largest_file) {
       fail(YAML::Mark::null_mark(), "is larger than a megabyte, which is no configuration");
     }
-    std::vector<YAML::Node> documents;
+    YAML::Node first;
+    DocumentCounter documents;
     try {
-      documents = YAML::LoadAll(text);
+      first = YAML::Load(text);
+      // Not LoadAll: some texts that are not YAML it reads for ever.
+      std::istringstream stream(text);
+      YAML::Parser parser(stream);
+      for (int i = 0; i < 2; ++i) parser.HandleNextDocument(documents);
     } catch (const YAML::Exception& error) {
       fail(error.mark, fmt::format("not YAML: {}", error.msg));
     }
-    if (documents.empty() || documents.front().IsNull()) {
-      fail(YAML::Mark::null_mark(), "is empty, expected keys and values");
+    if (first.IsNull()) fail(YAML::Mark::null_mark(), "is empty, expected keys and values");
+    if (documents.count > 1) fail(documents.last, "a second document, expected one");
+    if (!first.IsMap()) {
+      fail(first, fmt::format("expected keys and values at the top, got {}", described(first)));
     }
-    if (documents.size() > 1) fail(documents[1], "a second document, expected one");
-    if (!documents.front().IsMap()) {
-      fail(documents.front(), fmt::format("expected keys and values at the top, got {}",
-                                          described(documents.front())));
-    }
-    return documents.front();
+    return first;
   }
 
   [[noreturn]] void unknown(const YAML::Node& node, const std::string& what,

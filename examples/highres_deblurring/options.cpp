@@ -29,9 +29,10 @@ struct Defaults {
   std::int64_t iterations;
 };
 
-Defaults defaults(const std::string& preset, const std::string& solver) {
+Defaults defaults(const std::string& preset, const std::string& solver, const std::string& prior) {
   if (preset == "seed") return {0.005, 0.1, 10};
   if (solver == "dpir") return {0.05, std::nullopt, 8};
+  if (prior == "red") return {0.1, std::nullopt, 30};
   return {0.05, std::nullopt, 30};
 }
 
@@ -111,10 +112,10 @@ void add_method(CLI::App& app, Options& options, std::string& preset, std::strin
          "the installed weights")
       ->group("Method");
   app.add_option("--denoiser-sigma", options.denoiser_sigma,
-                 "Noise level given to the denoiser [0.05; seed: 0.005]")
+                 "Noise level given to the denoiser [0.05; red: 0.1; seed: 0.005]")
       ->check(non_negative)
       ->group("Method");
-  app.add_option("--step-size", step, "Gradient step, or auto: 1 / ||A||^2 [auto; seed: 0.1]")
+  app.add_option("--step-size", step, "Gradient step, or auto: 1 / ||A||^2, red: 1 / (||A||^2 + weight) [auto; seed: 0.1]")
       ->group("Method");
   app.add_option("--init-method", options.init_method, "Starting point")
       ->check(CLI::IsMember({"zeros", "adjoint", "pseudo_inverse"}))
@@ -298,7 +299,7 @@ class CommandLine {
 
  private:
   void settle_method() {
-    const Defaults chosen = defaults(preset_, options_.solver);
+    const Defaults chosen = defaults(preset_, options_.solver, options_.prior);
     if (app_.count("--denoiser-sigma") == 0) options_.denoiser_sigma = chosen.denoiser_sigma;
     if (app_.count("--iterations") == 0) options_.iterations = chosen.iterations;
     options_.step_size = chosen.step_size;

@@ -1,0 +1,24 @@
+#include "../../examples/highres_deblurring/config.hpp"
+#include "input.hpp"
+
+namespace {
+
+/// Runs a parser on the text; it may refuse it with error::InvalidArgument, and do nothing else.
+template <class Parser>
+void parse_or_refuse(const Parser& parse) {
+  try {
+    parse();
+  } catch (const tessera::error::InvalidArgument&) {
+  }
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  parse_or_refuse([&] {
+    for (const Settings& row : expand(parse_config(text, "fuzzed.yml"))) to_yaml(row);
+  });
+  parse_or_refuse([&] { parse_parallel_config(text, "fuzzed.yml"); });
+  return 0;
+}
