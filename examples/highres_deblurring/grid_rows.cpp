@@ -148,6 +148,7 @@ std::vector<std::string> varying_keys(const std::vector<Settings>& rows) {
   std::erase_if(keys, [&](const std::string& key) { return values[key].size() < 2; });
   std::erase(keys, "solver");
   std::erase(keys, "denoiser");
+  std::erase(keys, "prior");
   return keys;
 }
 
@@ -233,9 +234,11 @@ std::vector<std::string> row_names(const std::vector<Settings>& rows,
                                    const std::vector<int>& ranks) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    names.push_back(plain(fmt::format("{}-{}-{}-rank{}", value_of(rows[i], "solver", "pnp"),
-                                      value_of(rows[i], "denoiser", "drunet"), ranks[i],
-                                      ranks[i] == 1 ? "" : "s")));
+    const bool is_red = value_of(rows[i], "prior", "pnp") == "red";
+    const std::string method = is_red ? "red" : value_of(rows[i], "solver", "pnp");
+    names.push_back(
+        plain(fmt::format("{}-{}-{}-rank{}", method, value_of(rows[i], "denoiser", "drunet"),
+                          ranks[i], ranks[i] == 1 ? "" : "s")));
   }
   for (const std::string& key : varying_keys(rows)) {
     // A key is added to all rows that share a name, if it tells any two of them apart.

@@ -45,7 +45,7 @@ struct Target {
 std::vector<GridRow> make_rows(const GridConfig& config, const Options& command_line,
                                const Target& target);
 
-/// Names for rows: solver, denoiser and ranks, and where those do not tell them apart also the keys
+/// Names for rows: method, denoiser and ranks, and where those do not tell them apart also the keys
 /// that vary. Unique; letters, digits, '.', '_' and '-' only.
 std::vector<std::string> row_names(const std::vector<Settings>& rows,
                                    const std::vector<int>& ranks);

@@ -115,6 +115,8 @@ TEST_CASE("Rows are named by what they do, each differently") {
   CHECK(names(make_rows(grid("denoiser: [tv, drunet]\n      overlap: [8, 16]\n"), {}, two_cores)) ==
         std::vector<std::string>{"pnp-tv-1-rank-overlap-8", "pnp-tv-1-rank-overlap-16",
                                  "pnp-drunet-1-rank-overlap-8", "pnp-drunet-1-rank-overlap-16"});
+  CHECK(names(make_rows(grid("prior: [pnp, red]\n"), {}, two_cores)) ==
+        std::vector<std::string>{"pnp-drunet-1-rank", "red-drunet-1-rank"});
   CHECK(names(make_rows(grid("n_iter: [5, 5]\n"), {}, two_cores)) ==
         std::vector<std::string>{"pnp-drunet-1-rank-copy-1", "pnp-drunet-1-rank-copy-2"});
 }
