@@ -1,11 +1,13 @@
 #include "problem.hpp"
 
 #include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <ATen/ops/_upsample_bicubic2d_aa.h>
 #include <ATen/ops/upsample_bicubic2d.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "scene.hpp"
 #include "tessera/core/error.hpp"
@@ -49,6 +51,20 @@ Tensor read_photograph(const Options& options) {
   return image.expand({1, 3, image.size(2), image.size(3)});
 }
 
+/// Number of this process among those of its host, as launchers tell it; 0 without a launcher.
+int rank_on_host() {
+  for (const char* variable :
+       {"MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "PMI_LOCAL_RANK", "SLURM_LOCALID"}) {
+    if (const char* rank = std::getenv(variable)) return std::max(0, std::atoi(rank));
+  }
+  return 0;
+}
+
+/// A launcher that shows each process its own GPU only leaves one to choose from.
+int visible_gpus() {
+  return std::max(1, static_cast<int>(at::detail::getCUDAHooks().getNumGPUs()));
+}
+
 }  // namespace
 
 at::ScalarType scalar_type(const Options& options) {
@@ -63,7 +79,7 @@ at::Device device(const Options& options) {
         "built without "
         "-DTESSERA_CUDA=ON, or CUDA's libraries are not installed beside LibTorch");
   }
-  return at::kCUDA;
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(rank_on_host() % visible_gpus())};
 }
 
 Tensor make_truth(Options& options) {

@@ -24,4 +24,5 @@ tessera::TensorList read_measurements(const Options& options, const std::vector<
                                       const tessera::Tensor& truth);
 
 at::ScalarType scalar_type(const Options& options);
+/// The CPU, or the GPU of this process: ranks of a host take its GPUs in turn.
 at::Device device(const Options& options);
