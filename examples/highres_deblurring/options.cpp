@@ -115,7 +115,9 @@ void add_method(CLI::App& app, Options& options, std::string& preset, std::strin
                  "Noise level given to the denoiser [0.05; red: 0.1; seed: 0.005]")
       ->check(non_negative)
       ->group("Method");
-  app.add_option("--step-size", step, "Gradient step, or auto: 1 / ||A||^2, red: 1 / (||A||^2 + weight) [auto; seed: 0.1]")
+  app.add_option(
+         "--step-size", step,
+         "Gradient step, or auto: 1 / ||A||^2, red: 1 / (||A||^2 + weight) [auto; seed: 0.1]")
       ->group("Method");
   app.add_option("--init-method", options.init_method, "Starting point")
       ->check(CLI::IsMember({"zeros", "adjoint", "pseudo_inverse"}))

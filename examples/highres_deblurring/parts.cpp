@@ -34,7 +34,7 @@ DenoiserPtr make_script(const Options& options) {
     throw error::InvalidArgument("--denoiser script: give the network, --weights FILE");
   }
   ScriptOptions script;
-  script.device = at::Device(options.device);
+  script.device = device(options);
   const bool is_package = options.weights.ends_with(".pt2");
   if (is_package) script.level = LevelInput::argument;
   const auto network = std::make_shared<ScriptDenoiser>(options.weights, script);
@@ -84,8 +84,8 @@ PriorPtr make_prior(const Options& options, DenoiserPtr denoiser) {
                                : PlugAndPlay::fixed(std::move(denoiser), options.denoiser_sigma));
 }
 
-std::unique_ptr<Solver> make_solver(const Options& options, const L2& fidelity,
-                                    const Prior& prior, double step) {
+std::unique_ptr<Solver> make_solver(const Options& options, const L2& fidelity, const Prior& prior,
+                                    double step) {
   if (options.solver == "dpir") {
     HqsOptions hqs;
     hqs.schedule = HqsSchedule::dpir(options.noise_level, options.iterations);
