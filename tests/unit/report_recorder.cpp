@@ -217,11 +217,12 @@ TEST_CASE("memory: the process grows with what it holds") {
   const MemoryUse before = memory_use(at::kCPU);
   CHECK(before.available_mb > 1);
   CHECK(std::isnan(before.reserved_mb));
-  constexpr std::int64_t mb = 64;
+  // Much, and half of it is enough: the system may drop pages of the program's files meanwhile.
+  constexpr std::int64_t mb = 512;
   const Tensor held = at::zeros({mb * 1024 * 1024 / 8}, at::kDouble) + 1;
   const MemoryUse after = memory_use(at::kCPU);
-  CHECK(after.allocated_mb >= before.allocated_mb + 0.9 * mb);
+  CHECK(after.allocated_mb >= before.allocated_mb + 0.5 * mb);
   CHECK(after.peak_mb >= after.allocated_mb);
   reset_memory_peak(at::kCPU);
-  CHECK(memory_use(at::kCPU).peak_mb >= after.allocated_mb);
+  CHECK(memory_use(at::kCPU).peak_mb >= 0.5 * mb);
 }
