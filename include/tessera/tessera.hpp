@@ -74,6 +74,7 @@
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 
+#include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/gradient_descent.hpp"
 #include "tessera/solver/hqs.hpp"
 #include "tessera/solver/observer.hpp"

@@ -60,14 +60,9 @@ const std::vector<MetricsColumn>& cost_columns() {
       {"denoise_time_sec", [](const Row& row) { return row.denoise.time_s; }},
       {"time", [](const Row& row) { return row.time_s; }},
       {"iteration_time_sec", [](const Row& row) { return row.iteration_time_s; }},
-      {"communication_time_sec",
-       [](const Row& row) { return row.gradient.communication_s + row.denoise.communication_s; }},
-      {"waiting_time_sec",
-       [](const Row& row) { return row.gradient.waiting_s + row.denoise.waiting_s; }},
-      {"communication_bytes",
-       [](const Row& row) {
-         return static_cast<double>(row.gradient.bytes_sent + row.denoise.bytes_sent);
-       }},
+      {"communication_time_sec", [](const Row& row) { return row.communication_s(); }},
+      {"waiting_time_sec", [](const Row& row) { return row.waiting_s(); }},
+      {"communication_bytes", [](const Row& row) { return static_cast<double>(row.bytes_sent()); }},
       {"gradient_communication_sec", [](const Row& row) { return row.gradient.communication_s; }},
       {"gradient_waiting_sec", [](const Row& row) { return row.gradient.waiting_s; }},
       {"gradient_communication_bytes",

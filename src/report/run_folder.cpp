@@ -117,7 +117,7 @@ ordered_json totals(const Recorder& recorder, const RunDescription& description)
   ordered_json json = {{"iterations", result.iterations}, {"time_sec", result.elapsed_s}};
   const std::vector<MetricsRow>& rows = recorder.rows();
   if (rows.empty()) return json;
-  for (const detail::Quantity& quantity : detail::quantities()) {
+  for (const MetricsColumn& quantity : detail::quantities()) {
     const std::string name = quantity.name;
     if (name == "iteration_time_sec" || name.ends_with("_mb")) continue;
     double sum = 0;
@@ -142,7 +142,7 @@ ordered_json statistics(const Recorder& recorder, const std::vector<RankRecord>&
     const detail::Machine& machine = records[rank].machine;
     ranks.push_back({{"rank", rank}, {"host", machine.host.data()}, {"threads", machine.threads}});
   }
-  for (const detail::Quantity& quantity : detail::quantities()) {
+  for (const MetricsColumn& quantity : detail::quantities()) {
     std::vector<double> of_all;
     for (std::size_t rank = 0; rank < records.size(); ++rank) {
       const std::vector<double> mine = detail::measured(records[rank].rows, quantity);

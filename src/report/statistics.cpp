@@ -15,29 +15,24 @@ Spread spread(std::vector<double> values) {
   return {median, values.front(), values.back()};
 }
 
-const std::vector<Quantity>& quantities() {
+const std::vector<MetricsColumn>& quantities() {
   using Row = MetricsRow;
-  static const std::vector<Quantity> all = {
+  static const std::vector<MetricsColumn> all = {
       {"iteration_time_sec", [](const Row& row) { return row.iteration_time_s; }},
       {"gradient_time_sec", [](const Row& row) { return row.gradient.time_s; }},
       {"denoise_time_sec", [](const Row& row) { return row.denoise.time_s; }},
       {"gradient_compute_sec", [](const Row& row) { return row.gradient.compute_s(); }},
       {"denoise_compute_sec", [](const Row& row) { return row.denoise.compute_s(); }},
-      {"communication_time_sec",
-       [](const Row& row) { return row.gradient.communication_s + row.denoise.communication_s; }},
-      {"waiting_time_sec",
-       [](const Row& row) { return row.gradient.waiting_s + row.denoise.waiting_s; }},
-      {"communication_bytes",
-       [](const Row& row) {
-         return static_cast<double>(row.gradient.bytes_sent + row.denoise.bytes_sent);
-       }},
+      {"communication_time_sec", [](const Row& row) { return row.communication_s(); }},
+      {"waiting_time_sec", [](const Row& row) { return row.waiting_s(); }},
+      {"communication_bytes", [](const Row& row) { return static_cast<double>(row.bytes_sent()); }},
       {"memory_peak_mb", [](const Row& row) { return row.memory.peak_mb; }},
       {"rss_mb", [](const Row& row) { return row.process.allocated_mb; }},
       {"rss_peak_mb", [](const Row& row) { return row.process.peak_mb; }}};
   return all;
 }
 
-std::vector<double> measured(const std::vector<MetricsRow>& rows, const Quantity& quantity) {
+std::vector<double> measured(const std::vector<MetricsRow>& rows, const MetricsColumn& quantity) {
   std::vector<double> counted;
   std::vector<double> all;
   for (const MetricsRow& row : rows) {

@@ -16,14 +16,10 @@ struct Spread {
 /// Of values that are not NaN; NaN if there are none.
 Spread spread(std::vector<double> values);
 
-/// A quantity of an iteration that summary.json tells, with the unit in its name.
-struct Quantity {
-  const char* name;
-  double (*value)(const MetricsRow&);
-};
-const std::vector<Quantity>& quantities();
+/// The quantities of an iteration that summary.json tells.
+const std::vector<MetricsColumn>& quantities();
 
 /// Values of `quantity` without warm-up iterations; with them where nothing else is left.
-std::vector<double> measured(const std::vector<MetricsRow>& rows, const Quantity& quantity);
+std::vector<double> measured(const std::vector<MetricsRow>& rows, const MetricsColumn& quantity);
 
 }  // namespace tessera::detail

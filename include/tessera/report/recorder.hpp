@@ -49,6 +49,11 @@ struct MetricsRow {
   double time_s = 0;            ///< since the start of the repetition, observers excluded
   MemoryUse memory = {};        ///< of the iterate's device; the peak is that of the run so far
   MemoryUse process = {};       ///< of this process in host memory
+
+  /// Of both halves.
+  double communication_s() const { return gradient.communication_s + denoise.communication_s; }
+  double waiting_s() const { return gradient.waiting_s + denoise.waiting_s; }
+  std::int64_t bytes_sent() const { return gradient.bytes_sent + denoise.bytes_sent; }
 };
 
 struct RecorderOptions {

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <optional>
 #include <utility>
 
-#include <ATen/ops/clamp.h>
-
 #include "tessera/core/error.hpp"
+#include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/solver.hpp"
 #include "tessera/solver/stopwatch.hpp"
 
@@ -19,7 +17,7 @@ struct GradientDescentOptions {
   /// Weight of the prior against the fidelity, >= 0 (lambda).
   double prior_weight = 1.0;
   /// Every iterate is clamped to this range, if there is one.
-  std::optional<std::pair<double, double>> clamp_range = std::pair{0.0, 1.0};
+  ClampRange clamp_range = std::pair{0.0, 1.0};
   StoppingRules stopping = {};
 };
 
@@ -46,11 +44,8 @@ class GradientDescent : public Solver {
     const Tensor z =
         timed(times.gradient, [&] { return x - options_.step * fidelity_->gradient(x); });
     return timed(times.prior, [&] {
-      Tensor next = z - options_.step * options_.prior_weight * prior_->gradient(x);
-      if (options_.clamp_range) {
-        next = at::clamp(next, options_.clamp_range->first, options_.clamp_range->second);
-      }
-      return next;
+      return clamped(z - options_.step * options_.prior_weight * prior_->gradient(x),
+                     options_.clamp_range);
     });
   }
 

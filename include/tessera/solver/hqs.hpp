@@ -1,12 +1,10 @@
 #pragma once
 
-#include <optional>
 #include <utility>
 #include <vector>
 
-#include <ATen/ops/clamp.h>
-
 #include "tessera/core/error.hpp"
+#include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/solver.hpp"
 #include "tessera/solver/stopwatch.hpp"
 
@@ -26,7 +24,7 @@ struct HqsSchedule {
 struct HqsOptions {
   HqsSchedule schedule;
   /// Every iterate is clamped to this range, if there is one.
-  std::optional<std::pair<double, double>> clamp_range;
+  ClampRange clamp_range;
   /// max_iterations is replaced by the length of the schedule.
   StoppingRules stopping = {};
 };
@@ -65,13 +63,8 @@ class HQS : public Solver {
     const double gamma = options_.schedule.gamma.at(k);
     const double sigma = options_.schedule.denoiser_sigma.at(k);
     Tensor z = timed(times.gradient, [&] { return fidelity_->prox(x, gamma); });
-    return timed(times.prior, [&] {
-      Tensor next = prior_->prox(z, sigma * sigma);
-      if (options_.clamp_range) {
-        next = at::clamp(next, options_.clamp_range->first, options_.clamp_range->second);
-      }
-      return next;
-    });
+    return timed(times.prior,
+                 [&] { return clamped(prior_->prox(z, sigma * sigma), options_.clamp_range); });
   }
 
   Communicator& do_communicator() const override { return ranks_of(*fidelity_, *prior_); }

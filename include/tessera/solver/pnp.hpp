@@ -1,11 +1,9 @@
 #pragma once
 
-#include <optional>
 #include <utility>
 
-#include <ATen/ops/clamp.h>
-
 #include "tessera/core/error.hpp"
+#include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/solver.hpp"
 #include "tessera/solver/stopwatch.hpp"
 
@@ -18,7 +16,7 @@ struct PnPOptions {
   /// Relaxation in (0, 2): x <- (1 - relaxation) x + relaxation * T(x).
   double relaxation = 1.0;
   /// Every iterate is clamped to this range, if there is one.
-  std::optional<std::pair<double, double>> clamp_range = std::pair{0.0, 1.0};
+  ClampRange clamp_range = std::pair{0.0, 1.0};
   StoppingRules stopping = {};
 };
 
@@ -53,10 +51,7 @@ class PnP : public Solver {
     return timed(times.prior, [&] {
       Tensor next = prior_->prox(z, options_.step);
       if (options_.relaxation != 1.0) next = x + options_.relaxation * (next - x);
-      if (options_.clamp_range) {
-        next = at::clamp(next, options_.clamp_range->first, options_.clamp_range->second);
-      }
-      return next;
+      return clamped(next, options_.clamp_range);
     });
   }
 
