@@ -103,6 +103,7 @@ const std::vector<Key>& known_keys() {
       {"weights", solver, Kind::text, "--weights"},
       {"prior", solver, Kind::text, "--prior"},
       {"red_weight", solver, Kind::number, "--red-weight"},
+      {"dpir_weight", solver, Kind::number, "--dpir-weight"},
       {"denoiser_sigma", solver, Kind::number, "--denoiser-sigma"},
       {"step_size", solver, Kind::number_or_auto, "--step-size"},
       {"n_iter", solver, Kind::integer, "--iterations"},

@@ -25,9 +25,9 @@ namespace {
 void print_outcome(const Options& options, const Outcome& outcome) {
   if (!outcome.tiling.empty()) fmt::print("{}\n", outcome.tiling);
   const tessera::MetricsRow& last = outcome.recorder->rows().back();
-  fmt::print("{} after {} iterations, {:.1f} s (set-up {:.1f} s): {}\n", options.solver,
-             outcome.result.iterations, outcome.result.elapsed_s, outcome.setup_s,
-             tessera::to_string(outcome.result.reason));
+  fmt::print("{} after {} iterations, {:.1f} s (set-up {:.1f} s): {}\n",
+             options.prior == "red" ? options.prior : options.solver, outcome.result.iterations,
+             outcome.result.elapsed_s, outcome.setup_s, tessera::to_string(outcome.result.reason));
   fmt::print("PSNR {:.2f} dB, SSIM {:.4f}\n", last.psnr, last.ssim);
   fmt::print(
       "Results: {0}/preview.png, {0}/reconstruction.png, {0}/metrics.csv, {0}/summary.json{1}\n",

@@ -27,9 +27,10 @@ struct Options {
   std::string solver = "pnp";         ///< pnp | dpir
   std::string prior = "pnp";          ///< pnp: the denoiser as proximal operator; red
   double red_weight = 4;              ///< of the red prior against the data
-  std::string denoiser = "drunet";    ///< drunet | dncnn | tv
+  double dpir_weight = 0.1;           ///< of the prior against the data in dpir
+  std::string denoiser = "drunet";    ///< drunet | dncnn | tv | script
   std::string weights;                ///< empty: the weights installed with tessera
-  double denoiser_sigma = 0.05;       ///< intensities 0 to 1
+  double denoiser_sigma = 0.03;       ///< intensities 0 to 1
   std::optional<double> step_size;    ///< nullopt: 1 / ||A||^2
   std::string init_method = "zeros";  ///< zeros | adjoint | pseudo_inverse
   std::int64_t iterations = 30;

@@ -69,7 +69,10 @@ std::map<std::string, std::string> identity_of_run(const Options& options,
       {"patch_size", fmt::format("{}", options.patch_size)},
       {"overlap", fmt::format("{}", options.overlap)},
       {"dtype", options.dtype}};
-  if (options.solver == "dpir") identity["iterations"] = fmt::format("{}", options.iterations);
+  if (options.solver == "dpir") {
+    identity["iterations"] = fmt::format("{}", options.iterations);
+    identity["dpir_weight"] = fmt::format("{}", options.dpir_weight);
+  }
   if (options.prior == "red") identity["red_weight"] = fmt::format("{}", options.red_weight);
   if (!options.weights.empty()) identity["weights (contents)"] = digest_of_file(options.weights);
   if (!options.measurements.empty()) {

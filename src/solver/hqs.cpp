@@ -5,21 +5,21 @@
 
 namespace tessera {
 
-HqsSchedule HqsSchedule::dpir(double noise_sigma, std::int64_t iterations) {
-  if (!(noise_sigma > 0) || iterations < 1) {
+HqsSchedule HqsSchedule::dpir(double noise_sigma, std::int64_t iterations, double prior_weight) {
+  if (!(noise_sigma > 0) || !(prior_weight > 0) || iterations < 1) {
     throw error::InvalidArgument(
-        "HqsSchedule::dpir: expected noise_sigma > 0 and iterations >= 1, got " +
-        std::to_string(noise_sigma) + " and " + std::to_string(iterations));
+        "HqsSchedule::dpir: expected noise_sigma > 0, iterations >= 1 and prior_weight > 0, got " +
+        std::to_string(noise_sigma) + ", " + std::to_string(iterations) + " and " +
+        std::to_string(prior_weight));
   }
   constexpr double first = 49.0 / 255.0;
-  constexpr double inverse_weight = 1 / 0.23;
   HqsSchedule schedule;
   for (std::int64_t k = 0; k < iterations; ++k) {
     const double t =
         iterations == 1 ? 1.0 : static_cast<double>(k) / static_cast<double>(iterations - 1);
     const double sigma = first * std::pow(noise_sigma / first, t);
     schedule.denoiser_sigma.push_back(sigma);
-    schedule.gamma.push_back(inverse_weight * std::pow(sigma / std::max(0.01, noise_sigma), 2));
+    schedule.gamma.push_back(std::pow(sigma / std::max(0.01, noise_sigma), 2) / prior_weight);
   }
   return schedule;
 }

@@ -1,11 +1,41 @@
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/randn_like.h>
+
 #include <filesystem>
+#include <optional>
 
 #include "catch.hpp"
 #include "tensors.hpp"
+#include "tessera/denoiser/drunet.hpp"
+#include "tessera/denoiser/total_variation.hpp"
 #include "tessera/io/default_weights.hpp"
+#include "tessera/io/image.hpp"
 #include "tessera/io/state_dict.hpp"
+#include "tessera/metric/psnr.hpp"
 
 using namespace tessera;
+
+namespace {
+
+/// The scene of the README's picture, which no network was trained on: its upper left panel.
+Tensor astronaut() {
+  const Tensor picture = read_image(std::string(TESSERA_TEST_DATA) +
+                                    "/../../docs/images/astronaut_preview.jpg");
+  return picture.slice(2, 28, 220).slice(3, 80, 272).contiguous();
+}
+
+Tensor with_noise(const Tensor& image, double sigma) {
+  at::Generator generator = at::detail::createCPUGenerator(7);
+  return image + sigma * at::randn_like(image, std::optional<at::Generator>(generator));
+}
+
+double gain(const Denoiser& denoiser, const Tensor& image, double sigma) {
+  const Tensor noisy = with_noise(image, sigma);
+  const Tensor denoised = denoiser.denoise(noisy, sigma);
+  return (psnr(denoised, image) - psnr(noisy, image)).item<double>();
+}
+
+}  // namespace
 
 TEST_CASE("default_weights is a file that holds a colour DRUNet", "[io][weights]") {
   const std::string path = default_weights();
@@ -22,4 +52,29 @@ TEST_CASE("default_weights is a file that holds a colour DRUNet", "[io][weights]
     CHECK(tensor.to(at::kFloat).isfinite().all().item<bool>());
     CHECK(tensor.abs().max().item<double>() > 0);
   }
+}
+
+TEST_CASE("The default weights denoise a photograph better than total variation",
+          "[io][weights]") {
+  const DRUNet drunet(read_state_dict(default_weights()));
+  const TotalVariation total_variation;
+  const Tensor image = astronaut();
+  for (const double level : {5.0, 15.0, 25.0, 50.0}) {
+    const double learned = gain(drunet, image, level / 255);
+    const double analytic = gain(total_variation, image, level / 255);
+    INFO("level " << level << ": " << learned << " and " << analytic << " dB");
+    CHECK(learned > analytic + 0.5);
+  }
+}
+
+TEST_CASE("With the default weights, a photograph is denoised to single precision",
+          "[io][weights]") {
+  const StateDict weights = read_state_dict(default_weights());
+  NetworkOptions reference;
+  reference.engine = Engine::reference;
+  const Tensor noisy = with_noise(astronaut(), 0.05);
+  const Tensor exact = DRUNet(weights, reference).denoise(noisy.to(at::kDouble), 0.05);
+  const double error = test::relative_error(DRUNet(weights).denoise(noisy, 0.05), exact);
+  INFO("relative error " << error);
+  CHECK(error < 5e-7);
 }

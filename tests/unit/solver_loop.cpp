@@ -155,6 +155,7 @@ TEST_CASE("The DPIR schedule is log-spaced from 49/255 to the noise") {
   CHECK(schedule.gamma[2] == Approx(1 / 0.23));
   // Below 0.01 the data are not trusted further.
   CHECK(HqsSchedule::dpir(0.001, 1).gamma[0] == Approx(0.01 / 0.23));
+  CHECK(HqsSchedule::dpir(0.1, 3, 0.5).gamma[2] == Approx(2));
 }
 
 TEST_CASE("Options that cannot work are refused with a reason") {
@@ -168,6 +169,7 @@ TEST_CASE("Options that cannot work are refused with a reason") {
                     Catch::Contains("max_iterations >= 0"));
   CHECK_THROWS_AS(HQS(fidelity, prior, HqsOptions{}), error::InvalidArgument);
   CHECK_THROWS_AS(HqsSchedule::dpir(0, 8), error::InvalidArgument);
+  CHECK_THROWS_WITH(HqsSchedule::dpir(0.1, 8, 0), Catch::Contains("prior_weight > 0"));
   CHECK_THROWS_WITH(PnP(fidelity, prior).solve(Tensor()),
                     Catch::Contains("pnp.solve: x0 is an undefined tensor"));
 }

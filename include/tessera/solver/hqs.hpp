@@ -17,8 +17,10 @@ struct HqsSchedule {
 
   /// The schedule of DPIR (Zhang et al., "Plug-and-Play image restoration with deep denoiser
   /// prior", TPAMI 44, 2022): denoiser levels log-spaced from 49/255 down to `noise_sigma`, and
-  /// gamma_k = (1 / 0.23) (sigma_k / max(0.01, noise_sigma))^2 for a fidelity 0.5 ||A x - y||^2.
-  static HqsSchedule dpir(double noise_sigma, std::int64_t iterations);
+  /// gamma_k = (1 / prior_weight) (sigma_k / max(0.01, noise_sigma))^2 for a fidelity
+  /// 0.5 ||A x - y||^2. The paper's weight, lambda there, is 0.23.
+  /// Throws error::InvalidArgument unless the weight and the noise are positive.
+  static HqsSchedule dpir(double noise_sigma, std::int64_t iterations, double prior_weight = 0.23);
 };
 
 struct HqsOptions {
