@@ -88,8 +88,7 @@ std::unique_ptr<Solver> make_solver(const Options& options, const L2& fidelity, 
                                     double step) {
   if (options.solver == "dpir") {
     HqsOptions hqs;
-    hqs.schedule = 
-        HqsSchedule::dpir(options.noise_level, options.iterations, options.dpir_weight);
+    hqs.schedule = HqsSchedule::dpir(options.noise_level, options.iterations, options.dpir_weight);
     hqs.clamp_range = std::pair{0.0, 1.0};
     return std::make_unique<HQS<L2, Prior>>(fidelity, prior, hqs);
   }

@@ -1,4 +1,5 @@
-// write_network FILE: a TorchScript network that smooths with a 5 x 5 box, as a user might have one.
+// write_network FILE: a TorchScript network that smooths with a 5 x 5 box, as a user might have
+// one.
 #include <torch/csrc/jit/api/module.h>
 
 int main(int argc, char** argv) {

@@ -19,8 +19,8 @@ namespace {
 
 /// The scene of the README's picture, which no network was trained on: its upper left panel.
 Tensor astronaut() {
-  const Tensor picture = read_image(std::string(TESSERA_TEST_DATA) +
-                                    "/../../docs/images/astronaut_preview.jpg");
+  const Tensor picture =
+      read_image(std::string(TESSERA_TEST_DATA) + "/../../docs/images/astronaut_preview.jpg");
   return picture.slice(2, 28, 220).slice(3, 80, 272).contiguous();
 }
 
@@ -54,8 +54,7 @@ TEST_CASE("default_weights is a file that holds a colour DRUNet", "[io][weights]
   }
 }
 
-TEST_CASE("The default weights denoise a photograph better than total variation",
-          "[io][weights]") {
+TEST_CASE("The default weights denoise a photograph better than total variation", "[io][weights]") {
   const DRUNet drunet(read_state_dict(default_weights()));
   const TotalVariation total_variation;
   const Tensor image = astronaut();
