@@ -31,6 +31,16 @@ constexpr Floats kFloats;
 constexpr int kLanes = static_cast<int>(HWY_LANES(float));
 constexpr int kVectorsPerBlock = static_cast<int>(kChannelBlock) / kLanes;
 
+// The larger of the two; not a number where value is none, so that a broken picture is not hidden.
+// The maximum of x86 (of its second operand) and of ARM is that; the portable targets' is not.
+HWY_INLINE Vector at_least(Vector floor, Vector value) {
+  if constexpr (HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR) {
+    return hn::IfThenElse(hn::Lt(value, floor), floor, value);
+  } else {
+    return hn::Max(floor, value);
+  }
+}
+
 // Rows and 16-column blocks that fill the registers: 6 x 16 floats are 12 of AVX2's 16 registers
 // (two more hold b, one a), 6 x 64 are 24 of AVX-512's 32, 6 x 16 are 24 of NEON's 32.
 constexpr int kBlockRows = kVectorsPerBlock > 2 && HWY_TARGET != HWY_NEON ? 3 : 6;
@@ -129,7 +139,7 @@ HWY_NOINLINE void register_block(const RegisterBlock& block) {
     for (int j = 0; j < kVectors; ++j) {
       float* out = block.out + i * block.out_stride + j * kLanes;
       // The second operand wins where one is not a number.
-      if constexpr (kSums == Sums::full) sum[i][j] = hn::Max(floor, sum[i][j]);
+      if constexpr (kSums == Sums::full) sum[i][j] = at_least(floor, sum[i][j]);
       if constexpr (kSums == Sums::added) sum[i][j] = hn::Add(hn::LoadU(kFloats, out), sum[i][j]);
       hn::StoreU(sum[i][j], kFloats, out);
     }

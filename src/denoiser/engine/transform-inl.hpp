@@ -24,7 +24,7 @@ HWY_INLINE Vector constant(float value) {
 template <Epilogue kEpilogue, bool kBias>
 HWY_INLINE void finish(Vector value, const float* bias, const float* residual, float* out) {
   if constexpr (kBias) value = hn::Add(value, hn::LoadU(kFloats, bias));
-  if constexpr (kEpilogue == Epilogue::relu) value = hn::Max(hn::Zero(kFloats), value);
+  if constexpr (kEpilogue == Epilogue::relu) value = at_least(hn::Zero(kFloats), value);
   if constexpr (kEpilogue == Epilogue::add) value = hn::Add(value, hn::LoadU(kFloats, residual));
   hn::StoreU(value, kFloats, out);
 }
