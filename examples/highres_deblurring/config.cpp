@@ -101,6 +101,7 @@ const std::vector<Key>& known_keys() {
       {"num_workers", dataset, Kind::integer, ""},
       {"denoiser", solver, Kind::text, "--denoiser"},
       {"weights", solver, Kind::text, "--weights"},
+      {"fidelity", solver, Kind::text, "--fidelity"},
       {"prior", solver, Kind::text, "--prior"},
       {"red_weight", solver, Kind::number, "--red-weight"},
       {"dpir_weight", solver, Kind::number, "--dpir-weight"},

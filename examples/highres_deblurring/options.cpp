@@ -93,6 +93,12 @@ void add_method(CLI::App& app, Options& options, std::string& preset, std::strin
       ->check(CLI::IsMember({"pnp", "dpir"}))
       ->capture_default_str()
       ->group("Method");
+  app.add_option("--fidelity", options.fidelity,
+                 "l2: least squares; clipped: knows that measurements were clipped to 0 to 1, "
+                 "restores better and takes longer")
+      ->check(CLI::IsMember({"l2", "clipped"}))
+      ->capture_default_str()
+      ->group("Method");
   app.add_option("--prior", options.prior,
                  "pnp: the denoiser in the place of a proximal operator; red: regularisation by "
                  "denoising, by gradient descent")
@@ -291,6 +297,12 @@ class CommandLine {
     }
     if (options_.prior == "red" && options_.solver != "pnp") {
       throw CLI::ValidationError("--prior", "red is for --solver pnp");
+    }
+    if (options_.fidelity == "clipped" && !(options_.noise_level > 0)) {
+      throw CLI::ValidationError("--fidelity", "clipped needs a positive --noise-level");
+    }
+    if (options_.fidelity != "l2" && options_.plan) {
+      throw CLI::ValidationError("--plan", "knows the costs of --fidelity l2 only");
     }
     if (options_.repetitions > 1 && (options_.checkpoint_every > 0 || options_.resume)) {
       throw CLI::ValidationError(

@@ -25,6 +25,7 @@ struct Options {
   std::uint64_t seed = 42;   ///< operator i draws its noise from seed + i
 
   std::string solver = "pnp";         ///< pnp | dpir
+  std::string fidelity = "l2";        ///< l2 | clipped: measurements clipped to 0 to 1
   std::string prior = "pnp";          ///< pnp: the denoiser as proximal operator; red
   double red_weight = 4;              ///< of the red prior against the data
   double dpir_weight = 0.1;           ///< of the prior against the data in dpir

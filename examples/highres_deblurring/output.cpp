@@ -26,6 +26,7 @@ tessera::Settings configuration(const Options& options, const Outcome& outcome) 
           {"noise_level", options.noise_level},
           {"seed", static_cast<std::int64_t>(options.seed)},
           {"solver", options.solver},
+          {"fidelity", options.fidelity},
           {"prior", options.prior},
           {"red_weight", options.red_weight},
           {"dpir_weight", options.dpir_weight},

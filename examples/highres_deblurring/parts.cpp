@@ -7,6 +7,8 @@
 #include "tessera/denoiser/script_denoiser.hpp"
 #include "tessera/denoiser/total_variation.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
+#include "tessera/fidelity/clipped_l2.hpp"
+#include "tessera/fidelity/l2.hpp"
 #include "tessera/io/default_weights.hpp"
 #include "tessera/io/state_dict.hpp"
 #include "tessera/physics/stacked.hpp"
@@ -75,6 +77,15 @@ TilingOptions tiling_options(const Options& options) {
   return tiling;
 }
 
+DataFidelityPtr make_fidelity(const Options& options, LinearPhysicsPtr physics,
+                              TensorList measurements, const Tensor& image) {
+  if (options.fidelity == "l2") {
+    return std::make_shared<L2>(std::move(physics), std::move(measurements), image);
+  }
+  ClippedL2Options clipped{.sigma = options.noise_level};
+  return std::make_shared<ClippedL2>(std::move(physics), std::move(measurements), clipped);
+}
+
 PriorPtr make_prior(const Options& options, DenoiserPtr denoiser) {
   if (options.prior == "red") {
     return std::make_shared<RED>(std::move(denoiser), options.denoiser_sigma);
@@ -84,20 +95,20 @@ PriorPtr make_prior(const Options& options, DenoiserPtr denoiser) {
                                : PlugAndPlay::fixed(std::move(denoiser), options.denoiser_sigma));
 }
 
-std::unique_ptr<Solver> make_solver(const Options& options, const L2& fidelity, const Prior& prior,
-                                    double step) {
+std::unique_ptr<Solver> make_solver(const Options& options, const DataFidelity& fidelity,
+                                    const Prior& prior, double step) {
   if (options.solver == "dpir") {
     HqsOptions hqs;
     hqs.schedule = HqsSchedule::dpir(options.noise_level, options.iterations, options.dpir_weight);
     hqs.clamp_range = std::pair{0.0, 1.0};
-    return std::make_unique<HQS<L2, Prior>>(fidelity, prior, hqs);
+    return std::make_unique<HQS<DataFidelity, Prior>>(fidelity, prior, hqs);
   }
   if (options.prior == "red") {
     GradientDescentOptions descent{.step = step, .prior_weight = options.red_weight};
     descent.stopping.max_iterations = options.iterations;
-    return std::make_unique<GradientDescent<L2, Prior>>(fidelity, prior, descent);
+    return std::make_unique<GradientDescent<DataFidelity, Prior>>(fidelity, prior, descent);
   }
   PnPOptions pnp{.step = step};
   pnp.stopping.max_iterations = options.iterations;
-  return std::make_unique<PnP<L2, Prior>>(fidelity, prior, pnp);
+  return std::make_unique<PnP<DataFidelity, Prior>>(fidelity, prior, pnp);
 }

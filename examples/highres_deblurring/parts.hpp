@@ -6,7 +6,7 @@
 #include "tessera/comm/communicator.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
-#include "tessera/fidelity/l2.hpp"
+#include "tessera/fidelity/data_fidelity.hpp"
 #include "tessera/physics/linear_physics.hpp"
 #include "tessera/prior/prior.hpp"
 #include "tessera/solver/solver.hpp"
@@ -24,10 +24,17 @@ tessera::DenoiserPtr make_network(Options& options);
 /// How options.tiling cuts images.
 tessera::TilingOptions tiling_options(const Options& options);
 
+/// How an image's distance from the measurements is measured. Collective if the physics is
+/// distributed.
+tessera::DataFidelityPtr make_fidelity(const Options& options, tessera::LinearPhysicsPtr physics,
+                                       tessera::TensorList measurements,
+                                       const tessera::Tensor& image);
+
 /// The denoiser as a prior.
 tessera::PriorPtr make_prior(const Options& options, tessera::DenoiserPtr denoiser);
 
 /// Proximal gradient, gradient descent, or half-quadratic splitting. `fidelity` and `prior` must
 /// outlive it.
-std::unique_ptr<tessera::Solver> make_solver(const Options& options, const tessera::L2& fidelity,
+std::unique_ptr<tessera::Solver> make_solver(const Options& options,
+                                             const tessera::DataFidelity& fidelity,
                                              const tessera::Prior& prior, double step);

@@ -21,7 +21,6 @@
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
-#include "tessera/fidelity/l2.hpp"
 #include "tessera/io/checkpoint.hpp"
 #include "tessera/prior/prior.hpp"
 #include "tessera/report/progress.hpp"
@@ -51,12 +50,11 @@ void check_every_rank_works(const Options& options, const LinearPhysics& physics
   }
 }
 
-Tensor starting_point(const Options& options, const LinearPhysics& physics, const L2& fidelity,
+Tensor starting_point(const Options& options, const LinearPhysics& physics, const Tensor& image,
                       const TensorList& y) {
-  const Tensor& back_projection = fidelity.adjoint_of_data();
-  if (options.init_method == "zeros") return at::zeros_like(back_projection);
+  if (options.init_method == "zeros") return at::zeros_like(image);
   if (options.init_method == "adjoint")
-    return back_projection / static_cast<double>(options.num_operators);
+    return physics.adjoint(y) / static_cast<double>(options.num_operators);
   return physics.pseudo_inverse(y, {.tolerance = 1e-4, .max_iterations = 50});
 }
 
@@ -171,18 +169,19 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
     }
   });
 
-  const L2 fidelity(physics, outcome.measurements, outcome.truth);
+  const DataFidelityPtr fidelity =
+      make_fidelity(options, physics, outcome.measurements, outcome.truth);
   const PriorPtr prior = make_prior(options, denoiser);
   outcome.norm_squared = physics->norm_squared(outcome.truth);
   const double curvature = outcome.norm_squared + (options.prior == "red" ? options.red_weight : 0);
   outcome.step_size = options.step_size.value_or(1.0 / curvature);
-  const std::unique_ptr<Solver> solver = make_solver(options, fidelity, *prior, outcome.step_size);
-  const Tensor x0 = starting_point(options, *physics, fidelity, outcome.measurements);
+  const std::unique_ptr<Solver> solver = make_solver(options, *fidelity, *prior, outcome.step_size);
+  const Tensor x0 = starting_point(options, *physics, outcome.truth, outcome.measurements);
   outcome.setup_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   const auto recorder = std::make_shared<Recorder>(
       RecorderOptions{.truth = outcome.truth,
-                      .objective = [&](const Tensor& x) { return fidelity.value(x); },
+                      .objective = [&](const Tensor& x) { return fidelity->value(x); },
                       .compare = world->is_root(),
                       .traffic = ranks,
                       .warmup = options.warmup});

@@ -50,6 +50,7 @@
 #include "tessera/physics/spectrum_cache.hpp"
 #include "tessera/physics/stacked.hpp"
 
+#include "tessera/fidelity/clipped_l2.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
 #include "tessera/fidelity/l2.hpp"
 

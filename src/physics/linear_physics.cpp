@@ -27,19 +27,31 @@ Tensor filter(const Tensor& x, const Tensor& spectrum) {
   return convolve_fourier(x, spectrum, x.sizes().slice(2).vec(), false);
 }
 
+/// Whether any of the ranks that share the operators says so. Each computes the same scalars, but
+/// not to the last bit where processors or numbers of threads differ; they must stop together.
+bool any_rank(const LinearPhysics& physics, const std::string& function, bool says) {
+  std::int64_t answer = says ? 1 : 0;
+  agree(physics.communicator(), physics.name() + "." + function, nullptr, {&answer, 1});
+  return answer == 1;
+}
+
 /// Conjugate gradients for the symmetric positive (semi-)definite `apply`, from zero.
-template <typename Apply>
+template <typename Apply, typename Stop>
 Tensor conjugate_gradient(const Apply& apply, const Tensor& b,
-                          const ConjugateGradientOptions& options) {
+                          const ConjugateGradientOptions& options, const Stop& stop_together) {
   Tensor x = at::zeros_like(b);
   Tensor residual = b.clone();
   Tensor direction = b.clone();
   double residual_norm = inner(residual, residual);
   const double target = options.tolerance * options.tolerance * residual_norm;
-  for (std::int64_t k = 0; k < options.max_iterations && residual_norm > target; ++k) {
+  for (std::int64_t k = 0; k < options.max_iterations; ++k) {
+    if (stop_together(!(residual_norm > target))) break;
     const Tensor image = apply(direction);
     const double curvature = inner(direction, image);
-    if (!(curvature > 0)) break;  // the direction lies in the null space: nothing left to gain
+    if (!(curvature > 0)) {  // the direction lies in the null space: nothing left to gain
+      residual_norm = 0;
+      continue;
+    }
     const double length = residual_norm / curvature;
     x.add_(direction, length);
     residual.sub_(image, length);
@@ -59,8 +71,9 @@ void check_options(const ConjugateGradientOptions& options, const std::string& w
 }
 
 /// Largest Ritz value of the symmetric `apply` after `steps` Lanczos steps from `start`.
-template <typename Apply>
-double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t steps) {
+template <typename Apply, typename Stop>
+double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t steps,
+                          const Stop& stop_together) {
   Tensor current = start / std::sqrt(inner(start, start));
   Tensor previous = at::zeros_like(current);
   std::vector<double> diagonal;
@@ -72,7 +85,8 @@ double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t 
     diagonal.push_back(alpha);
     next.sub_(current, alpha).sub_(previous, beta);
     beta = std::sqrt(inner(next, next));
-    if (beta <= 1e-12 * std::abs(diagonal.front())) break;  // the Krylov space is exhausted
+    // Where the Krylov space is exhausted.
+    if (stop_together(beta <= 1e-12 * std::abs(diagonal.front()))) break;
     off_diagonal.push_back(beta);
     previous = current;
     current = next / beta;
@@ -141,7 +155,8 @@ double LinearPhysics::norm_squared(const Tensor& x) const {
   const Tensor start =
       at::randn(x.sizes(), generator, at::TensorOptions().dtype(at::kDouble)).to(x.device());
   const auto apply = [&](const Tensor& v) { return do_normal(v.to(x.scalar_type())); };
-  return largest_ritz_value(apply, start, steps) / (1 - slack);
+  const auto stop = [this](bool says) { return any_rank(*this, "norm_squared", says); };
+  return largest_ritz_value(apply, start, steps, stop) / (1 - slack);
 }
 
 Tensor LinearPhysics::solve_normal(const Tensor& b, double shift,
@@ -154,8 +169,9 @@ Tensor LinearPhysics::solve_normal(const Tensor& b, double shift,
   });
   const Tensor spectrum = normal_spectrum(b);
   if (spectrum.defined() && shift > 0) return filter(b, (spectrum + shift).reciprocal_());
-  return conjugate_gradient([&](const Tensor& v) { return at::add(normal(v), v, shift); }, b,
-                            options);
+  const auto apply = [&](const Tensor& v) { return at::add(normal(v), v, shift); };
+  const auto stop = [this](bool says) { return any_rank(*this, "solve_normal", says); };
+  return conjugate_gradient(apply, b, options, stop);
 }
 
 Tensor LinearPhysics::pseudo_inverse(const TensorList& y,

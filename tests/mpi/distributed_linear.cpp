@@ -6,10 +6,12 @@
 #include "catch.hpp"
 #include "distributed_parts.hpp"
 #include "failures.hpp"
+#include "tessera/comm/agreement.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/operator_costs.hpp"
+#include "tessera/fidelity/clipped_l2.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/stacked.hpp"
 #include "world.hpp"
@@ -89,6 +91,59 @@ TEST_CASE("proximal operators of L2, by conjugate gradients and in Fourier space
   };
   check(stack_of<test::ShiftAndSample>(3));
   check(stack_of<test::Circulant>(7));
+}
+
+TEST_CASE("the fidelity of clipped measurements is the same on every number of ranks") {
+  const Tensor x = test::indexed({2, 2, 5, 9});
+  const auto check = [&](const auto& stack) {
+    const auto physics = std::make_shared<DistributedPhysics>(stack, test::world());
+    TensorList all = stack.forward(1.5 * x);
+    for (Tensor& y : all) y = y.clamp(0, 1);
+    const ClippedL2Options options{.sigma = 0.5, .conjugate_gradient = {1e-13, 500}};
+    const ClippedL2 fidelity(physics, physics->select(all), options);
+    const ClippedL2 serial(std::make_shared<StackedPhysics>(stack), all, options);
+    CHECK(fidelity.value(x) == Approx(serial.value(x)).epsilon(1e-12));
+    CHECK(relative_error(fidelity.gradient(x), serial.gradient(x)) < 1e-12);
+    CHECK(relative_error(fidelity.prox(x, 0.3), serial.prox(x, 0.3)) < 1e-11);
+  };
+  check(stack_of<test::ShiftAndSample>(3));
+  check(stack_of<test::Circulant>(7));
+}
+
+namespace {
+
+/// Diagonal, and as ranks would have it whose processors round differently, only much worse: one
+/// eigenvalue on the first rank, as many as there are pixels on the others.
+class Disagreeing : public LinearPhysics {
+ public:
+  std::string name() const override { return "disagreeing"; }
+  Communicator& communicator() const override { return *test::world(); }
+  mutable std::int64_t applied = 0;
+
+ private:
+  TensorList do_forward(const Tensor& x) const override { return {x}; }
+  Tensor do_adjoint(const TensorList& v) const override { return v[0]; }
+  Tensor do_normal(const Tensor& x) const override {
+    ++applied;
+    agree(*test::world(), "disagreeing.normal", nullptr);
+    return communicator().is_root() ? x : x * (2 + test::indexed(x.sizes()));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("iterations whose scalars differ from rank to rank end on all ranks together") {
+  const Tensor x = test::indexed({1, 1, 4, 5});
+  const Disagreeing physics;
+  const auto check = [&](const auto& call) {
+    physics.applied = 0;
+    call();
+    CHECK(physics.applied > 0);
+    check_same_on_all_ranks(static_cast<double>(physics.applied));
+  };
+  check([&] { physics.solve_normal(x, 0.1); });
+  check([&] { physics.pseudo_inverse({x}); });
+  check([&] { physics.norm_squared(x); });
 }
 
 TEST_CASE("the distributed vector-Jacobian product is the derivative's adjoint") {

@@ -35,6 +35,8 @@ class DataFidelity {
   DataFidelity(PhysicsPtr physics, TensorList measurements);
   const TensorList& measurements() const { return measurements_; }
   void drop_measurements() { measurements_.clear(); }
+  /// Forward, checked against the measurements' shapes.
+  TensorList predicted(const Tensor& x) const;
 
   /// Default: the sum of do_distance over the held operators, summed over ranks.
   virtual double do_value(const Tensor& x) const;
@@ -49,9 +51,6 @@ class DataFidelity {
   virtual double do_distance(const Tensor& u, const Tensor& y) const = 0;
   /// Gradient of d with respect to u.
   virtual Tensor do_distance_gradient(const Tensor& u, const Tensor& y) const = 0;
-
-  /// Forward, checked against the measurements' shapes.
-  TensorList predicted(const Tensor& x) const;
 
   PhysicsPtr physics_;
   TensorList measurements_;
