@@ -106,6 +106,7 @@ const std::vector<Key>& known_keys() {
       {"red_weight", solver, Kind::number, "--red-weight"},
       {"dpir_weight", solver, Kind::number, "--dpir-weight"},
       {"denoiser_sigma", solver, Kind::number, "--denoiser-sigma"},
+      {"denoiser_sigma_start", solver, Kind::number, "--denoiser-sigma-start"},
       {"step_size", solver, Kind::number_or_auto, "--step-size"},
       {"n_iter", solver, Kind::integer, "--iterations"},
       {"init_method", solver, Kind::text, "--init-method"},

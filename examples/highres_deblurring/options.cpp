@@ -25,16 +25,17 @@ constexpr const char* description =
 /// What a preset or solver chooses for the settings that the command line leaves open.
 struct Defaults {
   double denoiser_sigma;
+  std::optional<double> denoiser_sigma_start;
   std::optional<double> step_size;
   std::int64_t iterations;
   double dpir_weight = 0.1;  // a little better than the published one where measurements are many
 };
 
 Defaults defaults(const std::string& preset, const std::string& solver, const std::string& prior) {
-  if (preset == "seed") return {0.005, 0.1, 10, 0.23};
-  if (solver == "dpir") return {0.03, std::nullopt, 8};
-  if (prior == "red") return {0.1, std::nullopt, 30};
-  return {0.03, std::nullopt, 30};
+  if (preset == "seed") return {0.005, std::nullopt, 0.1, 10, 0.23};
+  if (solver == "dpir") return {0.01, std::nullopt, std::nullopt, 8};
+  if (prior == "red") return {0.1, std::nullopt, std::nullopt, 30};
+  return {0.01, 0.1, std::nullopt, 30};
 }
 
 /// As CLI11's own, which names the largest double in its message.
@@ -123,12 +124,17 @@ void add_method(CLI::App& app, Options& options, std::string& preset, std::strin
          "the installed weights")
       ->group("Method");
   app.add_option("--denoiser-sigma", options.denoiser_sigma,
-                 "Noise level given to the denoiser [0.03; red: 0.1; seed: 0.005]")
+                 "Noise level given to the denoiser, by pnp in the last iteration [0.01; red: 0.1; "
+                 "seed: 0.005]")
       ->check(non_negative)
+      ->group("Method");
+  app.add_option("--denoiser-sigma-start", options.denoiser_sigma_start,
+                 "Noise level that pnp begins with [0.1; if --denoiser-sigma is given: the same]")
+      ->check(positive)
       ->group("Method");
   app.add_option(
          "--step-size", step,
-         "Gradient step, or auto: 1 / ||A||^2, red: 1 / (||A||^2 + weight) [auto; seed: 0.1]")
+         "Gradient step, or auto: 1.6 / ||A||^2, red: 1 / (||A||^2 + weight) [auto; seed: 0.1]")
       ->group("Method");
   app.add_option("--init-method", options.init_method, "Starting point")
       ->check(CLI::IsMember({"zeros", "adjoint", "pseudo_inverse"}))
@@ -319,7 +325,13 @@ class CommandLine {
  private:
   void settle_method() {
     const Defaults chosen = defaults(preset_, options_.solver, options_.prior);
-    if (app_.count("--denoiser-sigma") == 0) options_.denoiser_sigma = chosen.denoiser_sigma;
+    const bool level_given = app_.count("--denoiser-sigma") > 0;
+    if (!level_given) options_.denoiser_sigma = chosen.denoiser_sigma;
+    if (app_.count("--denoiser-sigma-start") > 0) {
+      check_start();
+    } else if (!level_given) {
+      options_.denoiser_sigma_start = chosen.denoiser_sigma_start;
+    }
     if (app_.count("--iterations") == 0) options_.iterations = chosen.iterations;
     if (app_.count("--dpir-weight") == 0) options_.dpir_weight = chosen.dpir_weight;
     options_.step_size = chosen.step_size;
@@ -332,6 +344,16 @@ class CommandLine {
                                  "is " + step_ + ", expected auto or a positive number");
     }
     options_.step_size = value;
+  }
+
+  void check_start() const {
+    constexpr const char* name = "--denoiser-sigma-start";
+    if (options_.solver != "pnp" || options_.prior != "pnp") {
+      throw CLI::ValidationError(name, "is for --solver pnp with --prior pnp");
+    }
+    if (!(options_.denoiser_sigma > 0)) {
+      throw CLI::ValidationError(name, "needs a positive --denoiser-sigma, where levels end");
+    }
   }
 
   /// Adds an option to the lists of arguments.
@@ -369,6 +391,10 @@ class CommandLine {
     }
     if (name == "--iterations") return fmt::format("{}", options_.iterations);
     if (name == "--denoiser-sigma") return fmt::format("{}", options_.denoiser_sigma);
+    if (name == "--denoiser-sigma-start") {
+      const std::optional<double>& start = options_.denoiser_sigma_start;
+      return start ? fmt::format("{}", *start) : "";
+    }
     if (name == "--dpir-weight") return fmt::format("{}", options_.dpir_weight);
     if (name == "--step-size") {
       return options_.step_size ? fmt::format("{}", *options_.step_size) : "auto";

@@ -24,16 +24,17 @@ struct Options {
   double noise_level = 0.1;  ///< standard deviation, intensities 0 to 1
   std::uint64_t seed = 42;   ///< operator i draws its noise from seed + i
 
-  std::string solver = "pnp";         ///< pnp | dpir
-  std::string fidelity = "l2";        ///< l2 | clipped: measurements clipped to 0 to 1
-  std::string prior = "pnp";          ///< pnp: the denoiser as proximal operator; red
-  double red_weight = 4;              ///< of the red prior against the data
-  double dpir_weight = 0.1;           ///< of the prior against the data in dpir
-  std::string denoiser = "drunet";    ///< drunet | dncnn | tv | script
-  std::string weights;                ///< empty: the weights installed with tessera
-  double denoiser_sigma = 0.03;       ///< intensities 0 to 1
-  std::optional<double> step_size;    ///< nullopt: 1 / ||A||^2
-  std::string init_method = "zeros";  ///< zeros | adjoint | pseudo_inverse
+  std::string solver = "pnp";                  ///< pnp | dpir
+  std::string fidelity = "l2";                 ///< l2 | clipped: measurements clipped to 0 to 1
+  std::string prior = "pnp";                   ///< pnp: the denoiser as proximal operator; red
+  double red_weight = 4;                       ///< of the red prior against the data
+  double dpir_weight = 0.1;                    ///< of the prior against the data in dpir
+  std::string denoiser = "drunet";             ///< drunet | dncnn | tv | script
+  std::string weights;                         ///< empty: the weights installed with tessera
+  double denoiser_sigma = 0.01;                ///< intensities 0 to 1
+  std::optional<double> denoiser_sigma_start;  ///< pnp: of the first iteration; nullopt: constant
+  std::optional<double> step_size;             ///< nullopt: from ||A||^2
+  std::string init_method = "zeros";           ///< zeros | adjoint | pseudo_inverse
   std::int64_t iterations = 30;
   std::int64_t repetitions =
       1;  ///< times the restoration is repeated, for times that can be trusted

@@ -33,6 +33,7 @@ tessera::Settings configuration(const Options& options, const Outcome& outcome) 
           {"denoiser", options.denoiser},
           {"weights", options.weights},
           {"denoiser_sigma", options.denoiser_sigma},
+          {"denoiser_sigma_start", options.denoiser_sigma_start.value_or(options.denoiser_sigma)},
           {"step_size", outcome.step_size},
           {"init_method", options.init_method},
           {"iterations", options.iterations},

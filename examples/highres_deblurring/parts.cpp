@@ -16,6 +16,7 @@
 #include "tessera/prior/red.hpp"
 #include "tessera/solver/gradient_descent.hpp"
 #include "tessera/solver/hqs.hpp"
+#include "tessera/solver/log_spaced.hpp"
 #include "tessera/solver/pnp.hpp"
 
 using namespace tessera;
@@ -90,9 +91,10 @@ PriorPtr make_prior(const Options& options, DenoiserPtr denoiser) {
   if (options.prior == "red") {
     return std::make_shared<RED>(std::move(denoiser), options.denoiser_sigma);
   }
+  const bool level_varies = options.solver == "dpir" || options.denoiser_sigma_start;
   return std::make_shared<PlugAndPlay>(
-      options.solver == "dpir" ? PlugAndPlay::matched(std::move(denoiser))
-                               : PlugAndPlay::fixed(std::move(denoiser), options.denoiser_sigma));
+      level_varies ? PlugAndPlay::matched(std::move(denoiser))
+                   : PlugAndPlay::fixed(std::move(denoiser), options.denoiser_sigma));
 }
 
 std::unique_ptr<Solver> make_solver(const Options& options, const DataFidelity& fidelity,
@@ -110,5 +112,9 @@ std::unique_ptr<Solver> make_solver(const Options& options, const DataFidelity& 
   }
   PnPOptions pnp{.step = step};
   pnp.stopping.max_iterations = options.iterations;
+  if (options.denoiser_sigma_start) {
+    pnp.denoiser_sigma =
+        log_spaced(*options.denoiser_sigma_start, options.denoiser_sigma, options.iterations);
+  }
   return std::make_unique<PnP<DataFidelity, Prior>>(fidelity, prior, pnp);
 }

@@ -70,9 +70,12 @@ std::map<std::string, std::string> identity_of_run(const Options& options,
       {"patch_size", fmt::format("{}", options.patch_size)},
       {"overlap", fmt::format("{}", options.overlap)},
       {"dtype", options.dtype}};
-  if (options.solver == "dpir") {
+  if (options.solver == "dpir" || options.denoiser_sigma_start) {  // levels depend on their number
     identity["iterations"] = fmt::format("{}", options.iterations);
-    identity["dpir_weight"] = fmt::format("{}", options.dpir_weight);
+  }
+  if (options.solver == "dpir") identity["dpir_weight"] = fmt::format("{}", options.dpir_weight);
+  if (options.denoiser_sigma_start) {
+    identity["denoiser_sigma_start"] = fmt::format("{}", *options.denoiser_sigma_start);
   }
   if (options.prior == "red") identity["red_weight"] = fmt::format("{}", options.red_weight);
   if (!options.weights.empty()) identity["weights (contents)"] = digest_of_file(options.weights);

@@ -78,6 +78,7 @@
 #include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/gradient_descent.hpp"
 #include "tessera/solver/hqs.hpp"
+#include "tessera/solver/log_spaced.hpp"
 #include "tessera/solver/observer.hpp"
 #include "tessera/solver/pnp.hpp"
 #include "tessera/solver/solver.hpp"

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tessera/solver/log_spaced.hpp"
+
 namespace tessera {
 
 HqsSchedule HqsSchedule::dpir(double noise_sigma, std::int64_t iterations, double prior_weight) {
@@ -14,11 +16,8 @@ HqsSchedule HqsSchedule::dpir(double noise_sigma, std::int64_t iterations, doubl
   }
   constexpr double first = 49.0 / 255.0;
   HqsSchedule schedule;
-  for (std::int64_t k = 0; k < iterations; ++k) {
-    const double t =
-        iterations == 1 ? 1.0 : static_cast<double>(k) / static_cast<double>(iterations - 1);
-    const double sigma = first * std::pow(noise_sigma / first, t);
-    schedule.denoiser_sigma.push_back(sigma);
+  schedule.denoiser_sigma = log_spaced(first, noise_sigma, iterations);
+  for (const double sigma : schedule.denoiser_sigma) {
     schedule.gamma.push_back(std::pow(sigma / std::max(0.01, noise_sigma), 2) / prior_weight);
   }
   return schedule;

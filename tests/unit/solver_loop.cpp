@@ -9,6 +9,7 @@
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/solver/hqs.hpp"
+#include "tessera/solver/log_spaced.hpp"
 #include "tessera/solver/pnp.hpp"
 #include "toys.hpp"
 
@@ -59,6 +60,34 @@ TEST_CASE("Relaxation mixes the old iterate with the new one") {
   const PnP solver(fidelity, prior,
                    PnPOptions{.step = 1.0, .relaxation = 0.5, .stopping = iterations(1)});
   CHECK(test::relative_error(solver.solve(zero).x, 0.5 * target) < 1e-14);
+}
+
+TEST_CASE("PnP's prior is given the level of the iteration, the last one from then on") {
+  const Halfway fidelity(target);
+  const Shrink prior(0.9);
+  const PnP solver(fidelity, prior, PnPOptions{.step = 0.25, .denoiser_sigma = {0.3, 0.1, 0.2}});
+  const auto level = [&](std::int64_t index) {
+    CHECK(test::relative_error(solver.step(zero, index), 0.225 * target) < 1e-14);
+    return std::sqrt(prior.last_step());
+  };
+  CHECK(level(0) == Approx(0.3));
+  CHECK(level(1) == Approx(0.1));
+  CHECK(level(2) == Approx(0.2));
+  CHECK(level(50) == Approx(0.2));
+  PnP(fidelity, prior, PnPOptions{.step = 0.25}).step(zero, 1);
+  CHECK(prior.last_step() == 0.25);
+}
+
+TEST_CASE("Log-spaced numbers have one ratio") {
+  const std::vector<double> numbers = log_spaced(0.1, 0.0125, 4);
+  REQUIRE(numbers.size() == 4);
+  CHECK(numbers[0] == Approx(0.1));
+  CHECK(numbers[1] == Approx(0.05));
+  CHECK(numbers[3] == Approx(0.0125));
+  CHECK(log_spaced(0.1, 0.3, 1) == std::vector<double>{0.3});
+  CHECK_THROWS_AS(log_spaced(0, 1, 3), error::InvalidArgument);
+  CHECK_THROWS_AS(log_spaced(1, -1, 3), error::InvalidArgument);
+  CHECK_THROWS_AS(log_spaced(1, 1, 0), error::InvalidArgument);
 }
 
 TEST_CASE("A solver says why it stopped") {
@@ -165,6 +194,8 @@ TEST_CASE("Options that cannot work are refused with a reason") {
                     Catch::Contains("step must be positive"));
   CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.relaxation = 2}),
                     Catch::Contains("relaxation"));
+  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.denoiser_sigma = {0.1, 0}}),
+                    Catch::Contains("denoiser_sigma must be positive"));
   CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.stopping = iterations(-1)}),
                     Catch::Contains("max_iterations >= 0"));
   CHECK_THROWS_AS(HQS(fidelity, prior, HqsOptions{}), error::InvalidArgument);
