@@ -136,9 +136,9 @@ void add_method(CLI::App& app, Options& options, std::string& preset, std::strin
          "--step-size", step,
          "Gradient step, or auto: 1.6 / ||A||^2, red: 1 / (||A||^2 + weight) [auto; seed: 0.1]")
       ->group("Method");
-  app.add_option("--init-method", options.init_method, "Starting point")
+  app.add_option("--init-method", options.init_method,
+                 "Starting point [zeros; pnp with an automatic step: adjoint]")
       ->check(CLI::IsMember({"zeros", "adjoint", "pseudo_inverse"}))
-      ->capture_default_str()
       ->group("Method");
   app.add_option("--iterations", options.iterations, "Iterations [pnp: 30; dpir: 8; seed: 10]")
       ->check(CLI::Range(1, 1 << 30))
@@ -335,6 +335,14 @@ class CommandLine {
     if (app_.count("--iterations") == 0) options_.iterations = chosen.iterations;
     if (app_.count("--dpir-weight") == 0) options_.dpir_weight = chosen.dpir_weight;
     options_.step_size = chosen.step_size;
+    settle_step();
+    const bool is_pnp = options_.solver == "pnp" && options_.prior == "pnp";
+    if (app_.count("--init-method") == 0 && is_pnp && !options_.step_size) {
+      options_.init_method = "adjoint";  // has the mean brightness, which a long step overshoots
+    }
+  }
+
+  void settle_step() {
     if (app_.count("--step-size") == 0) return;
     options_.step_size.reset();
     if (step_ == "auto") return;
@@ -395,6 +403,7 @@ class CommandLine {
       const std::optional<double>& start = options_.denoiser_sigma_start;
       return start ? fmt::format("{}", *start) : "";
     }
+    if (name == "--init-method") return options_.init_method;
     if (name == "--dpir-weight") return fmt::format("{}", options_.dpir_weight);
     if (name == "--step-size") {
       return options_.step_size ? fmt::format("{}", *options_.step_size) : "auto";

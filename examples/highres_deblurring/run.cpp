@@ -68,8 +68,8 @@ void check_can_be_resumed(const Options& options, int ranks) {
 
 double automatic_step(const Options& options, double norm_squared) {
   if (options.prior == "red") return 1 / (norm_squared + options.red_weight);
-  // Below 2 / ||A||^2 a step brings no two images further apart. Closer to it, fine detail comes
-  // faster, but the mean brightness, where A^T A is largest, swings for longer.
+  // Below 2 / ||A||^2 a step brings no two images further apart, and a longer one brings detail
+  // faster. The mean brightness, where A^T A is largest, swings, unless it is right to begin with.
   return 1.6 / norm_squared;
 }
 

@@ -130,8 +130,8 @@ refuses)
   has "There is no out/checkpoint.safetensors: the run begins anew" output.out
   cp out/checkpoint.safetensors before
   for ranks in 1 2; do
-    run $ranks out --iterations 4 --resume --noise-level 0.2 --init-method adjoint && fail "another problem was resumed"
-    has "init_method was zeros and is adjoint, noise_level was 0.1 and is 0.2" output.out
+    run $ranks out --iterations 4 --resume --noise-level 0.2 --init-method zeros && fail "another problem was resumed"
+    has "init_method was adjoint and is zeros, noise_level was 0.1 and is 0.2" output.out
     [[ $(grep -c "belongs to another run" output.out) == 1 ]] || fail "not said once"
     head -c 2000 before >out/checkpoint.safetensors
     run $ranks out --iterations 4 --resume && fail "a truncated checkpoint was read"

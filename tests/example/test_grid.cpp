@@ -95,7 +95,7 @@ TEST_CASE("A row's arguments are complete: parsed again they are the same") {
   }
 }
 
-TEST_CASE("Levels fall unless one is given, and parsed again they are the same") {
+TEST_CASE("Levels and starting points follow the method, and parsed again they are the same") {
   const auto levels = [](std::vector<std::string> arguments) {
     const Options options = parse_arguments(std::move(arguments));
     const Options again = parse_arguments(options.arguments);
@@ -111,6 +111,18 @@ TEST_CASE("Levels fall unless one is given, and parsed again they are the same")
   CHECK(levels({"--preset", "seed"}) == Levels{0, 0.005});
   CHECK(levels({"--solver", "dpir"}).first == 0);
   CHECK(levels({"--prior", "red"}) == Levels{0, 0.1});
+
+  const auto start = [](std::vector<std::string> arguments) {
+    const Options options = parse_arguments(std::move(arguments));
+    CHECK(parse_arguments(options.arguments).init_method == options.init_method);
+    return options.init_method;
+  };
+  CHECK(start({}) == "adjoint");
+  CHECK(start({"--step-size", "0.1"}) == "zeros");
+  CHECK(start({"--preset", "seed"}) == "zeros");
+  CHECK(start({"--solver", "dpir"}) == "zeros");
+  CHECK(start({"--init-method", "zeros"}) == "zeros");
+  CHECK(start({"--init-method", "pseudo_inverse"}) == "pseudo_inverse");
 
   const auto refused = [](std::vector<std::string> arguments, const std::string& text) {
     CHECK_THROWS_WITH(parse_arguments(std::move(arguments)), test::contains(text));
