@@ -13,16 +13,6 @@
 
 namespace tessera {
 
-namespace {
-
-/// E[n | n > t] for standard Gaussian n: density over tail probability, without their underflow.
-Tensor mean_beyond(const Tensor& t) {
-  constexpr double kScale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
-  return kScale / at::special_erfcx(t / std::numbers::sqrt2);
-}
-
-}  // namespace
-
 ClippedL2::ClippedL2(LinearPhysicsPtr physics, TensorList measurements, ClippedL2Options options)
     : DataFidelity(physics, std::move(measurements)),
       linear_(std::move(physics)),
@@ -41,25 +31,29 @@ ClippedL2::ClippedL2(LinearPhysicsPtr physics, TensorList measurements, ClippedL
   }
 }
 
-double ClippedL2::do_distance(const Tensor& u, const Tensor& y) const {
-  const double variance = options_.sigma * options_.sigma;
-  const Tensor within = 0.5 * (u - y).square();
-  const Tensor below = -variance * at::special_log_ndtr((options_.low - u) / options_.sigma);
-  const Tensor above = -variance * at::special_log_ndtr((u - options_.high) / options_.sigma);
-  const Tensor distance =
-      at::where(y <= options_.low, below, at::where(y >= options_.high, above, within));
-  return at::sum(distance, at::kDouble).item<double>();
+Tensor ClippedL2::depth(const Tensor& u, const Tensor& is_high) const {
+  const Tensor above_low = u - options_.low;
+  return at::where(is_high, options_.high - u, above_low).div_(options_.sigma);
 }
 
-Tensor ClippedL2::completed(const Tensor& u, const Tensor& y) const {
-  const double sigma = options_.sigma;
-  const Tensor below = u - sigma * mean_beyond((u - options_.low) / sigma);
-  const Tensor above = u + sigma * mean_beyond((options_.high - u) / sigma);
-  return at::where(y <= options_.low, below, at::where(y >= options_.high, above, y));
+double ClippedL2::do_distance(const Tensor& u, const Tensor& y) const {
+  const Tensor is_high = y >= options_.high;
+  const Tensor is_clipped = is_high.logical_or(y <= options_.low);
+  const double variance = options_.sigma * options_.sigma;
+  const Tensor beyond = at::special_log_ndtr(depth(u, is_high).neg_()).mul_(-variance);
+  const Tensor within = (u - y).square_().mul_(0.5);
+  return at::sum(at::where(is_clipped, beyond, within), at::kDouble).item<double>();
 }
 
 Tensor ClippedL2::do_distance_gradient(const Tensor& u, const Tensor& y) const {
-  return u - completed(u, y);
+  const Tensor is_high = y >= options_.high;
+  // sigma E[n | n > depth] for standard Gaussian n: density over tail probability, neither of which
+  // may underflow by itself.
+  constexpr double kScale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
+  const Tensor beyond = at::special_erfcx(depth(u, is_high).div_(std::numbers::sqrt2))
+                            .reciprocal_()
+                            .mul_(options_.sigma * kScale);
+  return at::where(is_high, beyond.neg(), at::where(y <= options_.low, beyond, u - y));
 }
 
 Tensor ClippedL2::do_prox(const Tensor& z, double step) const {
@@ -68,7 +62,10 @@ Tensor ClippedL2::do_prox(const Tensor& z, double step) const {
   Tensor u = z;
   for (std::int64_t i = 0; i < options_.max_iterations; ++i) {
     TensorList y = predicted(u);
-    for (std::size_t k = 0; k < y.size(); ++k) y[k] = completed(y[k], measurements()[k]);
+    // Completed by expectation: the prediction where that explains what was measured.
+    for (std::size_t k = 0; k < y.size(); ++k) {
+      y[k] = y[k] - do_distance_gradient(y[k], measurements()[k]);
+    }
     const Tensor last = u;
     u = linear_->solve_normal(linear_->adjoint(y) + shift * z, shift, options_.conjugate_gradient);
     const double change = (u - last).norm().item<double>();

@@ -45,8 +45,9 @@ class ClippedL2 : public DataFidelity {
   Tensor do_prox(const Tensor& z, double step) const override;
   double do_distance(const Tensor& u, const Tensor& y) const override;
   Tensor do_distance_gradient(const Tensor& u, const Tensor& y) const override;
-  /// y, where it was clipped the expectation of what was there before, given u.
-  Tensor completed(const Tensor& u, const Tensor& y) const;
+  /// How far u lies on the inner side of the end at which y was clipped (high or else low), in
+  /// standard deviations.
+  Tensor depth(const Tensor& u, const Tensor& is_high) const;
 
   LinearPhysicsPtr linear_;
   ClippedL2Options options_;
