@@ -49,10 +49,10 @@ Tensor ClippedL2::do_distance_gradient(const Tensor& u, const Tensor& y) const {
   const Tensor is_high = y >= options_.high;
   // sigma E[n | n > depth] for standard Gaussian n: density over tail probability, neither of which
   // may underflow by itself.
-  constexpr double kScale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
+  constexpr double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
   const Tensor beyond = at::special_erfcx(depth(u, is_high).div_(std::numbers::sqrt2))
                             .reciprocal_()
-                            .mul_(options_.sigma * kScale);
+                            .mul_(options_.sigma * scale);
   return at::where(is_high, beyond.neg(), at::where(y <= options_.low, beyond, u - y));
 }
 
