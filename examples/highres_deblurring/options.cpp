@@ -336,11 +336,12 @@ class CommandLine {
     if (app_.count("--dpir-weight") == 0) options_.dpir_weight = chosen.dpir_weight;
     options_.step_size = chosen.step_size;
     settle_step();
-    const bool is_pnp = options_.solver == "pnp" && options_.prior == "pnp";
-    if (app_.count("--init-method") == 0 && is_pnp && !options_.step_size) {
+    if (app_.count("--init-method") == 0 && is_plug_and_play() && !options_.step_size) {
       options_.init_method = "adjoint";  // has the mean brightness, which a long step overshoots
     }
   }
+
+  bool is_plug_and_play() const { return options_.solver == "pnp" && options_.prior == "pnp"; }
 
   void settle_step() {
     if (app_.count("--step-size") == 0) return;
@@ -356,7 +357,7 @@ class CommandLine {
 
   void check_start() const {
     constexpr const char* name = "--denoiser-sigma-start";
-    if (options_.solver != "pnp" || options_.prior != "pnp") {
+    if (!is_plug_and_play()) {
       throw CLI::ValidationError(name, "is for --solver pnp with --prior pnp");
     }
     if (!(options_.denoiser_sigma > 0)) {

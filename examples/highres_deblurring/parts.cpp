@@ -83,8 +83,8 @@ DataFidelityPtr make_fidelity(const Options& options, LinearPhysicsPtr physics,
   if (options.fidelity == "l2") {
     return std::make_shared<L2>(std::move(physics), std::move(measurements), image);
   }
-  ClippedL2Options clipped{.sigma = options.noise_level};
-  return std::make_shared<ClippedL2>(std::move(physics), std::move(measurements), clipped);
+  return std::make_shared<ClippedL2>(std::move(physics), std::move(measurements),
+                                     ClippedL2Options{.sigma = options.noise_level});
 }
 
 PriorPtr make_prior(const Options& options, DenoiserPtr denoiser) {

@@ -21,6 +21,7 @@
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
+#include "tessera/fidelity/l2.hpp"
 #include "tessera/io/checkpoint.hpp"
 #include "tessera/prior/prior.hpp"
 #include "tessera/report/progress.hpp"
@@ -50,11 +51,14 @@ void check_every_rank_works(const Options& options, const LinearPhysics& physics
   }
 }
 
-Tensor starting_point(const Options& options, const LinearPhysics& physics, const Tensor& image,
-                      const TensorList& y) {
+Tensor starting_point(const Options& options, const LinearPhysics& physics,
+                      const DataFidelity& fidelity, const Tensor& image, const TensorList& y) {
   if (options.init_method == "zeros") return at::zeros_like(image);
-  if (options.init_method == "adjoint")
-    return physics.adjoint(y) / static_cast<double>(options.num_operators);
+  if (options.init_method == "adjoint") {
+    const auto* l2 = dynamic_cast<const L2*>(&fidelity);  // which has A^T y already
+    const Tensor back_projection = l2 != nullptr ? l2->adjoint_of_data() : physics.adjoint(y);
+    return back_projection / static_cast<double>(options.num_operators);
+  }
   return physics.pseudo_inverse(y, {.tolerance = 1e-4, .max_iterations = 50});
 }
 
@@ -182,7 +186,8 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   outcome.norm_squared = physics->norm_squared(outcome.truth);
   outcome.step_size = options.step_size.value_or(automatic_step(options, outcome.norm_squared));
   const std::unique_ptr<Solver> solver = make_solver(options, *fidelity, *prior, outcome.step_size);
-  const Tensor x0 = starting_point(options, *physics, outcome.truth, outcome.measurements);
+  const Tensor x0 =
+      starting_point(options, *physics, *fidelity, outcome.truth, outcome.measurements);
   outcome.setup_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   const auto recorder = std::make_shared<Recorder>(

@@ -151,6 +151,12 @@ void agree(Communicator& communicator, std::string_view where, const std::except
   std::copy_n(packet.maxima.begin(), maxima.size(), maxima.begin());
 }
 
+bool any_rank(Communicator& communicator, std::string_view where, bool says) {
+  std::int64_t answer = says ? 1 : 0;
+  agree(communicator, where, nullptr, {&answer, 1});
+  return answer == 1;
+}
+
 void throw_too_late(const Communicator& communicator, std::string_view where,
                     const std::exception_ptr& failure) {
   if (communicator.size() == 1 || is_final(failure, communicator)) std::rethrow_exception(failure);

@@ -69,9 +69,8 @@ Tensor ClippedL2::do_prox(const Tensor& z, double step) const {
     const Tensor last = u;
     u = linear_->solve_normal(linear_->adjoint(y) + shift * z, shift, options_.conjugate_gradient);
     const double change = (u - last).norm().item<double>();
-    std::int64_t stop = change <= options_.tolerance * u.norm().item<double>() ? 1 : 0;
-    agree(physics().communicator(), "clipped_l2.prox", nullptr, {&stop, 1});  // all stop together
-    if (stop == 1) break;
+    const bool settled = change <= options_.tolerance * u.norm().item<double>();
+    if (any_rank(physics().communicator(), "clipped_l2.prox", settled)) break;
   }
   return u;
 }

@@ -27,14 +27,6 @@ Tensor filter(const Tensor& x, const Tensor& spectrum) {
   return convolve_fourier(x, spectrum, x.sizes().slice(2).vec(), false);
 }
 
-/// Whether any of the ranks that share the operators says so. Each computes the same scalars, but
-/// not to the last bit where processors or numbers of threads differ; they must stop together.
-bool any_rank(const LinearPhysics& physics, const std::string& function, bool says) {
-  std::int64_t answer = says ? 1 : 0;
-  agree(physics.communicator(), physics.name() + "." + function, nullptr, {&answer, 1});
-  return answer == 1;
-}
-
 /// Conjugate gradients for the symmetric positive (semi-)definite `apply`, from zero.
 template <typename Apply, typename Stop>
 Tensor conjugate_gradient(const Apply& apply, const Tensor& b,
@@ -155,7 +147,9 @@ double LinearPhysics::norm_squared(const Tensor& x) const {
   const Tensor start =
       at::randn(x.sizes(), generator, at::TensorOptions().dtype(at::kDouble)).to(x.device());
   const auto apply = [&](const Tensor& v) { return do_normal(v.to(x.scalar_type())); };
-  const auto stop = [this](bool says) { return any_rank(*this, "norm_squared", says); };
+  const auto stop = [&](bool says) {
+    return any_rank(communicator(), name() + ".norm_squared", says);
+  };
   return largest_ritz_value(apply, start, steps, stop) / (1 - slack);
 }
 
@@ -170,7 +164,9 @@ Tensor LinearPhysics::solve_normal(const Tensor& b, double shift,
   const Tensor spectrum = normal_spectrum(b);
   if (spectrum.defined() && shift > 0) return filter(b, (spectrum + shift).reciprocal_());
   const auto apply = [&](const Tensor& v) { return at::add(normal(v), v, shift); };
-  const auto stop = [this](bool says) { return any_rank(*this, "solve_normal", says); };
+  const auto stop = [&](bool says) {
+    return any_rank(communicator(), name() + ".solve_normal", says);
+  };
   return conjugate_gradient(apply, b, options, stop);
 }
 

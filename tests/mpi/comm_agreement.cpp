@@ -149,6 +149,15 @@ TEST_CASE("agree: ranks that meet at different places are told so") {
   CHECK_THROWS_AS(agree(world, "step", nullptr, numbers), error::Communication);
 }
 
+TEST_CASE("any_rank: true on all ranks if any of them says so") {
+  const auto world = test::world();
+  CHECK_FALSE(any_rank(*world, "test", false));
+  CHECK(any_rank(*world, "test", true));
+  for (int rank = 0; rank < world->size(); ++rank) {
+    CHECK(any_rank(*world, "test", rank == world->rank()));
+  }
+}
+
 TEST_CASE("agree: a broken transport is not agreed upon") {
   Communicator& world = *test::world();
   CHECK_THROWS_WITH(guarded(world, "step", [] { throw error::Communication("cable cut"); }),

@@ -39,6 +39,11 @@ inline constexpr std::size_t agreement_capacity = 16;
 void agree(Communicator& communicator, std::string_view where, const std::exception_ptr& failure,
            std::span<std::int64_t> maxima = {});
 
+/// Collective. True on every rank if `says` is true on any of them: for decisions taken from
+/// numbers that each rank computed for itself, and that differ in the last bit where processors or
+/// numbers of threads do. One agree().
+bool any_rank(Communicator& communicator, std::string_view where, bool says);
+
 /// Collective. Runs `step` on this rank, then agrees; returns what `step` returned. `step` may
 /// communicate through functions that agree first, as all of tessera's do.
 template <typename Step>
