@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "physics/shared_transforms.hpp"
 #include "shard.hpp"
 #include "tessera/comm/tensor_view.hpp"
 
@@ -88,9 +89,7 @@ TensorList DistributedPhysics::scatter(const TensorList& all, int root) const {
 }
 
 TensorList DistributedPhysics::do_forward(const Tensor& x) const {
-  TensorList y;
-  for (const LinearPhysicsPtr& one : operators_) y.push_back(one->forward(x).front());
-  return y;
+  return detail::forward_each(operators_, x);
 }
 
 TensorList DistributedPhysics::do_measure(const Tensor& x) const {
@@ -102,8 +101,8 @@ TensorList DistributedPhysics::do_measure(const Tensor& x) const {
 Tensor DistributedPhysics::do_adjoint(const TensorList& v) const {
   const std::string who = name() + ".adjoint";
   return detail::sum_over_ranks(*communicator_, who, measurement_weight(), [&](Tensor& sum) {
-    for (std::size_t i = 0; i < operators_.size(); ++i)
-      detail::accumulate(sum, operators_[i]->adjoint({v[i]}), who);
+    detail::adjoint_terms(operators_, v, who,
+                          [&](const Tensor& term) { detail::accumulate(sum, term, who); });
   });
 }
 

@@ -179,4 +179,11 @@ Tensor Blur::do_normal_spectrum(const Tensor& x) const {
   return at::real(transfer).square() + at::imag(transfer).square();
 }
 
+Tensor Blur::transfer_function(const Tensor& x) const {
+  const bool fits = x.dim() == kernel_.dim();  // where it does not, forward and adjoint say so
+  if (!fits || options_.padding != Padding::circular || kernel_.requires_grad()) return {};
+  const Plan plan = this->plan(x, spatial(x), options_.method, "transfer_function: x");
+  return plan.fourier ? spectrum(x, plan) : Tensor{};
+}
+
 }  // namespace tessera

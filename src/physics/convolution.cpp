@@ -26,6 +26,17 @@ std::vector<std::int64_t> spatial_axes(std::size_t count) {
   return axes;
 }
 
+Tensor to_fourier(const Tensor& image) {
+  const at::ScalarType precision = image.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const std::vector<std::int64_t> extents = image.sizes().slice(2).vec();
+  return at::fft_rfftn(image.to(precision), extents, spatial_axes(extents.size()));
+}
+
+Tensor from_fourier(const Tensor& transformed, const Tensor& like) {
+  const std::vector<std::int64_t> extents = like.sizes().slice(2).vec();
+  return at::fft_irfftn(transformed, extents, spatial_axes(extents.size())).to(like.scalar_type());
+}
+
 Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum,
                         const std::vector<std::int64_t>& transform, bool transposed) {
   const at::ScalarType precision = c10::toRealValueType(spectrum.scalar_type());

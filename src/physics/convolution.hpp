@@ -13,6 +13,11 @@ std::int64_t fast_fourier_length(std::int64_t length);
 /// The spatial dimensions 2, 3, ... of an image with that many.
 std::vector<std::int64_t> spatial_axes(std::size_t count);
 
+/// Real Fourier transform over the spatial dimensions, in float32 at least.
+Tensor to_fourier(const Tensor& image);
+/// The way back, to the extents and the dtype of `like`.
+Tensor from_fourier(const Tensor& transformed, const Tensor& like);
+
 /// F^-1[spectrum * F[image]], the image filled up with zeros to `transform` extents, by the
 /// conjugate of the spectrum if `transposed`, in the precision of the spectrum (real or complex).
 /// Result: `transform` extents, the image's dtype.

@@ -183,6 +183,10 @@ Tensor LinearPhysics::do_normal_spectrum(const Tensor& /*x*/) const {
   return {};
 }
 
+Tensor LinearPhysics::transfer_function(const Tensor& /*x*/) const {
+  return {};
+}
+
 Tensor LinearPhysics::do_vjp(const Tensor& /*x*/, const TensorList& v) const {
   return do_adjoint(v);
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "shared_transforms.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -46,9 +47,7 @@ const LinearPhysics& StackedPhysics::at(std::int64_t index) const {
 }
 
 TensorList StackedPhysics::do_forward(const Tensor& x) const {
-  TensorList y;
-  for (const auto& a : operators_) y.push_back(a->forward(x).front());
-  return y;
+  return detail::forward_each(operators_, x);
 }
 
 TensorList StackedPhysics::do_measure(const Tensor& x) const {
@@ -58,12 +57,11 @@ TensorList StackedPhysics::do_measure(const Tensor& x) const {
 }
 
 Tensor StackedPhysics::do_adjoint(const TensorList& v) const {
-  Tensor sum = operators_.front()->adjoint({v.front()});
-  for (std::size_t i = 1; i < v.size(); ++i) {
-    const Tensor term = operators_[i]->adjoint({v[i]});
-    check_like(term, sum, fmt::format("stacked.adjoint: the adjoint of operator {}", i));
-    sum = sum + term;
-  }
+  Tensor sum;
+  detail::adjoint_terms(operators_, v, "stacked.adjoint", [&](const Tensor& term) {
+    if (sum.defined()) check_like(term, sum, "stacked.adjoint: the adjoint of an operator");
+    sum = sum.defined() ? sum + term : term;
+  });
   return sum;
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "adjoint.hpp"
 #include "catch.hpp"
@@ -72,6 +73,56 @@ TEST_CASE("StackedPhysics sums what its operators do", "[physics]") {
   }
 }
 
+TEST_CASE("A stack transforms an image once for the operators that share its transform",
+          "[physics]") {
+  // By FFT, from the definition, and of another size of measurement, in turn.
+  const Tensor kernel = test::random({1, 1, 5, 4}, 3);
+  const auto blur = [&](Padding padding, tessera::ConvolutionMethod method) {
+    return std::make_shared<Blur>(kernel, tessera::BlurOptions{padding, method});
+  };
+  using tessera::ConvolutionMethod;
+  const std::vector<LinearPhysicsPtr> operators = {
+      blur(Padding::circular, ConvolutionMethod::fourier),
+      blur(Padding::circular, ConvolutionMethod::direct),
+      blur(Padding::valid, ConvolutionMethod::fourier),
+      std::make_shared<Blur>(test::random({1, 3, 6, 7}, 4), Padding::circular)};
+  const StackedPhysics stack(operators);
+  for (const auto& [type, tolerance] : {std::pair{at::kDouble, 1e-14}, {at::kFloat, 1e-6}}) {
+    const Tensor x = test::random({2, 3, 15, 22}, 1).to(type);
+    CHECK(operators[0]->transfer_function(x).defined());
+    CHECK_FALSE(operators[1]->transfer_function(x).defined());
+    CHECK_FALSE(operators[2]->transfer_function(x).defined());
+    CHECK(operators[3]->transfer_function(x).defined());
+    CHECK_FALSE(stack.transfer_function(x).defined());
+
+    const TensorList y = stack.forward(x);
+    Tensor adjoint = at::zeros_like(x);
+    for (std::size_t i = 0; i < operators.size(); ++i) {
+      CHECK(y[i].scalar_type() == type);
+      CHECK(test::relative_error(y[i], operators[i]->forward(x).front()) < tolerance);
+      adjoint += operators[i]->adjoint({y[i]});
+    }
+    CHECK(test::relative_error(stack.adjoint(y), adjoint) < tolerance);
+  }
+}
+
+TEST_CASE("A stack is differentiable through shared transforms", "[physics]") {
+  const StackedPhysics physics = reference_stack();
+  const Tensor x = test::random({1, 3, 20, 18}, 1).requires_grad_(true);
+  const TensorList y = physics.forward(x);
+  const TensorList v = {test::random(y[0].sizes(), 2), test::random(y[1].sizes(), 3),
+                        test::random(y[2].sizes(), 4)};
+  const Tensor gradient = torch::autograd::grad(y, {x}, v).front();
+  CHECK(test::relative_error(gradient, physics.adjoint(v)) < 1e-13);
+
+  TensorList leaves;
+  for (const Tensor& one : v) leaves.push_back(one.detach().requires_grad_(true));
+  const Tensor back = physics.adjoint(leaves);
+  const auto gradients = torch::autograd::grad({back}, {leaves[0], leaves[2]}, {x.detach()});
+  CHECK(test::relative_error(gradients[0], y[0].detach()) < 1e-13);
+  CHECK(test::relative_error(gradients[1], y[2].detach()) < 1e-13);
+}
+
 TEST_CASE("A stack has a spectrum only if each of its operators has one", "[physics]") {
   const Tensor kernel = tessera::gaussian_kernel(1, 2, 30);
   const StackedPhysics mixed({std::make_shared<Blur>(kernel, Padding::circular),
@@ -106,6 +157,8 @@ TEST_CASE("StackedPhysics refuses what it cannot stack", "[physics]") {
   CHECK_THROWS_AS(stack->at(-1), InvalidArgument);
   const Tensor x = test::random({1, 3, 40, 36}, 1);
   TensorList y = stack->forward(x);
+  y[1] = y[1].narrow(3, 0, 35);
+  CHECK_THROWS_WITH(stack->adjoint(y), test::contains("the measurement of held operator 1"));
   y.pop_back();
   CHECK_THROWS_WITH(stack->adjoint(y), test::contains("got 2 measurements, expected 3"));
   CHECK_THROWS_WITH(stack->mean_of_pseudo_inverses(y), test::contains("expected 3"));

@@ -43,6 +43,7 @@ class Blur : public LinearOperator {
   std::string name() const override { return "blur"; }
   const Tensor& kernel() const { return kernel_; }
   const BlurOptions& options() const { return options_; }
+  Tensor transfer_function(const Tensor& x) const override;
 
  private:
   using Extents = std::vector<std::int64_t>;

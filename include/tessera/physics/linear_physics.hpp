@@ -35,6 +35,12 @@ class LinearPhysics : public Physics {
   /// in float32 at least. Collective if distributed, once per shape.
   Tensor normal_spectrum(const Tensor& x) const;
 
+  /// For a single operator that is a circular convolution and is computed by FFT: its spectrum on
+  /// images like x, complex, (1 or B, 1 or C, rfftn of the spatial dimensions), in float32 at
+  /// least. Undefined otherwise, which is the default. Stacks transform an image once for all
+  /// operators that have one. Local.
+  virtual Tensor transfer_function(const Tensor& x) const;
+
   /// Largest eigenvalue of A^T A, that is ||A||^2, on images like x. Exact from the spectrum where
   /// there is one. Otherwise Lanczos from a fixed random start, returned as an upper bound: 1.02
   /// theta, with so many steps that the true norm exceeds it with probability below 1e-6 over
