@@ -3,7 +3,6 @@
 #include <ATen/ops/special_erfcx.h>
 #include <ATen/ops/special_log_ndtr.h>
 #include <ATen/ops/sum.h>
-#include <ATen/ops/where.h>
 #include <fmt/format.h>
 
 #include <numbers>
@@ -31,29 +30,37 @@ ClippedL2::ClippedL2(LinearPhysicsPtr physics, TensorList measurements, ClippedL
   }
 }
 
-Tensor ClippedL2::depth(const Tensor& u, const Tensor& is_high) const {
-  const Tensor above_low = u - options_.low;
-  return at::where(is_high, options_.high - u, above_low).div_(options_.sigma);
+std::vector<ClippedL2::End> ClippedL2::clipped(const Tensor& u, const Tensor& y) const {
+  const auto end = [&](const Tensor& here, double limit, double inwards) {
+    const Tensor places = here.reshape({-1}).nonzero().squeeze(1);
+    Tensor depth = u.reshape({-1}).index_select(0, places);
+    depth.sub_(limit).mul_(inwards / options_.sigma);
+    return End{places, depth, inwards};
+  };
+  return {end(y <= options_.low, options_.low, 1), end(y >= options_.high, options_.high, -1)};
 }
 
 double ClippedL2::do_distance(const Tensor& u, const Tensor& y) const {
-  const Tensor is_high = y >= options_.high;
-  const Tensor is_clipped = is_high.logical_or(y <= options_.low);
-  const double variance = options_.sigma * options_.sigma;
-  const Tensor beyond = at::special_log_ndtr(depth(u, is_high).neg_()).mul_(-variance);
-  const Tensor within = (u - y).square_().mul_(0.5);
-  return at::sum(at::where(is_clipped, beyond, within), at::kDouble).item<double>();
+  Tensor residual = (u - y).reshape({-1});
+  double sum = 0;
+  for (const End& end : clipped(u, y)) {
+    residual.index_fill_(0, end.places, 0);
+    sum -= at::sum(at::special_log_ndtr(-end.depth), at::kDouble).item<double>();
+  }
+  return options_.sigma * options_.sigma * sum +
+         0.5 * at::sum(residual.square_(), at::kDouble).item<double>();
 }
 
 Tensor ClippedL2::do_distance_gradient(const Tensor& u, const Tensor& y) const {
-  const Tensor is_high = y >= options_.high;
-  // sigma E[n | n > depth] for standard Gaussian n: density over tail probability, neither of which
-  // may underflow by itself.
-  constexpr double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
-  const Tensor beyond = at::special_erfcx(depth(u, is_high).div_(std::numbers::sqrt2))
-                            .reciprocal_()
-                            .mul_(options_.sigma * scale);
-  return at::where(is_high, beyond.neg(), at::where(y <= options_.low, beyond, u - y));
+  Tensor gradient = (u - y).reshape({-1});
+  for (const End& end : clipped(u, y)) {
+    // sigma E[n | n > depth] for standard Gaussian n: density over tail probability, neither of
+    // which may underflow by itself.
+    constexpr double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
+    Tensor beyond = at::special_erfcx(end.depth / std::numbers::sqrt2).reciprocal_();
+    gradient.index_copy_(0, end.places, beyond.mul_(end.inwards * scale * options_.sigma));
+  }
+  return gradient.view(u.sizes());
 }
 
 Tensor ClippedL2::do_prox(const Tensor& z, double step) const {

@@ -84,6 +84,8 @@ TEST_CASE("ClippedL2 has the gradient of its value", "[fidelity]") {
     const double difference =
         (fidelity.value(x + 1e-4 * direction) - fidelity.value(x - 1e-4 * direction)) / 2e-4;
     const Tensor gradient = fidelity.gradient(x);
+    const Tensor other_layout = x.contiguous(at::MemoryFormat::ChannelsLast);
+    CHECK(test::relative_error(fidelity.gradient(other_layout), gradient) < 1e-14);
     CHECK((gradient * direction).sum().item<double>() == Approx(difference).epsilon(1e-7));
 
     // Convex, and no more curved than least squares.

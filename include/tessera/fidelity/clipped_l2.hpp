@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "tessera/fidelity/data_fidelity.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
@@ -45,9 +47,15 @@ class ClippedL2 : public DataFidelity {
   Tensor do_prox(const Tensor& z, double step) const override;
   double do_distance(const Tensor& u, const Tensor& y) const override;
   Tensor do_distance_gradient(const Tensor& u, const Tensor& y) const override;
-  /// How far u lies on the inner side of the end at which y was clipped (high or else low), in
-  /// standard deviations.
-  Tensor depth(const Tensor& u, const Tensor& is_high) const;
+
+  /// What was clipped at one end of the range.
+  struct End {
+    Tensor places;   ///< of y as a vector
+    Tensor depth;    ///< how far u lies on the inner side of the end there, in standard deviations
+    double inwards;  ///< 1 at the low end, -1 at the high one
+  };
+  /// Few values are clipped as a rule, and what they need costs twenty times as much.
+  std::vector<End> clipped(const Tensor& u, const Tensor& y) const;
 
   LinearPhysicsPtr linear_;
   ClippedL2Options options_;
