@@ -54,7 +54,7 @@ class ClippedL2 : public DataFidelity {
     Tensor depth;    ///< how far u lies on the inner side of the end there, in standard deviations
     double inwards;  ///< 1 at the low end, -1 at the high one
   };
-  /// Few values are clipped as a rule, and what they need costs twenty times as much.
+  /// Few values are clipped as a rule, and what they need costs several times as much.
   std::vector<End> clipped(const Tensor& u, const Tensor& y) const;
 
   LinearPhysicsPtr linear_;
