@@ -135,18 +135,25 @@ set(LibTorch_CUDA_FOUND FALSE)
 if(LibTorch_ROOT AND "CUDA" IN_LIST LibTorch_FIND_COMPONENTS)
   # Beside torch first, so that one process holds one CUDA runtime.
   get_filename_component(_site "${LibTorch_ROOT}/.." ABSOLUTE)
-  find_path(_cudart_include cuda_runtime_api.h NO_CACHE
-            HINTS "${_site}/nvidia/cu13/include" "${_site}/nvidia/cuda_runtime/include" "$ENV{CUDA_HOME}/include"
-            PATHS /usr/local/cuda/include)
+  # Python packages have the headers of the runtime in three parts.
+  set(_cuda_includes)
+  foreach(_header cuda_runtime_api.h crt/host_defines.h nv/target)
+    find_path(_cuda_include "${_header}" NO_CACHE
+              HINTS "${_site}/nvidia/cu13/include" "${_site}/nvidia/cuda_runtime/include" "$ENV{CUDA_HOME}/include"
+              PATHS /usr/local/cuda/include)
+    list(APPEND _cuda_includes "${_cuda_include}")
+    unset(_cuda_include)
+  endforeach()
+  list(REMOVE_DUPLICATES _cuda_includes)
   find_library(_cudart NAMES libcudart.so.13 libcudart.so.12 cudart NO_CACHE
                HINTS "${_site}/nvidia/cu13/lib" "${_site}/nvidia/cuda_runtime/lib" "$ENV{CUDA_HOME}/lib64"
                PATHS /usr/local/cuda/lib64)
-  if(EXISTS "${LibTorch_ROOT}/lib/libtorch_cuda.so" AND _cudart_include AND _cudart)
+  if(EXISTS "${LibTorch_ROOT}/lib/libtorch_cuda.so" AND _cudart AND NOT _cuda_includes MATCHES NOTFOUND)
     set(LibTorch_CUDA_FOUND TRUE)
     if(NOT TARGET LibTorch::c10_cuda)
       get_filename_component(_cudart_dir "${_cudart}" DIRECTORY)
       add_library(LibTorch::c10_cuda INTERFACE IMPORTED)
-      target_include_directories(LibTorch::c10_cuda SYSTEM INTERFACE "${_cudart_include}")
+      target_include_directories(LibTorch::c10_cuda SYSTEM INTERFACE ${_cuda_includes})
       target_link_libraries(LibTorch::c10_cuda INTERFACE LibTorch::cpu "${LibTorch_ROOT}/lib/libc10_cuda.so" "${_cudart}")
       target_link_options(LibTorch::c10_cuda INTERFACE "LINKER:-rpath,${_cudart_dir}")
 

@@ -20,6 +20,8 @@ clang_packages=(clang libomp-dev clang-format-14)
 wheels=(
   torch==2.15.0
   nvidia-cuda-runtime==13.2.86
+  nvidia-cuda-crt==13.2.86
+  nvidia-cuda-cccl==13.2.86
   nvidia-cuda-cupti==13.2.86
   nvidia-nccl-cu13==2.30.7
 )
