@@ -65,7 +65,8 @@ tessera_decide(IO PNG_FOUND JPEG_FOUND TIFF_FOUND nlohmann_json_FOUND)
 
 if(TESSERA_CUDA AND NOT LibTorch_CUDA_FOUND)
   message(FATAL_ERROR "tessera: TESSERA_CUDA=ON, but ${LibTorch_ROOT} has no libtorch_cuda, or the CUDA runtime with "
-                      "its headers was not found beside it, in CUDA_HOME or in /usr/local/cuda.")
+                      "its headers (Python packages nvidia-cuda-runtime, nvidia-cuda-crt, nvidia-cuda-cccl) was not found beside "
+                      "it, in CUDA_HOME or in /usr/local/cuda.")
 endif()
 
 # The convolution engine: part of the core, where Highway is there; else denoisers run LibTorch's operations.

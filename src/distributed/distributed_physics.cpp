@@ -101,8 +101,8 @@ TensorList DistributedPhysics::do_measure(const Tensor& x) const {
 Tensor DistributedPhysics::do_adjoint(const TensorList& v) const {
   const std::string who = name() + ".adjoint";
   return detail::sum_over_ranks(*communicator_, who, measurement_weight(), [&](Tensor& sum) {
-    detail::adjoint_terms(operators_, v, who,
-                          [&](const Tensor& term) { detail::accumulate(sum, term, who); });
+    const Tensor mine = detail::adjoint_sum(operators_, v, who);
+    if (mine.defined()) detail::accumulate(sum, mine, who);
   });
 }
 

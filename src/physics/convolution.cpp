@@ -26,29 +26,26 @@ std::vector<std::int64_t> spatial_axes(std::size_t count) {
   return axes;
 }
 
-Tensor to_fourier(const Tensor& image) {
+Tensor to_fourier(const Tensor& image, const std::vector<std::int64_t>& transform) {
   const at::ScalarType precision = image.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const std::vector<std::int64_t> extents = image.sizes().slice(2).vec();
-  return at::fft_rfftn(image.to(precision), extents, spatial_axes(extents.size()));
+  return at::fft_rfftn(image.to(precision), transform, spatial_axes(transform.size()));
 }
 
-Tensor from_fourier(const Tensor& transformed, const Tensor& like) {
-  const std::vector<std::int64_t> extents = like.sizes().slice(2).vec();
-  return at::fft_irfftn(transformed, extents, spatial_axes(extents.size())).to(like.scalar_type());
+Tensor from_fourier(const Tensor& transformed, const std::vector<std::int64_t>& transform,
+                    at::ScalarType type) {
+  return at::fft_irfftn(transformed, transform, spatial_axes(transform.size())).to(type);
 }
 
 Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum,
                         const std::vector<std::int64_t>& transform, bool transposed) {
-  const at::ScalarType precision = c10::toRealValueType(spectrum.scalar_type());
-  const std::vector<std::int64_t> axes = spatial_axes(transform.size());
-  Tensor product = at::fft_rfftn(image.to(precision), transform, axes);
+  Tensor product = to_fourier(image, transform);
   const Tensor factor = transposed ? spectrum.conj() : spectrum;
   if (spectrum.requires_grad()) {
     product = product * factor;
   } else {
     product.mul_(factor);
   }
-  return at::fft_irfftn(product, transform, axes).to(image.scalar_type());
+  return from_fourier(product, transform, image.scalar_type());
 }
 
 Tensor convolve_direct(const Tensor& image, const Tensor& kernel, bool transposed) {

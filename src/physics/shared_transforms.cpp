@@ -15,15 +15,21 @@ TensorList forward_each(const std::vector<LinearPhysicsPtr>& operators, const Te
       y.push_back(one->forward(x).front());
       continue;
     }
-    if (!transformed.defined()) transformed = to_fourier(x);
-    y.push_back(from_fourier(transformed * transfer, x));
+    const std::vector<std::int64_t> extents = x.sizes().slice(2).vec();
+    if (!transformed.defined()) transformed = to_fourier(x, extents);
+    y.push_back(from_fourier(transformed * transfer, extents, x.scalar_type()));
   }
   return y;
 }
 
-void adjoint_terms(const std::vector<LinearPhysicsPtr>& operators, const TensorList& v,
-                   const std::string& who, const std::function<void(const Tensor&)>& add) {
+Tensor adjoint_sum(const std::vector<LinearPhysicsPtr>& operators, const TensorList& v,
+                   const std::string& who) {
   Tensor sum;
+  const auto add = [&](const Tensor& image) {
+    if (sum.defined()) check_like(image, sum, who + ": an operator's image");
+    sum = sum.defined() ? sum + image : image;
+  };
+  Tensor transformed;
   Tensor like;
   for (std::size_t i = 0; i < operators.size(); ++i) {
     const Tensor transfer = operators[i]->transfer_function(v[i]);
@@ -36,11 +42,14 @@ void adjoint_terms(const std::vector<LinearPhysicsPtr>& operators, const TensorL
     } else {
       like = v[i];
     }
-    Tensor term = to_fourier(v[i]);
+    Tensor term = to_fourier(v[i], v[i].sizes().slice(2).vec());
     term.mul_(transfer.conj());
-    sum = sum.defined() ? sum.add_(term) : term;
+    transformed = transformed.defined() ? transformed.add_(term) : term;
   }
-  if (sum.defined()) add(from_fourier(sum, like));
+  if (transformed.defined()) {
+    add(from_fourier(transformed, like.sizes().slice(2).vec(), like.scalar_type()));
+  }
+  return sum;
 }
 
 }  // namespace tessera::detail

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <functional>
+#include <string>
 #include <vector>
 
 #include "tessera/physics/linear_physics.hpp"
@@ -12,10 +12,9 @@ namespace tessera::detail {
 /// A_i x for each operator.
 TensorList forward_each(const std::vector<LinearPhysicsPtr>& operators, const Tensor& x);
 
-/// Calls add(image) with images that sum up to sum_i A_i^T v_i, made of at least one operator each.
-/// Throws error::ShapeMismatch naming `who` if measurements that are transformed together differ in
-/// shape, dtype or device.
-void adjoint_terms(const std::vector<LinearPhysicsPtr>& operators, const TensorList& v,
-                   const std::string& who, const std::function<void(const Tensor&)>& add);
+/// sum_i A_i^T v_i; undefined without operators. Throws error::ShapeMismatch naming `who` if the
+/// images, or measurements that are transformed together, differ in shape, dtype or device.
+Tensor adjoint_sum(const std::vector<LinearPhysicsPtr>& operators, const TensorList& v,
+                   const std::string& who);
 
 }  // namespace tessera::detail

@@ -57,12 +57,7 @@ TensorList StackedPhysics::do_measure(const Tensor& x) const {
 }
 
 Tensor StackedPhysics::do_adjoint(const TensorList& v) const {
-  Tensor sum;
-  detail::adjoint_terms(operators_, v, "stacked.adjoint", [&](const Tensor& term) {
-    if (sum.defined()) check_like(term, sum, "stacked.adjoint: the adjoint of an operator");
-    sum = sum.defined() ? sum + term : term;
-  });
-  return sum;
+  return detail::adjoint_sum(operators_, v, "stacked.adjoint");
 }
 
 Tensor StackedPhysics::do_normal_spectrum(const Tensor& x) const {
