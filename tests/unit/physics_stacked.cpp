@@ -162,4 +162,9 @@ TEST_CASE("StackedPhysics refuses what it cannot stack", "[physics]") {
   y.pop_back();
   CHECK_THROWS_WITH(stack->adjoint(y), test::contains("got 2 measurements, expected 3"));
   CHECK_THROWS_WITH(stack->mean_of_pseudo_inverses(y), test::contains("expected 3"));
+
+  const StackedPhysics of_two_sizes(
+      {std::make_shared<Blur>(test::random({1, 1, 4, 4}, 2), Padding::valid),
+       std::make_shared<Blur>(test::random({1, 1, 5, 5}, 3), Padding::valid)});
+  CHECK_THROWS_WITH(of_two_sizes.adjoint({x, x}), test::contains("adjoint: an operator's image"));
 }
