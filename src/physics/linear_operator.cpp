@@ -1,40 +1,30 @@
 #include "tessera/physics/linear_operator.hpp"
 
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/autograd/custom_function.h>
 
-#include <cstdint>
+#include <memory>
+#include <utility>
 
 namespace tessera {
 
 namespace {
 
-/// Sends gradients of A x back through A^T, and those of A^T v through A; differentiable in turn.
-class Linear : public torch::autograd::Function<Linear> {
- public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& /*input*/,
-                        const Tensor* output, const LinearOperator* a, bool adjoint) {
-    context->saved_data["operator"] = reinterpret_cast<std::int64_t>(a);
-    context->saved_data["adjoint"] = adjoint;
-    return *output;
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 const torch::autograd::variable_list& gradients) {
-    const auto* a =
-        reinterpret_cast<const LinearOperator*>(context->saved_data["operator"].toInt());
-    const bool adjoint = context->saved_data["adjoint"].toBool();
-    const Tensor& gradient = gradients.front();
-    return {adjoint ? a->apply(gradient) : a->apply_adjoint(gradient), Tensor{}, Tensor{},
-            Tensor{}};
-  }
-};
-
-/// `output` as a function of `input`, where it has not recorded that itself.
+/// `output` = A `input` (or A^T of it) as a function of `input`, where it has not recorded that
+/// itself: gradients go back through the adjoint, differentiable in turn. Two hooks do it: one on
+/// the output keeps what comes back, one on the input answers with the adjoint of that; between
+/// them stands the sum of no elements, which adds nothing and has a gradient.
 Tensor recorded(const LinearOperator& a, bool adjoint, const Tensor& input, const Tensor& output) {
   if (!at::GradMode::is_enabled() || !input.requires_grad() || output.requires_grad())
     return output;
-  return Linear::apply(input, &output, &a, adjoint);
+  const auto arrived = std::make_shared<Tensor>();
+  const Tensor start = input.view_as(input);
+  start.register_hook([arrived, &a, adjoint](const Tensor& /*zeros*/) {
+    const Tensor gradient = std::exchange(*arrived, Tensor());
+    return adjoint ? a.apply(gradient) : a.apply_adjoint(gradient);
+  });
+  const Tensor end = output + start.reshape(-1).slice(0, 0, 0).sum();
+  end.register_hook([arrived](const Tensor& gradient) { *arrived = gradient; });
+  return end;
 }
 
 }  // namespace
