@@ -73,7 +73,7 @@ void add_problem(CLI::App& app, Options& options) {
       ->check(non_negative)
       ->capture_default_str()
       ->group("Problem");
-  app.add_option("--seed", options.seed, "Measurement i draws its noise from seed + i")
+  app.add_option("--seed", options.seed, "Measurement i draws its noise from stream i of this seed")
       ->capture_default_str()
       ->group("Problem");
   app.add_option("--truth", options.truth, "File .npy (3, H, W) in the place of the image")

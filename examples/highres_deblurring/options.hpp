@@ -22,7 +22,7 @@ struct Options {
   std::int64_t max_image_size = 0;  ///< bound on image_size; 0: none
   std::int64_t num_operators = 8;
   double noise_level = 0.1;  ///< standard deviation, intensities 0 to 1
-  std::uint64_t seed = 42;   ///< operator i draws its noise from seed + i
+  std::uint64_t seed = 42;   ///< operator i draws its noise from stream i of it
 
   std::string solver = "pnp";                  ///< pnp | dpir
   std::string fidelity = "l2";                 ///< l2 | clipped: measurements clipped to 0 to 1

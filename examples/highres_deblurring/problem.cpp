@@ -104,7 +104,7 @@ std::unique_ptr<tessera::LinearOperator> make_blur(const Options& options, std::
                                                  at::TensorOptions(scalar_type(options)));
   auto blur = std::make_unique<tessera::Blur>(kernel, tessera::Padding::circular);
   blur->set_noise(std::make_shared<tessera::GaussianNoise>(
-      options.noise_level, options.seed + static_cast<std::uint64_t>(index), std::pair{0.0, 1.0}));
+      options.noise_level, options.seed, std::pair{0.0, 1.0}, static_cast<std::uint64_t>(index)));
   return blur;
 }
 

@@ -15,8 +15,8 @@ tessera::Tensor make_truth(Options& options);
 
 /// Operator `index` of options.num_operators: a circular Gaussian blur with standard deviations
 /// 0.01 and 0.005 of the image size, its angle spread evenly over [0, 180] degrees. Both ends are
-/// included, so the first and the last operator are the same blur. Noise: Gaussian, from seed +
-/// index, then clamped to [0, 1].
+/// included, so the first and the last operator are the same blur. Noise: Gaussian, stream
+/// `index` of the seed, then clamped to [0, 1].
 std::unique_ptr<tessera::LinearOperator> make_blur(const Options& options, std::int64_t index);
 
 /// The measurements of the operators `held`, in that order: read from options.measurements.

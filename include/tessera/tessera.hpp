@@ -7,7 +7,7 @@
 ///
 /// The rooms, in the order in which data flow through them; a room knows only the rooms above it:
 ///
-///   core         Tensor and TensorList (LibTorch's), views between them and Eigen, errors
+///   core         Tensor and TensorList (LibTorch's), views between them and Eigen, checks, errors
 ///   comm         Communicator: how ranks talk, agree on failures and share out work
 ///   physics      y_i = A_i(x): forward models, from one image to one measurement per operator;
 ///                blurs, masks, downsampling, matrices; noise
@@ -24,8 +24,10 @@
 /// Not here, because they are components of their own: comm/mpi.hpp (tessera::mpi), comm/nccl.hpp
 /// (tessera::nccl), io/ (tessera::io: images, arrays, weights) and report/ (tessera::report).
 
+#include "tessera/core/check.hpp"
 #include "tessera/core/eigen_map.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/core/flush_denormals.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/core/version.hpp"
 

@@ -1,11 +1,21 @@
 #include "tessera/physics/noise.hpp"
 
+#include <ATen/Parallel.h>
+#include <ATen/ops/dot.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/real.h>
 #include <ATen/ops/zeros.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numbers>
 
 #include "adjoint.hpp"
 #include "catch.hpp"
+#include "normal_draws.hpp"
+#include "philox.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/masking.hpp"
 #include "tessera/physics/stacked.hpp"
@@ -19,14 +29,138 @@ using tessera::TensorList;
 
 namespace {
 
-LinearPhysicsPtr noisy_identity(std::uint64_t seed) {
+using Words = std::array<std::uint32_t, 4>;
+
+/// Philox4x32-10 of one counter.
+Words philox(Words counter, std::array<std::uint32_t, 2> key) {
+  std::array<std::array<std::uint32_t, 1>, 4> words;
+  for (std::size_t w = 0; w < 4; ++w) words[w][0] = counter[w];
+  tessera::detail::philox4x32(words, key);
+  return {words[0][0], words[1][0], words[2][0], words[3][0]};
+}
+
+std::vector<double> normal(std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
+                           std::size_t count) {
+  std::vector<double> draws(count);
+  tessera::detail::fill_normal(std::span<double>(draws), seed, stream, first);
+  return draws;
+}
+
+/// Of the noise of two seeds and streams.
+double correlation(const GaussianNoise& a, const GaussianNoise& b) {
+  const Tensor zero = at::zeros({1, 1, 300, 300}, at::kDouble);
+  const Tensor x = a.add(zero).flatten();
+  const Tensor y = b.add(zero).flatten();
+  return (at::dot(x, y) / (x.norm() * y.norm())).item<double>();
+}
+
+LinearPhysicsPtr noisy_identity(std::uint64_t stream) {
   auto identity =
       std::make_shared<Masking>(at::ones({1, 1, 1, 1}, at::kDouble).expand({1, 1, 40, 50}));
-  identity->set_noise(std::make_shared<GaussianNoise>(0.1, seed));
+  identity->set_noise(std::make_shared<GaussianNoise>(0.1, 42, std::nullopt, stream));
   return identity;
 }
 
 }  // namespace
+
+TEST_CASE("Philox4x32-10 has its published values", "[physics]") {
+  constexpr std::uint32_t ones = 0xffffffff;
+  CHECK(philox({0, 0, 0, 0}, {0, 0}) == Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  CHECK(philox({ones, ones, ones, ones}, {ones, ones}) ==
+        Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+  CHECK(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
+        Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+}
+
+TEST_CASE("A normal draw is the Box-Muller value of its seed, stream and number", "[physics]") {
+  const std::uint64_t seed = 0xfedcba9876543210;
+  const std::uint64_t stream = 0x123456789abcdef0;
+  for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{1} << 40}) {
+    const std::vector<double> draws = normal(seed, stream, first, 20000);
+    double worst = 0;
+    for (std::uint64_t k = 0; k < draws.size() / 2; ++k) {
+      const std::uint64_t pair = first / 2 + k;
+      const Words w = philox({static_cast<std::uint32_t>(pair),
+                              static_cast<std::uint32_t>(pair >> 32), 0x9abcdef0, 0x12345678},
+                             {0x76543210, 0xfedcba98});
+      const auto uniform = [](std::uint32_t low, std::uint32_t high) {
+        return std::ldexp(static_cast<double>((std::uint64_t{high} << 32 | low) >> 12), -52);
+      };
+      const double radius = std::sqrt(-2 * std::log(1 - uniform(w[0], w[1])));
+      const double angle = 2 * std::numbers::pi * uniform(w[2], w[3]);
+      worst = std::max({worst, std::abs(draws[2 * k] - radius * std::cos(angle)),
+                        std::abs(draws[2 * k + 1] - radius * std::sin(angle))});
+    }
+    CHECK(worst < 1e-14);
+  }
+}
+
+TEST_CASE("Normal draws do not depend on how a tensor is cut", "[physics]") {
+  const std::vector<double> whole = normal(7, 3, 0, 1000);
+  for (const std::size_t first : {0, 1, 2, 63, 127, 128, 129, 511}) {
+    for (const std::size_t count : {1, 2, 127, 128, 129, 400}) {
+      const std::vector<double> part = normal(7, 3, first, count);
+      CAPTURE(first, count);
+      CHECK(std::equal(part.begin(), part.end(), whole.begin() + static_cast<long>(first)));
+    }
+  }
+}
+
+TEST_CASE("Normal draws are distributed as they should be", "[physics]") {
+  constexpr std::size_t count = 1 << 20;
+  const std::vector<double> draws = normal(42, 0, 0, count);
+  std::array<double, 5> moments{};
+  std::array<double, 4> below{};  // -1, 0, 1, 3
+  double neighbours = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t m = 1; m < 5; ++m) moments[m] += std::pow(draws[i], static_cast<double>(m));
+    const std::array<double, 4> limits = {-1, 0, 1, 3};
+    for (std::size_t l = 0; l < 4; ++l) below[l] += draws[i] < limits[l] ? 1 : 0;
+    if (i > 0) neighbours += draws[i] * draws[i - 1];
+  }
+  const double n = static_cast<double>(count);
+  const double bound = 5 / std::sqrt(n);  // five standard deviations of a mean of unit variance
+  CHECK(std::abs(moments[1] / n) < bound);
+  CHECK(std::abs(moments[2] / n - 1) < bound * std::sqrt(2.0));
+  CHECK(std::abs(moments[3] / n) < bound * std::sqrt(15.0));
+  CHECK(std::abs(moments[4] / n - 3) < bound * std::sqrt(96.0));
+  CHECK(std::abs(neighbours / n) < bound);
+  CHECK(std::abs(below[0] / n - 0.15865525) < bound * 0.37);
+  CHECK(std::abs(below[1] / n - 0.5) < bound * 0.5);
+  CHECK(std::abs(below[2] / n - 0.84134475) < bound * 0.37);
+  CHECK(std::abs(below[3] / n - 0.99865010) < bound * 0.04);
+}
+
+TEST_CASE("Seeds and streams of noise are independent, in all their bits", "[physics]") {
+  const GaussianNoise noise(1, 42);
+  CHECK(correlation(noise, GaussianNoise(1, 42)) == Approx(1));
+  for (int bit = 0; bit < 64; bit += 7) {
+    CAPTURE(bit);
+    const std::uint64_t flipped = std::uint64_t{1} << bit;
+    CHECK(std::abs(correlation(noise, GaussianNoise(1, 42 ^ flipped))) < 5.0 / 300);
+    CHECK(std::abs(correlation(noise, GaussianNoise(1, 42, std::nullopt, flipped))) < 5.0 / 300);
+  }
+  // Operator 1 of a seed and operator 0 of the next.
+  CHECK(std::abs(correlation(GaussianNoise(1, 42, std::nullopt, 1), GaussianNoise(1, 43))) <
+        5.0 / 300);
+}
+
+TEST_CASE("Noise is the same in every dtype and on every number of threads", "[physics]") {
+  const Tensor zero = at::zeros({1, 1, 300, 301}, at::kDouble);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const Tensor alone = GaussianNoise(1, 9).add(zero);
+  at::set_num_threads(3);
+  CHECK(GaussianNoise(1, 9).add(zero).equal(alone));
+  at::set_num_threads(threads);
+  CHECK(GaussianNoise(1, 9).add(zero.to(at::kFloat)).equal(alone.to(at::kFloat)));
+  CHECK(test::relative_error(GaussianNoise(1, 9).add(zero.to(at::kHalf)), alone) < 1e-3);
+  // A view is numbered as it is seen.
+  CHECK(GaussianNoise(1, 9).add(zero.transpose(2, 3).contiguous().transpose(2, 3)).equal(alone));
+  const Tensor complex = GaussianNoise(2, 9).add(zero.to(at::kComplexDouble));
+  CHECK(std::abs(complex.abs().square().mean().item<double>() - 4) < 0.1);
+  CHECK(std::abs(at::real(complex).square().mean().item<double>() - 2) < 0.05);
+}
 
 TEST_CASE("GaussianNoise has the standard deviation it is given", "[physics]") {
   for (const auto type : {at::kFloat, at::kDouble}) {
@@ -60,8 +194,8 @@ TEST_CASE("GaussianNoise clamps to its range", "[physics]") {
 TEST_CASE("The noise of an operator does not depend on the others", "[physics]") {
   const Tensor x = test::random({1, 1, 40, 50}, 1);
   const StackedPhysics many(
-      4, [](std::int64_t i) { return noisy_identity(42 + static_cast<std::uint64_t>(i)); });
-  const StackedPhysics two({noisy_identity(43), noisy_identity(45)});
+      4, [](std::int64_t i) { return noisy_identity(static_cast<std::uint64_t>(i)); });
+  const StackedPhysics two({noisy_identity(1), noisy_identity(3)});
   const TensorList y = many.measure(x);
   CHECK(many.measure(x)[2].equal(y[2]));
   CHECK(two.measure(x)[0].equal(y[1]));
@@ -74,5 +208,12 @@ TEST_CASE("GaussianNoise refuses what it cannot draw", "[physics]") {
   using tessera::error::InvalidArgument;
   CHECK_THROWS_AS(GaussianNoise(-0.1, 1), InvalidArgument);
   CHECK_THROWS_AS(GaussianNoise(std::nan(""), 1), InvalidArgument);
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_AS(GaussianNoise(infinity, 1), InvalidArgument);
   CHECK_THROWS_AS(GaussianNoise(0.1, 1, std::pair{1.0, 0.0}), InvalidArgument);
+  CHECK_THROWS_AS(GaussianNoise(0.1, 1, std::pair{std::nan(""), 1.0}), InvalidArgument);
+  CHECK_THROWS_AS(GaussianNoise(0.1, 1, std::pair{infinity, infinity}), InvalidArgument);
+  const Tensor complex = at::zeros({1, 1, 2, 2}, at::kComplexDouble);
+  CHECK_THROWS_AS(GaussianNoise(0.1, 1, std::pair{0.0, 1.0}).add(complex), InvalidArgument);
+  CHECK_THROWS_AS(GaussianNoise(0.1, 1).add(at::zeros({1, 1, 2, 2}, at::kLong)), InvalidArgument);
 }
