@@ -1,9 +1,12 @@
 #include "tessera/metric/ssim.hpp"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/aminmax.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/exp.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
 #include <ATen/ops/pad.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
@@ -13,6 +16,7 @@
 #include <vector>
 
 #include "ssim_planes.hpp"
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -20,7 +24,7 @@ namespace tessera {
 namespace {
 
 std::int64_t half_width(const SsimOptions& options) {
-  return static_cast<std::int64_t>(3.5 * options.sigma + 0.5);
+  return static_cast<std::int64_t>(std::min(3.5 * options.sigma + 0.5, 1e9));
 }
 
 /// Averages under the window, at the pixels where it lies within x (N, 1, spatial...): one axis
@@ -38,22 +42,35 @@ Tensor windowed(Tensor x, const Tensor& window) {
   return x;
 }
 
+void check(const SsimOptions& options) {
+  check_positive(options.range, "ssim", "range");
+  check_positive(options.sigma, "ssim", "sigma");
+  check_not_negative(options.k1, "ssim", "k1");
+  check_not_negative(options.k2, "ssim", "k2");
+}
+
 void check(const Tensor& image, const Tensor& reference, const SsimOptions& options) {
   check_image(image, "ssim: image");
   check_like(reference, image, "ssim: reference");
-  if (!(options.range > 0) || !(options.sigma > 0)) {
-    throw error::InvalidArgument(fmt::format("ssim: range is {} and sigma {}, expected both > 0",
-                                             options.range, options.sigma));
-  }
-  const at::IntArrayRef spatial = image.sizes().slice(2);
-  if (spatial.size() < 2 ||
-      *std::min_element(spatial.begin(), spatial.end()) <= half_width(options)) {
+  if (!ssim_is_defined(image.sizes(), options)) {
     throw error::ShapeMismatch(
         fmt::format("ssim: image is {}, expected two or three spatial dimensions of more than {} "
-                    "pixels, half the "
-                    "window's width",
+                    "pixels, half the window's width (see ssim_is_defined)",
                     describe(image), half_width(options)));
   }
+}
+
+/// The intensities of both images: the middle of their range, and how far they reach from it.
+struct Intensities {
+  double middle = 0;
+  double reach = 0;
+};
+Intensities intensities(const Tensor& image, const Tensor& reference) {
+  const auto [low_x, high_x] = at::aminmax(image.detach());
+  const auto [low_y, high_y] = at::aminmax(reference.detach());
+  const double low = at::minimum(low_x, low_y).item<double>();
+  const double high = at::maximum(high_x, high_y).item<double>();
+  return {low + (high - low) / 2, (high - low) / 2};
 }
 
 /// Two spatial dimensions on the host, nothing to differentiate: one pass, many times faster than
@@ -81,20 +98,35 @@ bool runs_on_host(const Tensor& image, const Tensor& reference) {
 
 }  // namespace
 
+bool ssim_is_defined(at::IntArrayRef shape, const SsimOptions& options) {
+  check(options);
+  if (shape.size() < 4 || shape.size() > 5) return false;
+  const auto spatial = shape.slice(2);
+  return *std::min_element(spatial.begin(), spatial.end()) > half_width(options);
+}
+
 Tensor ssim(const Tensor& image, const Tensor& reference, const SsimOptions& options) {
+  check(options);
   check(image, reference, options);
+  const Intensities values = intensities(image, reference);
+  // A variance is a difference of squares, of which float32 has lost some 1e-7 of the largest; that
+  // must be little beside the constant c2 that is added to it.
+  const bool wide = !(values.reach <= 43 * options.k2 * options.range);
+  const at::ScalarType type = wide || image.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  if (image.scalar_type() != type) return ssim(image.to(type), reference.to(type), options);
+
   const std::int64_t half = half_width(options);
   Tensor window =
       at::arange(-half, half + 1, image.options().dtype(at::kDouble).requires_grad(false));
   window = at::exp(-0.5 * (window / options.sigma).square());
-  window = (window / window.sum()).to(image.scalar_type());
+  window = (window / window.sum()).to(type);
   const detail::SsimConstants constants{
       .c1 = options.k1 * options.range * options.k1 * options.range,
-      .c2 = options.k2 * options.range * options.k2 * options.range};
+      .c2 = options.k2 * options.range * options.k2 * options.range,
+      .shift = values.middle};
   if (runs_on_host(image, reference)) {
-    return image.scalar_type() == at::kFloat
-               ? ssim_on_host<float>(image, reference, window, constants)
-               : ssim_on_host<double>(image, reference, window, constants);
+    return type == at::kFloat ? ssim_on_host<float>(image, reference, window, constants)
+                              : ssim_on_host<double>(image, reference, window, constants);
   }
 
   // Channels are images of their own.
@@ -103,19 +135,20 @@ Tensor ssim(const Tensor& image, const Tensor& reference, const SsimOptions& opt
   planes[1] = 1;
   const std::vector<std::int64_t> pads(2 * static_cast<std::size_t>(spatial_dimensions(image)),
                                        half);
-  const Tensor x = at::pad(image.reshape(planes), pads, "reflect");
-  const Tensor y = at::pad(reference.reshape(planes), pads, "reflect");
+  const Tensor x = at::pad(image.reshape(planes) - constants.shift, pads, "reflect");
+  const Tensor y = at::pad(reference.reshape(planes) - constants.shift, pads, "reflect");
 
-  const Tensor mean_x = windowed(x, window);
-  const Tensor mean_y = windowed(y, window);
-  const Tensor mean_xy = mean_x * mean_y;
-  const Tensor squares = mean_x.square() + mean_y.square();
+  Tensor mean_x = windowed(x, window);
+  Tensor mean_y = windowed(y, window);
   const Tensor variances = (windowed(x.square(), window) - mean_x.square()).clamp_min(0) +
                            (windowed(y.square(), window) - mean_y.square()).clamp_min(0);
-  const Tensor covariance = windowed(x * y, window) - mean_xy;
+  const Tensor covariance = windowed(x * y, window) - mean_x * mean_y;
 
-  const Tensor index = (2 * mean_xy + constants.c1) * (2 * covariance + constants.c2) /
-                       ((squares + constants.c1) * (variances + constants.c2));
+  mean_x = mean_x + constants.shift;
+  mean_y = mean_y + constants.shift;
+  const Tensor index =
+      (2 * mean_x * mean_y + constants.c1) * (2 * covariance + constants.c2) /
+      ((mean_x.square() + mean_y.square() + constants.c1) * (variances + constants.c2));
   return index.reshape({image.size(0), -1}).mean(1, false, at::kDouble);
 }
 

@@ -36,7 +36,7 @@ class Strip {
              const SsimConstants& constants) {
     for (std::int64_t i = begin - half_; i < end + half_; ++i) {
       const std::int64_t source = reflected(i, height_) * width_;
-      average_row(x + source, y + source, i - (begin - half_));
+      average_row(x + source, y + source, static_cast<T>(constants.shift), i - (begin - half_));
     }
     double total = 0;
     for (std::int64_t i = 0; i < end - begin; ++i) total += row_sum(i, constants);
@@ -49,11 +49,13 @@ class Strip {
     return rows_.data() + (strip + index) * padded_;
   }
 
-  void average_row(const T* x, const T* y, std::int64_t index) {
+  void average_row(const T* x, const T* y, T shift, std::int64_t index) {
     for (std::size_t moment = 0; moment < moments; ++moment) {
       T* inside = line_.data() + half_;
       for (std::int64_t j = 0; j < width_; ++j) {
-        const T values[moments] = {x[j], y[j], x[j] * x[j], y[j] * y[j], x[j] * y[j]};
+        const T a = x[j] - shift;
+        const T b = y[j] - shift;
+        const T values[moments] = {a, b, a * a, b * b, a * b};
         inside[j] = values[moment];
       }
       for (std::int64_t k = 1; k <= half_; ++k) {
@@ -81,6 +83,7 @@ class Strip {
   double row_sum(std::int64_t index, const SsimConstants& constants) {
     const auto c1 = static_cast<T>(constants.c1);
     const auto c2 = static_cast<T>(constants.c2);
+    const auto shift = static_cast<T>(constants.shift);
     double total = 0;
     std::array<std::array<T, block>, moments> m;
     for (std::int64_t j = 0; j < width_; j += block) {
@@ -89,11 +92,13 @@ class Strip {
       }
       std::array<T, block> value;
       for (std::size_t l = 0; l < block; ++l) {
-        const T xx = m[0][l] * m[0][l];
-        const T yy = m[1][l] * m[1][l];
-        const T xy = m[0][l] * m[1][l];
-        const T variances = std::max(m[2][l] - xx, T(0)) + std::max(m[3][l] - yy, T(0));
-        value[l] = (2 * xy + c1) * (2 * (m[4][l] - xy) + c2) / ((xx + yy + c1) * (variances + c2));
+        const T variances = std::max(m[2][l] - m[0][l] * m[0][l], T(0)) +
+                            std::max(m[3][l] - m[1][l] * m[1][l], T(0));
+        const T covariance = m[4][l] - m[0][l] * m[1][l];
+        const T x = m[0][l] + shift;
+        const T y = m[1][l] + shift;
+        value[l] =
+            (2 * x * y + c1) * (2 * covariance + c2) / ((x * x + y * y + c1) * (variances + c2));
       }
       const std::int64_t count = std::min(block, width_ - j);
       for (std::int64_t l = 0; l < count; ++l) total += value[static_cast<std::size_t>(l)];

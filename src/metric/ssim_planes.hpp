@@ -10,6 +10,7 @@ namespace tessera::detail {
 struct SsimConstants {
   double c1 = 0;
   double c2 = 0;
+  double shift = 0;  ///< taken off all intensities before squares are formed
 };
 
 /// The structural similarity of each of `planes` contiguous height x width planes, averaged over

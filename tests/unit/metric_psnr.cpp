@@ -3,6 +3,7 @@
 #include <ATen/ops/linspace.h>
 
 #include <cmath>
+#include <limits>
 
 #include "catch.hpp"
 #include "tensors.hpp"
@@ -36,4 +37,16 @@ TEST_CASE("mse and psnr: volumes, equal images, errors") {
                         test::contains("expected [1, 1, 3, 4, 5]"));
   CHECK_THROWS_AS(tessera::mse(a, a.to(at::kFloat)), tessera::error::ShapeMismatch);
   CHECK_THROWS_AS(tessera::psnr(a, a, 0), tessera::error::InvalidArgument);
+}
+
+TEST_CASE("mse: half precisions are compared in float32") {
+  const Tensor a = 100 * test::indexed({1, 1, 16, 16});  // squares beyond half's 65504
+  for (const auto& [type, step] : {std::pair{at::kHalf, 300.0}, std::pair{at::kBFloat16, 0.5}}) {
+    const Tensor x = a.to(type);
+    const Tensor y = (a + step).to(type);
+    const Tensor expected = tessera::mse(x.to(at::kDouble), y.to(at::kDouble));
+    CHECK(test::relative_error(tessera::mse(x, y), expected) < 1e-6);
+  }
+  CHECK_THROWS_AS(tessera::psnr(a, a, std::numeric_limits<double>::infinity()),
+                  tessera::error::InvalidArgument);
 }

@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/linspace.h>
 
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "catch.hpp"
@@ -80,4 +82,62 @@ TEST_CASE(
   at::set_num_threads(3);
   CHECK(tessera::ssim(a, b).equal(alone));
   at::set_num_threads(threads);
+}
+
+TEST_CASE("ssim: offsets cost no precision") {
+  const auto [a, b] = pair({1, 2, 40, 30});
+  for (const double offset : {-1000.0, 100.0, 10000.0}) {
+    CAPTURE(offset);
+    const Tensor x = (a + offset).to(at::kFloat);
+    const Tensor y = (b + offset).to(at::kFloat);
+    const double expected = tessera::ssim(x.to(at::kDouble), y.to(at::kDouble)).item<double>();
+    CHECK(std::abs(tessera::ssim(x, y).item<double>() - expected) < 2e-3);
+    const Tensor watched = y.clone().requires_grad_(true);
+    CHECK(std::abs(tessera::ssim(x, watched).item<double>() - expected) < 2e-3);
+  }
+}
+
+TEST_CASE("ssim: images whose parts have different offsets, beyond the range") {
+  // A step of 5000 between textures, as between air and bone.
+  const auto [a, b] = pair({1, 1, 40, 40});
+  Tensor step = 0 * a;
+  step.narrow(3, 20, 20).fill_(5000);
+  const Tensor x = (a + step).to(at::kFloat);
+  const Tensor y = (b + step).to(at::kFloat);
+  const double expected = tessera::ssim(x.to(at::kDouble), y.to(at::kDouble)).item<double>();
+  CHECK(std::abs(tessera::ssim(x, y).item<double>() - expected) < 1e-6);
+}
+
+TEST_CASE("ssim: half precisions are compared in float32") {
+  const auto [a, b] = pair({1, 3, 32, 24});
+  for (const at::ScalarType type : {at::kHalf, at::kBFloat16}) {
+    const Tensor x = a.to(type);
+    const Tensor y = b.to(type);
+    const double expected = tessera::ssim(x.to(at::kDouble), y.to(at::kDouble)).item<double>();
+    CHECK(tessera::ssim(x, y).item<double>() == Approx(expected).margin(1e-5));
+  }
+}
+
+TEST_CASE("ssim: where it is defined can be asked") {
+  CHECK(tessera::ssim_is_defined({1, 3, 6, 6}));
+  CHECK_FALSE(tessera::ssim_is_defined({1, 3, 5, 300}));
+  CHECK_FALSE(tessera::ssim_is_defined({1, 3, 300, 4}));
+  CHECK_FALSE(tessera::ssim_is_defined({1, 3, 300}));
+  CHECK(tessera::ssim_is_defined({1, 1, 6, 7, 8}));
+  CHECK(tessera::ssim_is_defined({1, 3, 4, 4}, {.sigma = 0.8}));
+  CHECK_FALSE(tessera::ssim_is_defined({1, 3, 400, 400}, {.sigma = 1e300}));
+  for (const double wrong : {0.0, -1.0, std::numeric_limits<double>::infinity(), std::nan("")}) {
+    const auto [a, b] = pair({1, 1, 8, 8});
+    CHECK_THROWS_AS(tessera::ssim(a, b, {.range = wrong}), tessera::error::InvalidArgument);
+    CHECK_THROWS_AS(tessera::ssim(a, b, {.sigma = wrong}), tessera::error::InvalidArgument);
+  }
+  const auto [a, b] = pair({1, 1, 8, 8});
+  CHECK_THROWS_AS(tessera::ssim(a, b, {.k2 = -0.03}), tessera::error::InvalidArgument);
+}
+
+TEST_CASE("ssim: NaN in an image is NaN in the index") {
+  const auto [a, b] = pair({2, 1, 12, 12});
+  Tensor broken = b.to(at::kFloat);
+  broken[0][0][6][6] = std::nan("");
+  CHECK(std::isnan(tessera::ssim(a.to(at::kFloat), broken)[0].item<double>()));
 }
