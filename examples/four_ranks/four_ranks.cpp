@@ -14,11 +14,12 @@ using tessera::Tensor;
 
 namespace {
 
-// Eight blurs along different directions; the noise of each comes from a seed of its own.
+// Eight blurs along different directions; the noise of each is a stream of its own.
 std::unique_ptr<tessera::LinearPhysics> make_operator(std::int64_t index) {
   auto blur = std::make_unique<tessera::Blur>(
       tessera::gaussian_kernel(3.0, 1.0, 22.5 * static_cast<double>(index)));
-  blur->set_noise(std::make_shared<tessera::GaussianNoise>(0.02, 42 + index));
+  blur->set_noise(
+      std::make_shared<tessera::GaussianNoise>(0.02, /*seed=*/42, std::nullopt, /*stream=*/index));
   return blur;
 }
 

@@ -109,10 +109,12 @@ std::unique_ptr<Solver> make_solver(const Options& options, const DataFidelity& 
   }
   if (options.prior == "red") {
     GradientDescentOptions descent{.step = step, .prior_weight = options.red_weight};
+    descent.clamp_range = std::pair{0.0, 1.0};
     descent.stopping.max_iterations = options.iterations;
     return std::make_unique<GradientDescent<DataFidelity, Prior>>(fidelity, prior, descent);
   }
   PnPOptions pnp{.step = step};
+  pnp.clamp_range = std::pair{0.0, 1.0};
   pnp.stopping.max_iterations = options.iterations;
   if (options.denoiser_sigma_start) {
     pnp.denoiser_sigma =

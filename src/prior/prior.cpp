@@ -1,8 +1,7 @@
 #include "tessera/prior/prior.hpp"
 
-#include <fmt/format.h>
-
 #include "tessera/comm/self.hpp"
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -14,9 +13,7 @@ Communicator& Prior::communicator() const {
 
 Tensor Prior::prox(const Tensor& z, double step) const {
   check_image(z, name() + ".prox: z");
-  if (!(step > 0)) {
-    throw error::InvalidArgument(fmt::format("{}.prox: step is {}, expected > 0", name(), step));
-  }
+  check_positive(step, name() + ".prox", "step");
   return do_prox(z, step);
 }
 

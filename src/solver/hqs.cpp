@@ -8,12 +8,8 @@
 namespace tessera {
 
 HqsSchedule HqsSchedule::dpir(double noise_sigma, std::int64_t iterations, double prior_weight) {
-  if (!(noise_sigma > 0) || !(prior_weight > 0) || iterations < 1) {
-    throw error::InvalidArgument(
-        "HqsSchedule::dpir: expected noise_sigma > 0, iterations >= 1 and prior_weight > 0, got " +
-        std::to_string(noise_sigma) + ", " + std::to_string(iterations) + " and " +
-        std::to_string(prior_weight));
-  }
+  check_positive(noise_sigma, "HqsSchedule::dpir", "noise_sigma");
+  check_positive(prior_weight, "HqsSchedule::dpir", "prior_weight");
   constexpr double first = 49.0 / 255.0;
   HqsSchedule schedule;
   schedule.denoiser_sigma = log_spaced(first, noise_sigma, iterations);

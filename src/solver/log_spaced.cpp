@@ -3,15 +3,17 @@
 #include <cmath>
 #include <string>
 
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
 
 std::vector<double> log_spaced(double first, double last, std::int64_t count) {
-  if (!(first > 0) || !(last > 0) || count < 1) {
-    throw error::InvalidArgument("log_spaced: expected first > 0, last > 0 and count >= 1, got " +
-                                 std::to_string(first) + ", " + std::to_string(last) + " and " +
-                                 std::to_string(count));
+  check_positive(first, "log_spaced", "first");
+  check_positive(last, "log_spaced", "last");
+  if (count < 1) {
+    throw error::InvalidArgument("log_spaced: count is " + std::to_string(count) +
+                                 ", expected at least 1");
   }
   std::vector<double> numbers;
   for (std::int64_t k = 0; k < count; ++k) {

@@ -1,12 +1,19 @@
 #include "tessera/solver/solver.hpp"
 
-#include <ATen/ops/isfinite.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/where.h>
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "tessera/comm/agreement.hpp"
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/core/flush_denormals.hpp"
 
 namespace tessera {
 
@@ -17,10 +24,22 @@ class NoObserver final : public Observer {
   Verdict on_iteration(const Iteration& /*iteration*/) override { return Verdict::proceed; }
 };
 
+/// The largest over the images of the batch; infinite or NaN if `next` is not finite.
 double relative_change(const Tensor& next, const Tensor& x) {
-  const double scale = next.norm().item<double>();
-  const double change = (next - x).norm().item<double>();
-  return scale > 0 ? change / scale : change;
+  const at::NoGradGuard no_grad;
+  std::vector<std::int64_t> axes(static_cast<std::size_t>(x.dim()) - 1);
+  std::iota(axes.begin(), axes.end(), 1);
+  const auto in_type = [&](at::ScalarType type) {
+    const auto norms = [&](const Tensor& images) {
+      return at::linalg_vector_norm(images, 2, axes, false, type).to(at::kDouble);
+    };
+    const Tensor scale = norms(next);
+    const Tensor change = norms(next - x);
+    return at::where(scale > 0, change / scale, change).max().item<double>();
+  };
+  const double change = in_type(c10::promoteTypes(x.scalar_type(), at::kFloat));
+  // The squares of very large or very small intensities are beyond float32.
+  return change > 0 && std::isfinite(change) ? change : in_type(at::kDouble);
 }
 
 /// As a number for agree(), whose maximum wins when ranks differ; 0: go on.
@@ -41,22 +60,24 @@ std::string to_string(StopReason reason) {
     case StopReason::observer:
       return "an observer asked to stop";
     case StopReason::not_finite:
-      return "the iterate is no longer finite: the step is probably too large";
+      return "the iterate is no longer finite: the step is probably too large, or the data are not "
+             "finite";
   }
   return "unknown";
 }
 
 Solver::Solver(StoppingRules rules) : rules_(rules) {
-  if (rules.max_iterations < 0 || !(rules.relative_change >= 0) || !(rules.time_limit_s > 0)) {
+  check_not_negative(rules.relative_change, "Solver", "relative_change");
+  if (rules.max_iterations < 0 || !(rules.time_limit_s > 0)) {
     throw error::InvalidArgument(
-        fmt::format("Solver: expected max_iterations >= 0, relative_change >= 0 and time_limit_s > "
-                    "0, got {}, {} and {}",
-                    rules.max_iterations, rules.relative_change, rules.time_limit_s));
+        fmt::format("Solver: expected max_iterations >= 0 and time_limit_s > 0, got {} and {}",
+                    rules.max_iterations, rules.time_limit_s));
   }
 }
 
 Tensor Solver::step(const Tensor& x, std::int64_t index) const {
   check_image(x, name() + ".step: x");
+  const FlushDenormals no_slow_numbers;
   StepTimes times;
   return do_step(x, index, times);
 }
@@ -71,6 +92,7 @@ SolveResult Solver::solve(const Tensor& x0, Observer& observer) const {
 }
 
 SolveResult Solver::solve(const SolverState& start, Observer& observer) const {
+  const FlushDenormals no_slow_numbers;
   Communicator& ranks = do_communicator();
   const std::string where = name() + ".solve";
   SolveResult result;
@@ -89,6 +111,7 @@ SolveResult Solver::solve(const SolverState& start, Observer& observer) const {
   };
   agreed([&] {
     check_image(start.x, where + ": x0");
+    check_finite(start.x, where, "x0");
     if (start.iterations < 0) {
       throw error::InvalidArgument(
           fmt::format("{}: expected iterations >= 0, got {}", where, start.iterations));

@@ -26,7 +26,7 @@ TEST_CASE("A matched plug-and-play prior denoises at the square root of the step
 
 TEST_CASE("Bad arguments of a prior are refused") {
   const auto prior = PlugAndPlay::fixed(std::make_shared<test::Dimmer>(), 0.25);
-  CHECK_THROWS_WITH(prior.prox(x, 0), Catch::Contains("step is 0, expected > 0"));
+  CHECK_THROWS_WITH(prior.prox(x, 0), test::contains("step is 0, expected a finite number > 0"));
   CHECK_THROWS_AS(prior.prox(Tensor(), 1), error::ShapeMismatch);
   CHECK_THROWS_AS(PlugAndPlay::fixed(nullptr, 0.1), error::InvalidArgument);
   CHECK_THROWS_WITH(test::Shrink(1).gradient(x), Catch::Contains("shrink.gradient"));

@@ -68,21 +68,15 @@ TEST_CASE("Gradient descent repeats x <- clamp(x - step (grad f + weight grad g)
     CHECK(test::relative_error(GradientDescent(fidelity, prior, options).solve(zero).x,
                                target / 1.5) < 1e-14);
   }
-  SECTION("iterates are clamped, unless told not to") {
+  SECTION("iterates are clamped if a range is given") {
     const test::Halfway far(3 * target);
     options = {.step = 1.0, .prior_weight = 0.0};
     options.stopping.max_iterations = 1;
-    CHECK(test::relative_error(GradientDescent(far, prior, options).solve(zero).x,
-                               (3 * target).clamp(0, 1)) < 1e-14);
-    options.clamp_range.reset();
     CHECK(test::relative_error(GradientDescent(far, prior, options).solve(zero).x, 3 * target) <
           1e-14);
-  }
-  SECTION("options that cannot work are refused") {
-    CHECK_THROWS_WITH(GradientDescent(fidelity, prior, GradientDescentOptions{.step = 0}),
-                      test::contains("step > 0"));
-    CHECK_THROWS_WITH(GradientDescent(fidelity, prior, GradientDescentOptions{.prior_weight = -1}),
-                      test::contains("prior_weight >= 0"));
+    options.clamp_range = std::pair{0.0, 1.0};
+    CHECK(test::relative_error(GradientDescent(far, prior, options).solve(zero).x,
+                               (3 * target).clamp(0, 1)) < 1e-14);
   }
 }
 

@@ -1,5 +1,7 @@
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <cmath>
 #include <limits>
@@ -8,6 +10,7 @@
 #include "catch.hpp"
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/solver/gradient_descent.hpp"
 #include "tessera/solver/hqs.hpp"
 #include "tessera/solver/log_spaced.hpp"
 #include "tessera/solver/pnp.hpp"
@@ -44,14 +47,21 @@ TEST_CASE("PnP repeats x <- clamp(prox(x - step grad f(x)))") {
   CHECK(test::relative_error(solver.step(zero), 0.225 * target) < 1e-14);
 }
 
-TEST_CASE("PnP clamps every iterate, unless told not to") {
-  const Halfway fidelity(3 * target);
+TEST_CASE("Solvers clamp every iterate to the range they are given, and to none by default") {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const Halfway fidelity(3 * target - 1);
   const Shrink prior(1.0);
-  const PnP clamped(fidelity, prior, PnPOptions{.step = 1.0, .stopping = iterations(1)});
-  CHECK(test::relative_error(clamped.solve(zero).x, (3 * target).clamp(0, 1)) < 1e-14);
-  const PnP free(fidelity, prior,
-                 PnPOptions{.step = 1.0, .clamp_range = std::nullopt, .stopping = iterations(1)});
-  CHECK(test::relative_error(free.solve(zero).x, 3 * target) < 1e-14);
+  const auto pnp = [&](ClampRange range) {
+    const PnPOptions options{.step = 1.0, .clamp_range = range, .stopping = iterations(1)};
+    return PnP(fidelity, prior, options).solve(zero).x;
+  };
+  CHECK(test::relative_error(pnp(std::pair{0.0, 1.0}), (3 * target - 1).clamp(0, 1)) < 1e-14);
+  CHECK(test::relative_error(pnp(std::pair{0.0, infinity}), (3 * target - 1).clamp_min(0)) < 1e-14);
+  const Tensor free =
+      PnP(fidelity, prior, PnPOptions{.step = 1.0, .stopping = iterations(1)}).solve(zero).x;
+  CHECK(test::relative_error(free, 3 * target - 1) < 1e-14);
+  CHECK_FALSE(GradientDescentOptions{}.clamp_range);
+  CHECK_FALSE(HqsOptions{}.clamp_range);
 }
 
 TEST_CASE("Relaxation mixes the old iterate with the new one") {
@@ -187,20 +197,62 @@ TEST_CASE("The DPIR schedule is log-spaced from 49/255 to the noise") {
   CHECK(HqsSchedule::dpir(0.1, 3, 0.5).gamma[2] == Approx(2));
 }
 
-TEST_CASE("Options that cannot work are refused with a reason") {
+TEST_CASE("A batch goes on until every image has settled") {
+  // Scales that differ by 1e8: together, the bright image decides alone.
+  const Tensor bright = test::indexed({1, 1, 6, 7}).abs() + 0.1;
+  const Tensor faint = 1e-8 * bright.flip(3);
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    const auto solve = [&](const Tensor& start, const Tensor& goal) {
+      const Halfway fidelity(goal.to(type));
+      const Shrink prior(1.0);
+      const PnPOptions options{.step = 0.5,
+                               .stopping = {.max_iterations = 1000, .relative_change = 1e-3}};
+      return PnP(fidelity, prior, options).solve(start.to(type));
+    };
+    // The bright image begins where it ends.
+    const SolveResult both =
+        solve(at::cat({bright, at::zeros_like(faint)}), at::cat({bright, faint}));
+    const SolveResult alone = solve(at::zeros_like(faint), faint);
+    CHECK(alone.iterations == 10);
+    CHECK(both.iterations == 10);
+    CHECK(both.reason == StopReason::relative_change);
+    CHECK(test::relative_error(both.x.narrow(0, 1, 1), alone.x) < 1e-6);
+    CHECK(both.relative_change == Approx(alone.relative_change));
+  }
+}
+
+TEST_CASE("The relative change does not depend on the scale of the intensities") {
+  const Shrink prior(1.0);
+  for (const double scale : {1e-30, 1.0, 1e30}) {  // squares are beyond float32
+    const Halfway fidelity((scale * target).to(at::kFloat));
+    const PnPOptions options{.step = 0.5,
+                             .stopping = {.max_iterations = 1000, .relative_change = 1e-3}};
+    const SolveResult result = PnP(fidelity, prior, options).solve(zero.to(at::kFloat));
+    CAPTURE(scale);
+    CHECK(result.reason == StopReason::relative_change);
+    CHECK(result.iterations == 10);
+  }
+}
+
+TEST_CASE("A start that is not finite is refused, naming the value and its index") {
   const Halfway fidelity(target);
   const Shrink prior(1.0);
-  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.step = 0}),
-                    Catch::Contains("step must be positive"));
-  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.relaxation = 2}),
-                    Catch::Contains("relaxation"));
-  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.denoiser_sigma = {0.1, 0}}),
-                    Catch::Contains("denoiser_sigma must be positive"));
-  CHECK_THROWS_WITH(PnP(fidelity, prior, PnPOptions{.stopping = iterations(-1)}),
-                    Catch::Contains("max_iterations >= 0"));
-  CHECK_THROWS_AS(HQS(fidelity, prior, HqsOptions{}), error::InvalidArgument);
-  CHECK_THROWS_AS(HqsSchedule::dpir(0, 8), error::InvalidArgument);
-  CHECK_THROWS_WITH(HqsSchedule::dpir(0.1, 8, 0), Catch::Contains("prior_weight > 0"));
-  CHECK_THROWS_WITH(PnP(fidelity, prior).solve(Tensor()),
-                    Catch::Contains("pnp.solve: x0 is an undefined tensor"));
+  for (const double wrong : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    const Tensor x0 = zero.clone();
+    x0[0][1][2][3] = wrong;
+    CHECK_THROWS_AS(PnP(fidelity, prior).solve(x0), error::InvalidArgument);
+    CHECK_THROWS_WITH(PnP(fidelity, prior).solve(x0),
+                      test::contains("pnp.solve: x0 has 1 of 24 values that are not finite") &&
+                          test::contains("at [0, 1, 2, 3]"));
+  }
+}
+
+TEST_CASE("A first step that is not finite ends a run with its start") {
+  const Halfway fidelity(target);
+  const Shrink prior(std::nan(""));
+  const SolveResult result = PnP(fidelity, prior).solve(target);
+  CHECK(result.reason == StopReason::not_finite);
+  CHECK(result.iterations == 0);
+  CHECK(result.x.equal(target));
+  CHECK_THAT(to_string(result.reason), test::contains("data are not finite"));
 }

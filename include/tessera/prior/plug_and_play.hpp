@@ -16,6 +16,7 @@ class PlugAndPlay : public Prior {
   static PlugAndPlay matched(DenoiserPtr denoiser);
 
   std::string name() const override;
+  bool follows_step() const override { return !sigma_; }
   const Denoiser& denoiser() const { return *denoiser_; }
   Communicator& communicator() const override { return denoiser_->communicator(); }
 

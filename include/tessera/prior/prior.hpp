@@ -17,12 +17,16 @@ class Prior {
 
   virtual std::string name() const = 0;
 
-  /// argmin_u step * g(u) + 0.5 ||u - z||^2, step > 0. Shape of z.
+  /// argmin_u step * g(u) + 0.5 ||u - z||^2, step > 0 and finite. Shape of z.
   /// Throws error::InvalidArgument where the prior has none.
   Tensor prox(const Tensor& z, double step) const;
 
   /// The gradient of g at x. Throws error::InvalidArgument where the prior has none.
   Tensor gradient(const Tensor& x) const;
+
+  /// True if what prox does depends on its step; false if the step is ignored, as by a denoiser of
+  /// one level. Solvers refuse to vary the step of a prior that ignores it.
+  virtual bool follows_step() const { return true; }
 
   /// g(x), where g exists as a function.
   virtual std::optional<double> value(const Tensor& /*x*/) const { return std::nullopt; }

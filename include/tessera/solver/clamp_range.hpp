@@ -9,7 +9,8 @@
 
 namespace tessera {
 
-/// The smallest and the largest intensity that an iterate may have; nullopt: any.
+/// The smallest and the largest intensity that an iterate may have; an end may be infinite, as in
+/// {0, inf}. nullopt: any.
 using ClampRange = std::optional<std::pair<double, double>>;
 
 /// x, clamped to the range if there is one.

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <utility>
-
-#include "tessera/core/error.hpp"
+#include "tessera/core/check.hpp"
 #include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/solver.hpp"
 #include "tessera/solver/stopwatch.hpp"
@@ -12,12 +10,12 @@ namespace tessera {
 struct GradientDescentOptions {
   /// Gradient step, > 0. Convergence theory wants step < 2 / (||A||^2 + prior_weight L), where L is
   /// the Lipschitz constant of the prior's gradient: 1 for RED with an ideal denoiser, whose
-  /// Jacobian has eigenvalues between 0 and 1.
+  /// Jacobian has eigenvalues between 0 and 1. Above it iterates grow, which no solver checks.
   double step = 0.1;
   /// Weight of the prior against the fidelity, >= 0 (lambda).
   double prior_weight = 1.0;
   /// Every iterate is clamped to this range, if there is one.
-  ClampRange clamp_range = std::pair{0.0, 1.0};
+  ClampRange clamp_range = {};
   StoppingRules stopping = {};
 };
 
@@ -29,11 +27,9 @@ class GradientDescent : public Solver {
   /// `fidelity` and `prior` must outlive the solver.
   GradientDescent(const Fidelity& fidelity, const P& prior, GradientDescentOptions options = {})
       : Solver(options.stopping), fidelity_(&fidelity), prior_(&prior), options_(options) {
-    if (!(options.step > 0) || !(options.prior_weight >= 0)) {
-      throw error::InvalidArgument(
-          "gradient_descent: expected step > 0 and prior_weight >= 0, got " +
-          std::to_string(options.step) + " and " + std::to_string(options.prior_weight));
-    }
+    check_positive(options.step, "gradient_descent", "step");
+    check_not_negative(options.prior_weight, "gradient_descent", "prior_weight");
+    if (options.clamp_range) check_range(*options.clamp_range, "gradient_descent", "clamp_range");
   }
 
   std::string name() const override { return "gradient_descent"; }

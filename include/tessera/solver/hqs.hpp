@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/solver.hpp"
@@ -12,36 +13,41 @@ namespace tessera {
 
 /// Per-iteration parameters of half-quadratic splitting.
 struct HqsSchedule {
-  std::vector<double> denoiser_sigma;  ///< noise level of the prior step, intensities 0 to 1
-  std::vector<double> gamma;           ///< step of the fidelity's proximal operator
+  std::vector<double> denoiser_sigma;  ///< noise level of the prior step, intensities 0 to 1; > 0
+  std::vector<double> gamma;           ///< step of the fidelity's proximal operator, > 0
 
   /// The schedule of DPIR (Zhang et al., "Plug-and-Play image restoration with deep denoiser
   /// prior", TPAMI 44, 2022): denoiser levels log-spaced from 49/255 down to `noise_sigma`, and
   /// gamma_k = (1 / prior_weight) (sigma_k / max(0.01, noise_sigma))^2 for a fidelity
   /// 0.5 ||A x - y||^2. The paper's weight, lambda there, is 0.23.
-  /// Throws error::InvalidArgument unless the weight and the noise are positive.
+  /// Throws error::InvalidArgument unless the weight and the noise are positive and finite.
   static HqsSchedule dpir(double noise_sigma, std::int64_t iterations, double prior_weight = 0.23);
 };
 
 struct HqsOptions {
-  HqsSchedule schedule;
+  HqsSchedule schedule = {};
   /// Every iterate is clamped to this range, if there is one.
-  ClampRange clamp_range;
+  ClampRange clamp_range = {};
   /// max_iterations is replaced by the length of the schedule.
   StoppingRules stopping = {};
 };
 
 /// Half-quadratic splitting: x <- prox_prior(prox_f(x, gamma_k), sigma_k^2), with a prior that
-/// denoises at level sqrt(step), such as PlugAndPlay::matched.
+/// denoises at level sqrt(step), such as PlugAndPlay::matched; one that does not follow the step
+/// (Prior::follows_step) is refused.
 template <FidelityLike Fidelity, PriorLike P>
 class HQS : public Solver {
  public:
   /// `fidelity` and `prior` must outlive the solver.
   HQS(const Fidelity& fidelity, const P& prior, HqsOptions options)
-      : Solver(rules(options)),
-        fidelity_(&fidelity),
-        prior_(&prior),
-        options_(std::move(options)) {}
+      : Solver(rules(options)), fidelity_(&fidelity), prior_(&prior), options_(std::move(options)) {
+    if (!follows_step(prior)) {
+      throw error::InvalidArgument(
+          "hqs: the prior has a level of its own, and the schedule has one for each iteration; use "
+          "a prior that follows the step, such as PlugAndPlay::matched");
+    }
+    if (options_.clamp_range) check_range(*options_.clamp_range, "hqs", "clamp_range");
+  }
 
   std::string name() const override { return "hqs"; }
   const HqsOptions& options() const { return options_; }
@@ -54,6 +60,12 @@ class HQS : public Solver {
           "hqs: the schedule needs as many denoiser levels as gammas, got " +
           std::to_string(schedule.denoiser_sigma.size()) + " and " +
           std::to_string(schedule.gamma.size()));
+    }
+    for (const double sigma : schedule.denoiser_sigma) {
+      check_positive(sigma, "hqs", "every denoiser_sigma of the schedule");
+    }
+    for (const double gamma : schedule.gamma) {
+      check_positive(gamma, "hqs", "every gamma of the schedule");
     }
     StoppingRules rules = options.stopping;
     rules.max_iterations = static_cast<std::int64_t>(schedule.gamma.size());

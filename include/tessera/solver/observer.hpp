@@ -20,7 +20,7 @@ struct Iteration {
   double gradient_time_s = 0;  ///< data step: gradient or proximal operator of the fidelity
   double prior_time_s = 0;     ///< prior step: the denoiser
   double elapsed_s = 0;        ///< since the run began, observers excluded
-  double relative_change = 0;  ///< ||x_new - x_old|| / ||x_new||
+  double relative_change = 0;  ///< ||x_new - x_old|| / ||x_new||, the largest over the batch
 };
 
 /// The two halves of an iteration: the data step, and the prior step (the denoiser).

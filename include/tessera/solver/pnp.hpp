@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/solver.hpp"
@@ -14,17 +15,19 @@ namespace tessera {
 
 struct PnPOptions {
   /// Gradient step, > 0. Convergence theory wants step <= 1 / ||A||^2
-  /// (LinearPhysics::norm_squared).
+  /// (LinearPhysics::norm_squared); above 2 / ||A||^2 iterates grow, which no solver checks, for
+  /// the norm costs applications of A.
   double step = 0.1;
   /// Noise level of the prior step in each iteration, intensities 0 to 1, for a prior that denoises
   /// at level sqrt(step), such as PlugAndPlay::matched; the last one stays. Falling levels
   /// (log_spaced) come further in as many iterations than a constant one. Empty: the prior is given
-  /// `step`.
+  /// `step`. Refused for a prior that does not follow the step (Prior::follows_step), such as
+  /// PlugAndPlay::fixed.
   std::vector<double> denoiser_sigma = {};
   /// Relaxation in (0, 2): x <- (1 - relaxation) x + relaxation * T(x).
   double relaxation = 1.0;
   /// Every iterate is clamped to this range, if there is one.
-  ClampRange clamp_range = std::pair{0.0, 1.0};
+  ClampRange clamp_range = {};
   StoppingRules stopping = {};
 };
 
@@ -40,28 +43,29 @@ class PnP : public Solver {
         fidelity_(&fidelity),
         prior_(&prior),
         options_(std::move(options)) {
-    check(options_);
+    check();
   }
 
   std::string name() const override { return "pnp"; }
   const PnPOptions& options() const { return options_; }
 
  private:
-  static void check(const PnPOptions& options) {
-    if (!(options.step > 0)) {
-      throw error::InvalidArgument("pnp: step must be positive, got " +
-                                   std::to_string(options.step));
+  void check() const {
+    check_positive(options_.step, "pnp", "step");
+    for (const double sigma : options_.denoiser_sigma) {
+      check_positive(sigma, "pnp", "every denoiser_sigma");
     }
-    for (const double sigma : options.denoiser_sigma) {
-      if (!(sigma > 0)) {
-        throw error::InvalidArgument("pnp: every denoiser_sigma must be positive, got " +
-                                     std::to_string(sigma));
-      }
+    if (!options_.denoiser_sigma.empty() && !follows_step(*prior_)) {
+      throw error::InvalidArgument(
+          "pnp: denoiser_sigma is given, and the prior has a level of its own; use one that "
+          "follows "
+          "the step, such as PlugAndPlay::matched");
     }
-    if (!(options.relaxation > 0 && options.relaxation < 2)) {
+    if (!(options_.relaxation > 0 && options_.relaxation < 2)) {
       throw error::InvalidArgument("pnp: relaxation must lie in (0, 2), got " +
-                                   std::to_string(options.relaxation));
+                                   std::to_string(options_.relaxation));
     }
+    if (options_.clamp_range) check_range(*options_.clamp_range, "pnp", "clamp_range");
   }
 
   Tensor do_step(const Tensor& x, std::int64_t index, StepTimes& times) const override {

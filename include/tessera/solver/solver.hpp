@@ -17,7 +17,8 @@ namespace tessera {
 /// ranks.
 struct StoppingRules {
   std::int64_t max_iterations = 10;
-  /// Stop once ||x_new - x_old|| <= relative_change * ||x_new||; 0: never.
+  /// Stop once ||x_new - x_old|| <= relative_change * ||x_new|| for every image of the batch, so
+  /// that a faint image is not stopped by a bright one; finite, >= 0; 0: never.
   double relative_change = 0;
   /// Stop after the iteration during which this much time has passed, observers excluded.
   double time_limit_s = std::numeric_limits<double>::infinity();
@@ -33,11 +34,12 @@ struct SolverState {
   Tensor x;                     ///< the last iterate
   std::int64_t iterations = 0;  ///< iterations done
   double elapsed_s = 0;         ///< observers excluded
-  /// ||x_new - x_old|| / ||x_new|| of the last iteration.
+  /// ||x_new - x_old|| / ||x_new|| of the last iteration, the largest over the images of the batch.
   double relative_change = std::numeric_limits<double>::infinity();
 };
 
-/// `x` is the last finite iterate if reason is not_finite.
+/// `x` is the last finite iterate if reason is not_finite: x0, after 0 iterations, if the first
+/// step fails already, as with data that are not finite.
 struct SolveResult : SolverState {
   StopReason reason = StopReason::max_iterations;
 };
@@ -51,7 +53,8 @@ class Solver {
   virtual std::string name() const = 0;
 
   /// Iterates from x0. Collective if the physics or the denoiser is distributed.
-  /// Throws error::InvalidArgument for rules that cannot work, error::RankFailure if a rank failed.
+  /// Throws error::InvalidArgument for an x0 that is not finite, error::RankFailure if a rank
+  /// failed.
   SolveResult solve(const Tensor& x0) const;
   SolveResult solve(const Tensor& x0, Observer& observer) const;
   /// Goes on from where an earlier run stood, as if it had never stopped: iterations and time count
@@ -63,6 +66,7 @@ class Solver {
   Tensor step(const Tensor& x, std::int64_t index = 0) const;
 
  protected:
+  /// Throws error::InvalidArgument for rules that cannot work.
   explicit Solver(StoppingRules rules);
 
   /// The two halves of a step; a method wraps each in timed().
@@ -104,6 +108,16 @@ concept GradientPriorLike = requires(const P& prior, const Tensor& x) {
   { prior.gradient(x) } -> std::convertible_to<Tensor>;
   { prior.communicator() } -> std::convertible_to<Communicator&>;
 };
+
+/// Prior::follows_step(), where the prior has it; other priors are taken to follow it.
+template <PriorLike P>
+bool follows_step(const P& prior) {
+  if constexpr (requires { prior.follows_step(); }) {
+    return prior.follows_step();
+  } else {
+    return true;
+  }
+}
 
 /// The ranks that must decide together when to stop: those that share the operators or, if each
 /// rank holds all of them, those that share the prior's work.
