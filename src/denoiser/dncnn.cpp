@@ -99,8 +99,15 @@ std::optional<double> DnCNN::memory_estimate(at::IntArrayRef shape) const {
   return pixels * 2 * static_cast<double>(architecture_.width);
 }
 
+bool DnCNN::is_trainable() const {
+  return network_->is_trainable();
+}
+
+void DnCNN::do_check(const Tensor& x, const std::string& who) const {
+  detail::check_channels(x, architecture_.channels, architecture_.dimensions, who);
+}
+
 Tensor DnCNN::do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const {
-  detail::check_channels(x, architecture_.channels, architecture_.dimensions, "dncnn.denoise");
   if (const auto engine = network_->engine_for(x)) {
     const Tensor input = x.to(at::kFloat).contiguous();
     return detail::Network::leave(engine->run(input).add_(input), x);

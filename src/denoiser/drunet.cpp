@@ -1,7 +1,6 @@
 #include "tessera/denoiser/drunet.hpp"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/pad.h>
 
 #include <algorithm>
 
@@ -15,22 +14,6 @@ namespace {
 
 std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
-}
-
-/// Repeats the border at the far end of each spatial dimension.
-Tensor extended(const Tensor& x, const std::vector<std::int64_t>& extents) {
-  std::vector<std::int64_t> pads;  // last dimension first, before and after
-  for (std::size_t axis = extents.size(); axis-- > 0;) {
-    pads.push_back(0);
-    pads.push_back(extents[axis] - x.size(static_cast<std::int64_t>(axis) + 2));
-  }
-  return at::pad(x, pads, "replicate");
-}
-
-/// The near end of each spatial dimension, of x's extents.
-Tensor cropped(Tensor result, const Tensor& x) {
-  for (std::int64_t axis = 2; axis < x.dim(); ++axis) result = result.narrow(axis, 0, x.size(axis));
-  return result;
 }
 
 /// Applies the network, taking its parameters in order. All in-place operations act on results of a
@@ -106,6 +89,10 @@ std::string DRUNet::engine_summary() const {
   return network_->engine_summary();
 }
 
+bool DRUNet::is_trainable() const {
+  return network_->is_trainable();
+}
+
 std::int64_t DRUNet::alignment() const {
   return std::int64_t{1} << (architecture_.widths.size() - 1);
 }
@@ -137,7 +124,7 @@ std::optional<std::int64_t> DRUNet::reach() const {
   return farthest;
 }
 
-std::vector<std::int64_t> DRUNet::accepted_extents(at::IntArrayRef spatial) const {
+std::vector<std::int64_t> DRUNet::extended_extents(at::IntArrayRef spatial) const {
   const std::int64_t grid = alignment();
   std::vector<std::int64_t> extents = spatial.vec();
   if (std::all_of(extents.begin(), extents.end(),
@@ -155,7 +142,7 @@ std::vector<std::int64_t> DRUNet::accepted_extents(at::IntArrayRef spatial) cons
 // current one.
 std::optional<double> DRUNet::memory_estimate(at::IntArrayRef shape) const {
   if (static_cast<std::int64_t>(shape.size()) != architecture_.dimensions + 2) return std::nullopt;
-  const std::vector<std::int64_t> extents = accepted_extents(shape.slice(2));
+  const std::vector<std::int64_t> extents = extended_extents(shape.slice(2));
   double pixels = static_cast<double>(shape[0]);
   for (const std::int64_t extent : extents) pixels *= static_cast<double>(extent);
   if (architecture_.dimensions == 2) {
@@ -175,20 +162,19 @@ std::optional<double> DRUNet::memory_estimate(at::IntArrayRef shape) const {
   return pixels * peak;
 }
 
+void DRUNet::do_check(const Tensor& x, const std::string& who) const {
+  detail::check_channels(x, architecture_.channels, architecture_.dimensions, who);
+}
+
 Tensor DRUNet::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
-  detail::check_channels(x, architecture_.channels, architecture_.dimensions, "drunet.denoise");
   Tensor input = at::cat({x, sigma.as_map(x)}, 1);
-  const std::vector<std::int64_t> extents = accepted_extents(x.sizes().slice(2));
-  if (at::IntArrayRef(extents) != x.sizes().slice(2)) input = extended(input, extents);
   if (const auto engine = network_->engine_for(input)) {
-    const Tensor result = engine->run(input.to(at::kFloat).contiguous());
-    return detail::Network::leave(cropped(result, x), x);
+    return detail::Network::leave(engine->run(input.to(at::kFloat).contiguous()), x);
   }
   const detail::Network::DeviceMode mode(*network_, input);
   input = network_->enter(input);
   const detail::Network::Parameters parameters = network_->parameters(input);
-  const Tensor result = Pass(architecture_, *parameters)(std::move(input));
-  return detail::Network::leave(cropped(result, x), x);
+  return detail::Network::leave(Pass(architecture_, *parameters)(std::move(input)), x);
 }
 
 }  // namespace tessera

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "engine/network.hpp"
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera::detail {
@@ -58,6 +59,7 @@ Network::Network(std::vector<Tensor> parameters, NetworkOptions options, Compile
         fmt::format("NetworkOptions: compute_type is {}, expected a floating type",
                     c10::toString(*options_.compute_type)));
   }
+  check_not_negative(options_.tile_tolerance, "NetworkOptions", "tile_tolerance");
   // Tensors made in inference mode can never take part in a graph; these may have to.
   const c10::InferenceMode normal(false);
   for (Tensor& parameter : parameters_) {
@@ -71,6 +73,12 @@ std::int64_t Network::parameter_count() const {
   return std::accumulate(
       parameters_.begin(), parameters_.end(), std::int64_t{0},
       [](std::int64_t sum, const Tensor& parameter) { return sum + parameter.numel(); });
+}
+
+bool Network::is_trainable() const {
+  return trainable_ &&
+         std::any_of(parameters_.begin(), parameters_.end(),
+                     [](const Tensor& parameter) { return parameter.requires_grad(); });
 }
 
 bool Network::needs_gradients(const Tensor& input) const {

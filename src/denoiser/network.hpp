@@ -33,6 +33,8 @@ class Network {
 
   const NetworkOptions& options() const { return options_; }
   std::int64_t parameter_count() const;
+  /// True if a parameter requires gradients, and did when the network was made.
+  bool is_trainable() const;
 
   /// The dtype to compute this image in.
   at::ScalarType compute_type(const Tensor& x) const;

@@ -1,16 +1,18 @@
 #include "tessera/denoiser/noise_level.hpp"
 
+#include <ATen/ops/aminmax.h>
 #include <ATen/ops/full.h>
 #include <fmt/format.h>
 
+#include <limits>
+
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
 
 NoiseLevel::NoiseLevel(double sigma) : number_(sigma) {
-  if (!(sigma >= 0)) {
-    throw error::InvalidArgument(fmt::format("NoiseLevel: sigma is {}, expected >= 0", sigma));
-  }
+  check_not_negative(sigma, "NoiseLevel", "sigma");
 }
 
 NoiseLevel::NoiseLevel(Tensor sigma) : values_(std::move(sigma)) {
@@ -42,6 +44,14 @@ void NoiseLevel::check_fits(const Tensor& x, const std::string& who) const {
         fmt::format("{}: sigma is {}, expected a number, one per image ([{}]) or a map ([{} or 1, "
                     "1, spatial...]) for x {}",
                     who, describe(values_), x.size(0), x.size(0), describe(x)));
+  }
+  const auto [low, high] = at::aminmax(values_.detach());  // NaN if any value is
+  const double smallest = low.item<double>();
+  const double largest = high.item<double>();
+  if (!(smallest >= 0 && largest < std::numeric_limits<double>::infinity())) {
+    throw error::InvalidArgument(
+        fmt::format("{}: sigma has values from {} to {}, expected finite numbers >= 0", who,
+                    smallest, largest));
   }
 }
 

@@ -1,7 +1,6 @@
 #include "tessera/denoiser/script_denoiser.hpp"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/pad.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -37,19 +36,6 @@ std::unique_ptr<const ScriptDenoiser::Program> load(const std::string& path, at:
                                 path.ends_with(".pt2") ? "AOTInductor package" : "TorchScript",
                                 cause(error)));
   }
-}
-
-/// Repeats the border at the far ends, up to multiples of `grid` and at least `minimum`.
-Tensor extended(const Tensor& x, std::int64_t grid, std::int64_t minimum) {
-  std::vector<std::int64_t> pads;  // last dimension first, before and after
-  for (std::int64_t axis = x.dim() - 1; axis >= 2; --axis) {
-    const std::int64_t wanted = std::max(x.size(axis), minimum);
-    pads.push_back(0);
-    pads.push_back((wanted + grid - 1) / grid * grid - x.size(axis));
-  }
-  const bool fits =
-      std::all_of(pads.begin(), pads.end(), [](std::int64_t pad) { return pad == 0; });
-  return fits ? x : at::pad(x, pads, "replicate");
 }
 
 }  // namespace
@@ -89,15 +75,25 @@ void ScriptDenoiser::declare(const ProbedReach& probed) {
   options_.alignment = std::lcm(options_.alignment, *probed.alignment);
 }
 
-Tensor ScriptDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
-  if (x.device() != options_.device) {
-    throw error::ShapeMismatch(
-        fmt::format("script.denoise: x is {}, expected it on {}, where {} is", describe(x),
-                    options_.device.str(), path_));
+std::vector<std::int64_t> ScriptDenoiser::extended_extents(at::IntArrayRef spatial) const {
+  std::vector<std::int64_t> extents = spatial.vec();
+  const std::int64_t grid = options_.alignment;
+  for (std::int64_t& extent : extents) {
+    extent = (std::max(extent, options_.minimum_extent) + grid - 1) / grid * grid;
   }
+  return extents;
+}
+
+void ScriptDenoiser::do_check(const Tensor& x, const std::string& who) const {
+  if (x.device() != options_.device) {
+    throw error::ShapeMismatch(fmt::format("{}: x is {}, expected it on {}, where {} is", who,
+                                           describe(x), options_.device.str(), path_));
+  }
+}
+
+Tensor ScriptDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
   const auto enter = [&](const Tensor& image) {
-    return extended(image.to(options_.compute_type), options_.alignment, options_.minimum_extent)
-        .contiguous();
+    return image.to(options_.compute_type).contiguous();
   };
   std::vector<Tensor> inputs;
   if (options_.level == LevelInput::channel) {
@@ -107,7 +103,7 @@ Tensor ScriptDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) cons
   }
   if (options_.level == LevelInput::argument) {
     const Tensor level = sigma.broadcastable(x);
-    inputs.push_back(sigma.is_map() ? enter(level) : level.to(options_.compute_type));
+    inputs.push_back(enter(level));
   }
   Tensor result;
   try {
@@ -120,9 +116,6 @@ Tensor ScriptDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) cons
       result.sizes().slice(2) != inputs[0].sizes().slice(2)) {
     throw error::ShapeMismatch(fmt::format("script.denoise: {} makes {} of an image that is {}",
                                            path_, describe(result), describe(inputs[0])));
-  }
-  for (std::int64_t axis = 2; axis < x.dim(); ++axis) {
-    result = result.narrow(axis, 0, x.size(axis));
   }
   return result.to(x.scalar_type()).contiguous();
 }

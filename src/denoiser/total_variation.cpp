@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "total_variation_dual.hpp"
 
@@ -46,12 +47,11 @@ Solved solve_one(const Tensor& z, const Tensor& weight, const TotalVariationOpti
 }  // namespace
 
 TotalVariation::TotalVariation(TotalVariationOptions options) : options_(options) {
-  if (!(options.weight_per_sigma >= 0) || !(options.relative_gap >= 0) ||
-      options.max_iterations < 1) {
-    throw error::InvalidArgument(
-        fmt::format("TotalVariation: weight_per_sigma {}, relative_gap {}, max_iterations {}; "
-                    "expected >= 0, >= 0, >= 1",
-                    options.weight_per_sigma, options.relative_gap, options.max_iterations));
+  check_not_negative(options.weight_per_sigma, "TotalVariation", "weight_per_sigma");
+  check_not_negative(options.relative_gap, "TotalVariation", "relative_gap");
+  if (options.max_iterations < 1) {
+    throw error::InvalidArgument(fmt::format(
+        "TotalVariation: max_iterations is {}, expected at least 1", options.max_iterations));
   }
 }
 

@@ -15,6 +15,7 @@
 #include "image_packet.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/tensor_view.hpp"
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tile_geometry.hpp"
 
@@ -24,6 +25,7 @@ namespace tessera {
 struct TiledDenoiser::Layout {
   TilePlan plan;
   std::vector<std::int64_t> own;            // tiles of this rank
+  std::vector<Window> windows;              // of this rank's tiles
   std::vector<Tensor> weights;              // of this rank's tiles; undefined: all ones
   std::vector<std::vector<Interval>> kept;  // per tile and axis, the pixels it contributes to
   std::vector<std::int64_t> offset;  // per tile, where its elements begin in the gathered buffer
@@ -38,42 +40,45 @@ namespace {
 
 using detail::Extents;
 
-/// Pixels `interval` of `axis`; outside of the image, reflected ones.
-Tensor pixels_along(const Tensor& x, std::int64_t axis, const Interval& interval) {
+/// Pixels `interval` of `axis`; outside of the image, reflected ones or the border's.
+Tensor pixels_along(const Tensor& x, std::int64_t axis, const Interval& interval, Border border) {
   const std::int64_t extent = x.size(axis);
   if (interval.begin >= 0 && interval.end <= extent)
     return x.narrow(axis, interval.begin, interval.length());
   Extents source;
   for (std::int64_t i = interval.begin; i < interval.end; ++i) {
     const std::int64_t inside = i < 0 ? -i : i;
-    source.push_back(inside < extent ? inside : 2 * (extent - 1) - inside);
+    const std::int64_t beyond = border == Border::clamp ? extent - 1 : 2 * (extent - 1) - inside;
+    source.push_back(inside < extent ? inside : beyond);
   }
   return x.index_select(axis,
                         at::tensor(source, at::TensorOptions().dtype(at::kLong)).to(x.device()));
 }
 
-Tensor window_of(const Tensor& x, const Tile& tile) {
+using Box = std::vector<Interval>;
+
+Tensor pixels_of(const Tensor& x, const Box& box, Border border) {
   Tensor part = x;
-  for (std::size_t axis = 0; axis < tile.axes.size(); ++axis) {
-    part = pixels_along(part, static_cast<std::int64_t>(axis) + 2, tile.axes[axis].window);
+  for (std::size_t axis = 0; axis < box.size(); ++axis) {
+    part = pixels_along(part, static_cast<std::int64_t>(axis) + 2, box[axis], border);
   }
   return part;
 }
 
-/// The same window of every tile's part of the batch: images are stacked tile by tile.
-Tensor windows_of(const Tensor& x, const std::vector<const Tile*>& tiles) {
-  if (tiles.size() == 1) return window_of(x, *tiles.front()).contiguous();
+/// Windows of one shape, of all images of the batch: stacked window by window.
+Tensor windows_of(const Tensor& x, const std::vector<const Box*>& boxes, Border border) {
+  if (boxes.size() == 1) return pixels_of(x, *boxes.front(), border).contiguous();
   TensorList parts;
-  for (const Tile* tile : tiles) parts.push_back(window_of(x, *tile));
+  for (const Box* box : boxes) parts.push_back(pixels_of(x, *box, border));
   return at::cat(parts, 0);
 }
 
-NoiseLevel level_of(const NoiseLevel& sigma, const Tensor& x,
-                    const std::vector<const Tile*>& tiles) {
+NoiseLevel level_of(const NoiseLevel& sigma, const Tensor& x, const std::vector<const Box*>& boxes,
+                    Border border) {
   if (sigma.is_number()) return sigma;
-  if (sigma.is_map()) return NoiseLevel(windows_of(sigma.as_map(x), tiles));
+  if (sigma.is_map()) return NoiseLevel(windows_of(sigma.as_map(x), boxes, border));
   return NoiseLevel(
-      sigma.broadcastable(x).reshape(-1).repeat({static_cast<std::int64_t>(tiles.size())}));
+      sigma.broadcastable(x).reshape(-1).repeat({static_cast<std::int64_t>(boxes.size())}));
 }
 
 /// The box `kept` of an image whose first pixel is `origin`.
@@ -119,10 +124,7 @@ void check_options(const Denoiser& denoiser, const TilingOptions& options, bool 
   const std::string who = "TiledDenoiser(" + denoiser.name() + ")";
   detail::check_at_least(options.max_batch_size, 0, "max_batch_size", who);
   detail::check_at_least(options.ranks, 0, "ranks", who);
-  if (!(options.memory_limit_bytes >= 0)) {
-    throw error::InvalidArgument(fmt::format("{}: memory_limit_bytes is {}, expected at least 0",
-                                             who, options.memory_limit_bytes));
-  }
+  check_not_negative(options.memory_limit_bytes, who, "memory_limit_bytes");
   if (plans_itself && options.tiling == Tiling::exact && !denoiser.reach()) {
     throw error::InvalidArgument(
         fmt::format("{}: an exact tiling needs a denoiser with a reach; a pixel of {} may depend "
@@ -185,7 +187,7 @@ const TiledDenoiser::Layout& TiledDenoiser::layout(const Tensor& x) const {
   std::shared_ptr<const Layout>& entry = layouts_[describe(x)];
   if (entry) return *entry;
   auto made = std::make_shared<Layout>(
-      Layout{plan(x.sizes(), x.element_size()), {}, {}, {}, {}, {}, {}, 0, 0, false});
+      Layout{plan(x.sizes(), x.element_size()), {}, {}, {}, {}, {}, {}, {}, 0, 0, false});
   const int ranks = communicator_->size();
   const Partition partition = made->plan.assign(ranks);
   const std::vector<Tile>& tiles = made->plan.tiles();
@@ -213,6 +215,7 @@ const TiledDenoiser::Layout& TiledDenoiser::layout(const Tensor& x) const {
   }
   made->own = partition.of(communicator_->rank());
   for (const std::int64_t tile : made->own) {
+    made->windows.push_back(window_of(made->plan, tiles[static_cast<std::size_t>(tile)]));
     made->weights.push_back(weights_of(tiles[static_cast<std::size_t>(tile)], options_.window, x));
   }
   made->signature = fingerprint(made->plan, partition, options_.window);
@@ -242,27 +245,29 @@ Tensor TiledDenoiser::denoise_own_tiles(const Tensor& x, const NoiseLevel& sigma
   Tensor mine = at::empty({elements}, x.options().requires_grad(false));
 
   // Tiles of equal windows together, each group in the plan's order.
-  std::map<Extents, std::vector<std::size_t>> groups;
+  std::map<std::pair<Extents, bool>, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < layout.own.size(); ++i) {
-    groups[layout.plan.tiles()[static_cast<std::size_t>(layout.own[i])].window_shape()].push_back(
-        i);
+    Extents extents;
+    for (const Interval& along : layout.windows[i].box) extents.push_back(along.length());
+    groups[{extents, layout.windows[i].is_extended}].push_back(i);
   }
-  for (const auto& [shape, members] : groups) {
+  const Border border = layout.plan.border();
+  for (const auto& [kind, members] : groups) {
     const Tile& first = layout.plan.tiles()[static_cast<std::size_t>(layout.own[members.front()])];
     const auto most = static_cast<std::size_t>(
         std::min(batch_size(x, first), static_cast<std::int64_t>(members.size())));
     for (std::size_t begin = 0; begin < members.size(); begin += most) {
       const std::size_t end = std::min(members.size(), begin + most);
-      std::vector<const Tile*> batch;
-      for (std::size_t i = begin; i < end; ++i) {
-        batch.push_back(&layout.plan.tiles()[static_cast<std::size_t>(layout.own[members[i]])]);
-      }
-      const Tensor denoised = denoiser_->denoise(windows_of(x, batch), level_of(sigma, x, batch));
+      std::vector<const Box*> batch;
+      for (std::size_t i = begin; i < end; ++i) batch.push_back(&layout.windows[members[i]].box);
+      const Tensor windows = windows_of(x, batch, border);
+      const NoiseLevel level = level_of(sigma, x, batch, border);
+      const Tensor denoised = kind.second ? denoiser_->denoise_window(windows, level)
+                                          : denoiser_->denoise(windows, level);
       for (std::size_t i = begin; i < end; ++i) {
         const auto tile = static_cast<std::size_t>(layout.own[members[i]]);
         Extents origin;
-        for (const TileAxis& axis : layout.plan.tiles()[tile].axes)
-          origin.push_back(axis.window.begin);
+        for (const Interval& along : layout.windows[members[i]].box) origin.push_back(along.begin);
         const auto place = static_cast<std::int64_t>(i - begin);
         Tensor part =
             box_of(denoised.narrow(0, place * x.size(0), x.size(0)), layout.kept[tile], origin);
@@ -276,16 +281,27 @@ Tensor TiledDenoiser::denoise_own_tiles(const Tensor& x, const NoiseLevel& sigma
   return mine;
 }
 
+void TiledDenoiser::check_gradients(const Tensor& x, const NoiseLevel& sigma,
+                                    const std::string& who) const {
+  if (communicator_->size() == 1 || !at::GradMode::is_enabled()) return;
+  const char* differentiated = x.requires_grad()           ? "x"
+                               : sigma.requires_grad()     ? "sigma"
+                               : denoiser_->is_trainable() ? "a parameter of the denoiser"
+                                                           : nullptr;
+  if (differentiated == nullptr) return;
+  throw error::InvalidArgument(
+      fmt::format("{}: cannot be differentiated over several ranks, and {} requires gradients; "
+                  "detach it, disable gradients or use one rank",
+                  who, differentiated));
+}
+
 Tensor TiledDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
   const std::string who = name() + ".denoise";
   const Layout* layout_of_x = nullptr;
   Tensor mine;
   std::exception_ptr failure;
   try {
-    if (communicator_->size() > 1 && at::GradMode::is_enabled() && x.requires_grad()) {
-      throw error::InvalidArgument(
-          who + ": cannot be differentiated over several ranks; detach x or use one rank");
-    }
+    check_gradients(x, sigma, who);
     layout_of_x = &layout(x);
     mine = denoise_own_tiles(x, sigma, *layout_of_x);
   } catch (...) {

@@ -84,14 +84,37 @@ TilePlan TiledDenoiser::plan_by_options(at::IntArrayRef image_shape,
         1, static_cast<std::int64_t>(options_.memory_limit_bytes /
                                      (elements * static_cast<double>(bytes_per_element))));
   }
-  // An image that is short along one axis is padded as a whole: no cut reproduces that.
-  const bool is_short = std::any_of(shape.begin(), shape.end(),
+  // An image that stays short along one axis may be treated otherwise: no cut reproduces that.
+  const Extents extended = denoiser_->extended_extents(shape);
+  const bool is_short = std::any_of(extended.begin(), extended.end(),
                                     [&](std::int64_t n) { return n < even.minimum_window; });
   if (exact && is_short) {
     even.ranks = 1;
     even.minimum_tiles = 1;
   }
   return TilePlan::even(shape, even);
+}
+
+// The window ends where the extended image ends, or on the denoiser's grid.
+TiledDenoiser::Window TiledDenoiser::window_of(const TilePlan& plan, const Tile& tile) const {
+  Window window;
+  const bool clamps = plan.border() == Border::clamp;
+  const std::int64_t grid = denoiser_->alignment();
+  const std::int64_t minimum = detail::round_up(denoiser_->minimum_extent(), grid);
+  const Extents extended = denoiser_->extended_extents(plan.shape());
+  window.is_extended = clamps;
+  for (std::size_t axis = 0; axis < tile.axes.size(); ++axis) {
+    Interval along = tile.axes[axis].window;
+    if (clamps) {
+      const std::int64_t length = std::max(detail::round_up(along.length(), grid), minimum);
+      along.end = std::min(plan.shape()[axis], along.begin + length);
+      if (along.end == plan.shape()[axis]) along.end = extended[axis];
+    }
+    window.is_extended =
+        window.is_extended && along.length() % grid == 0 && along.length() >= minimum;
+    window.box.push_back(along);
+  }
+  return window;
 }
 
 bool TiledDenoiser::is_exact(const TilePlan& plan) const {
@@ -103,9 +126,10 @@ bool TiledDenoiser::is_exact(const TilePlan& plan) const {
       least_context(plan) < *denoiser_->reach())
     return false;
   return std::all_of(plan.tiles().begin(), plan.tiles().end(), [&](const Tile& tile) {
-    return std::all_of(tile.axes.begin(), tile.axes.end(), [&](const TileAxis& axis) {
-      return axis.window.begin % denoiser_->alignment() == 0 &&
-             axis.window.length() >= denoiser_->minimum_extent();
+    const Window window = window_of(plan, tile);
+    return std::all_of(window.box.begin(), window.box.end(), [&](const Interval& along) {
+      return along.begin % denoiser_->alignment() == 0 &&
+             along.length() >= denoiser_->minimum_extent();
     });
   });
 }

@@ -1,5 +1,8 @@
 #include <ATen/ops/ones.h>
 
+#include <cmath>
+#include <limits>
+
 #include "catch.hpp"
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
@@ -41,6 +44,24 @@ TEST_CASE("Levels that do not fit the image are refused, naming both") {
   CHECK_THROWS_AS(denoiser.denoise(x, test::indexed({2, 1, 4, 4}).abs()), error::ShapeMismatch);
   CHECK_THROWS_AS(denoiser.denoise(x, test::indexed({2, 3, 4, 5}).abs()), error::ShapeMismatch);
   CHECK_THROWS_AS(NoiseLevel(-0.1), error::InvalidArgument);
+  CHECK_THROWS_AS(NoiseLevel(std::nan("")), error::InvalidArgument);
+  CHECK_THROWS_AS(NoiseLevel(std::numeric_limits<double>::infinity()), error::InvalidArgument);
   CHECK_THROWS_AS(NoiseLevel(Tensor()), error::ShapeMismatch);
   CHECK_THROWS_AS(NoiseLevel(per_image).number(), error::InvalidArgument);
+}
+
+TEST_CASE("Levels given as tensors are checked as numbers are") {
+  const test::Dimmer denoiser;
+  for (const double wrong : {-0.1, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kHalf}) {
+      Tensor levels = per_image.to(type).clone();
+      levels[1] = wrong;
+      CHECK_THROWS_AS(denoiser.denoise(x, levels), error::InvalidArgument);
+      Tensor levels_map = map.to(type).clone();
+      levels_map[1][0][3][4] = wrong;
+      CHECK_THROWS_WITH(denoiser.denoise(x, levels_map),
+                        test::contains("dimmer.denoise: sigma has values from"));
+    }
+  }
+  CHECK_NOTHROW(denoiser.denoise(x, per_image.clone().requires_grad_(true)));
 }

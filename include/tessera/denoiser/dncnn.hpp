@@ -47,8 +47,10 @@ class DnCNN : public Denoiser {
   /// The depth: each convolution looks one pixel further.
   std::optional<std::int64_t> reach() const override { return architecture_.depth; }
   std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
+  bool is_trainable() const override;
 
  private:
+  void do_check(const Tensor& x, const std::string& who) const override;
   Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
 
   DnCNNArchitecture architecture_;

@@ -57,13 +57,13 @@ class DRUNet : public Denoiser {
   std::optional<std::int64_t> reach() const override;
   /// The pixel size of the coarsest scale, m.
   std::int64_t alignment() const override;
-  /// Below 64 the size rule is another.
-  std::int64_t minimum_extent() const override { return 64; }
+  std::vector<std::int64_t> extended_extents(at::IntArrayRef spatial) const override;
+  bool is_trainable() const override;
   std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
 
  private:
+  void do_check(const Tensor& x, const std::string& who) const override;
   Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
-  std::vector<std::int64_t> accepted_extents(at::IntArrayRef spatial) const;
 
   DRUNetArchitecture architecture_;
   std::shared_ptr<const detail::Network> network_;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/denoiser/reach_probe.hpp"
@@ -30,7 +31,7 @@ struct ScriptOptions {
   /// The network's grid: images are extended at their far ends to multiples of it by repeating the
   /// border, and the result cropped.
   std::int64_t alignment = 1;
-  /// Images at least this long, extended alike.
+  /// The shortest image that the network takes: shorter ones are extended alike.
   std::int64_t minimum_extent = 1;
 
   at::ScalarType compute_type = at::kFloat;  ///< the type of the network's weights
@@ -59,6 +60,7 @@ class ScriptDenoiser : public Denoiser {
   std::optional<std::int64_t> reach() const override { return options_.reach; }
   std::int64_t alignment() const override { return options_.alignment; }
   std::int64_t minimum_extent() const override { return options_.minimum_extent; }
+  std::vector<std::int64_t> extended_extents(at::IntArrayRef spatial) const override;
 
   /// States what probe_reach(denoiser) found: the reach, and the least common multiple of both
   /// alignments. If one of them was not found the reach stays as it was. Not while other threads
@@ -69,6 +71,7 @@ class ScriptDenoiser : public Denoiser {
   class Program;
 
  private:
+  void do_check(const Tensor& x, const std::string& who) const override;
   Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
 
   std::string path_;

@@ -47,9 +47,16 @@ struct TilingOptions {
 ///
 /// Each rank denoises its tiles and weighs them; one all-gather of the weighted tiles completes the
 /// image on every rank, which adds them up in the plan's order. So, for a given plan, the result
-/// does not depend on the number of ranks. What is gathered is each tile's core with its half of
-/// the blended regions: the image once, and the blended regions once more, about half of what an
-/// all-reduce of images moves.
+/// does not depend on the number of ranks. A denoiser's rule for extending images
+/// (Denoiser::extended_extents) is applied to the whole image, whatever the tiling: windows that
+/// end at the image's border go on into the extension, others are taken as they are. Peer's tiling
+/// alone has each window extended by itself, as deepinv's has. What is gathered is each tile's core
+/// with its half of the blended regions: the image once, and the blended regions once more, about
+/// half of what an all-reduce of images moves.
+///
+/// Differentiable on one rank. Collectives are not: on several ranks an image, a level or
+/// parameters that require gradients, while gradients are enabled, are refused with the same error
+/// on all ranks.
 class TiledDenoiser : public Denoiser {
  public:
   /// Plans for an image's spatial extents. The same on every rank.
@@ -75,6 +82,7 @@ class TiledDenoiser : public Denoiser {
   std::optional<std::int64_t> reach() const override;
   std::int64_t alignment() const override;
   std::int64_t minimum_extent() const override;
+  bool is_trainable() const override { return denoiser_->is_trainable(); }
   std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
   Communicator& communicator() const override { return *communicator_; }
 
@@ -98,10 +106,17 @@ class TiledDenoiser : public Denoiser {
 
  private:
   struct Layout;
+  /// What the denoiser is given for one tile.
+  struct Window {
+    std::vector<Interval> box;  // per axis; may reach out of the image
+    bool is_extended = false;   // as the whole image is
+  };
 
   /// Collective: one all-gather.
   Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
   const Layout& layout(const Tensor& x) const;
+  Window window_of(const TilePlan& plan, const Tile& tile) const;
+  void check_gradients(const Tensor& x, const NoiseLevel& sigma, const std::string& who) const;
   Tensor denoise_own_tiles(const Tensor& x, const NoiseLevel& sigma, const Layout& layout) const;
   std::int64_t batch_size(const Tensor& x, const Tile& tile) const;
   TilePlan plan_by_options(at::IntArrayRef image_shape, std::int64_t bytes_per_element) const;
