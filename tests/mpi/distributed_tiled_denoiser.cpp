@@ -1,10 +1,16 @@
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/equal.h>
+
+#include <cmath>
 
 #include "catch.hpp"
 #include "distributed_parts.hpp"
 #include "failures.hpp"
+#include "networks.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/denoiser/dncnn.hpp"
+#include "tessera/denoiser/drunet.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "world.hpp"
 
@@ -126,4 +132,64 @@ TEST_CASE("images and plans that differ between ranks are noticed on all") {
               test::indexed({2, 1, 20, 16}),
               rank == 1 ? NoiseLevel(at::tensor({0.1, 0.2, 0.3}, at::kDouble)) : NoiseLevel(0.1));
         }).rank() == 1);
+  CHECK(test::failure_of([&] {
+          tiles.denoise(test::indexed({2, 1, 20, 16}),
+                        at::tensor({0.1, rank == 1 ? std::nan("") : 0.2}, at::kDouble));
+        }).rank() == 1);
+}
+
+TEST_CASE("images of every size give the picture of one rank") {
+  // Sides below 64 that are no multiples of 8 or 16, where DRUNet's rule for sizes changes.
+  const auto drunet =
+      std::make_shared<DRUNet>(test::sine_weights(test::drunet_keys(1, {2, 2, 2, 2}, 1)));
+  for (const Shape& extents :
+       {Shape{96, 60}, {60, 96}, {44, 75}, {80, 9}, {40, 72}, {31, 63}, {64, 70}}) {
+    const Tensor x = test::indexed({1, 1, extents[0], extents[1]});
+    const Tensor untiled = drunet->denoise(x, 0.2);
+    const TiledDenoiser exact(drunet, test::world(), {.tiling = Tiling::exact});
+    const TiledDenoiser even(drunet, test::world(), {.context = *drunet->reach(), .blend = 8});
+    CAPTURE(extents[0], extents[1]);
+    CHECK(relative_error(exact.denoise(x, 0.2), untiled) < 1e-12);
+    CHECK(relative_error(even.denoise(x, 0.2), untiled) < 1e-12);
+  }
+}
+
+TEST_CASE(
+    "gradients over several ranks are refused, whatever asks for them; on one rank they flow") {
+  const bool several = test::world()->size() > 1;
+  const Tensor x = test::indexed({1, 1, 48, 40});
+  const auto weights = [](bool trainable) {
+    StateDict all = test::sine_weights(test::drunet_keys(1, {2, 2}, 1));
+    if (trainable) all.begin()->second.requires_grad_(true);
+    return all;
+  };
+  const auto refuses = [&](const DenoiserPtr& denoiser, const Tensor& image,
+                           const NoiseLevel& sigma, const std::string& what) {
+    const TiledDenoiser tiles(denoiser, test::world(), {.context = 8, .blend = 4});
+    if (!several) {
+      CHECK(tiles.denoise(image, sigma).requires_grad());
+      return;
+    }
+    const error::RankFailure failure = test::failure_of([&] { tiles.denoise(image, sigma); });
+    CHECK_THAT(failure.what(), test::contains(what + " requires gradients"));
+    const at::NoGradGuard no_gradients;
+    CHECK_FALSE(tiles.denoise(image, sigma).requires_grad());
+  };
+  const auto plain = std::make_shared<DRUNet>(weights(false));
+  const auto trainable = std::make_shared<DRUNet>(weights(true));
+  const Tensor level = at::tensor({0.1}, at::kDouble).requires_grad_(true);
+  const Tensor map = test::indexed({1, 1, 48, 40}).abs().requires_grad_(true);
+  CHECK(trainable->is_trainable());
+  CHECK_FALSE(plain->is_trainable());
+  refuses(plain, x.clone().requires_grad_(true), 0.1, "x");
+  refuses(plain, x, level, "sigma");
+  refuses(plain, x, map, "sigma");
+  refuses(trainable, x, 0.1, "a parameter of the denoiser");
+  // A tiled denoiser of a tiled one, and another network.
+  refuses(std::make_shared<TiledDenoiser>(trainable, self_communicator(),
+                                          TilingOptions{.context = 8, .blend = 4}),
+          x, 0.1, "a parameter of the denoiser");
+  StateDict dncnn = test::sine_weights(test::dncnn_keys(1, 3, 3, true));
+  dncnn.at("in_conv.bias").requires_grad_(true);
+  refuses(std::make_shared<DnCNN>(dncnn), x, 0.1, "a parameter of the denoiser");
 }
