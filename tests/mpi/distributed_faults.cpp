@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -360,4 +361,21 @@ TEST_CASE("a rank that wants to stop stops all, whether the operators are shared
     CHECK(result.reason == StopReason::observer);
     test::check_in_step();
   }
+}
+
+TEST_CASE("a start that is not finite on one rank is refused on all") {
+  const int last = test::world()->size() - 1;
+  const Tensor truth = test::indexed({1, 1, 24, 20});
+  const auto shared = std::make_shared<DistributedPhysics>(
+      2, [&](std::int64_t) { return std::make_unique<TrappedOperator>(none(), none()); },
+      test::world());
+  const L2 fidelity(shared, shared->forward(truth), truth);
+  const PlugAndPlay prior = PlugAndPlay::fixed(std::make_shared<test::LocalDenoiser>(1), 0.1);
+  Tensor x0 = truth.clone();
+  if (test::world()->rank() == last) x0[0][0][23][19] = std::nan("");
+  const error::RankFailure failure = test::failure_of([&] { PnP(fidelity, prior).solve(x0); });
+  CHECK(failure.rank() == last);
+  CHECK_THAT(failure.what(), test::contains("x0 has 1 of 480 values that are not finite") &&
+                                 test::contains("at [0, 0, 23, 19]"));
+  test::check_in_step();
 }
