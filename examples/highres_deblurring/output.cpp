@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "digest.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/image.hpp"
@@ -24,7 +25,7 @@ tessera::Settings configuration(const Options& options, const Outcome& outcome) 
           {"image_size", options.image_size},
           {"num_operators", options.num_operators},
           {"noise_level", options.noise_level},
-          {"seed", static_cast<std::int64_t>(options.seed)},
+          {"seed", options.seed},
           {"solver", options.solver},
           {"fidelity", options.fidelity},
           {"prior", options.prior},
@@ -56,7 +57,9 @@ tessera::RunDescription description(const Options& options, const Outcome& outco
   tessera::RunDescription description;
   description.configuration = configuration(options, outcome);
   description.totals = {{"setup_time_sec", outcome.setup_s}};
-  description.more = {{"arguments", options.arguments}, {"norm_squared", outcome.norm_squared}};
+  description.more = {{"arguments", options.arguments},
+                      {"inputs", digests_of_inputs(options)},
+                      {"norm_squared", outcome.norm_squared}};
   description.plan = outcome.plan;
   description.tiling = outcome.tiling;
   description.operators_per_rank = outcome.operators_per_rank;

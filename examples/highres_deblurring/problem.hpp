@@ -8,6 +8,9 @@
 /// The high-resolution deblurring problem: a photograph, and directional Gaussian blurs of it.
 /// Every function is local: each rank makes the same truth, and only the operators it is asked for.
 
+/// Goes up whenever the same seed gives other noise: a checkpoint of other noise is of another run.
+constexpr int noise_generator_version = 2;
+
 /// The image to recover, (1, 3, H, W) with larger side options.image_size: from the .npy file, the
 /// photograph (bicubic, antialiased), or a synthetic scene. Sets options.image_size to the larger
 /// side of a .npy truth, unless it was given.

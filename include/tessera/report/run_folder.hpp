@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,9 +16,10 @@
 
 namespace tessera {
 
-/// A value of a configuration or of a total.
-using SettingValue = std::variant<bool, std::int64_t, double, std::string,
-                                  std::vector<std::int64_t>, std::vector<std::string>>;
+/// A value of a configuration or of a total; a map is written as an object.
+using SettingValue =
+    std::variant<bool, std::int64_t, std::uint64_t, double, std::string, std::vector<std::int64_t>,
+                 std::vector<std::string>, std::map<std::string, std::string>>;
 using Settings = std::vector<std::pair<std::string, SettingValue>>;
 
 /// What is told about a run beside its measurements. All of it may be left out.
