@@ -22,11 +22,14 @@ class Planner {
 
  private:
   const std::vector<std::int64_t>& shape(const Options& options);
-  const tessera::DenoiserPtr& network(const Options& options);
+  struct Network {
+    tessera::DenoiserPtr denoiser;
+    std::string weights;  ///< the file it was read from
+  };
+  const Network& network(const Options& options);
 
   std::map<std::string, std::vector<std::int64_t>> shapes_;
-  std::map<std::string, tessera::DenoiserPtr> networks_;
-  std::map<std::string, double> weight_bytes_;
+  std::map<std::string, Network> networks_;
 };
 
 /// Why the machine cannot hold the row; empty if it can.

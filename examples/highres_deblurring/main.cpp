@@ -1,19 +1,26 @@
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "grid.hpp"
 #include "options.hpp"
 #include "output.hpp"
-#include "parts.hpp"
-#include "problem.hpp"
+#include "process.hpp"
+#include "rank_plan.hpp"
 #include "restart.hpp"
 #include "run.hpp"
 #include "scaling.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/program.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/report/report.hpp"
 #ifdef TESSERA_EXAMPLE_MPI
@@ -22,13 +29,20 @@
 
 namespace {
 
+/// "PSNR 33.21 dB, SSIM 0.9041", as far as they are defined.
+std::string quality(const tessera::MetricsRow& row) {
+  std::string text = fmt::format("PSNR {:.2f} dB", row.psnr);
+  if (std::isfinite(row.ssim)) text += fmt::format(", SSIM {:.4f}", row.ssim);
+  return text;
+}
+
 void print_outcome(const Options& options, const Outcome& outcome) {
   if (!outcome.tiling.empty()) fmt::print("{}\n", outcome.tiling);
-  const tessera::MetricsRow& last = outcome.recorder->rows().back();
   fmt::print("{} after {} iterations, {:.1f} s (set-up {:.1f} s): {}\n",
              options.prior == "red" ? options.prior : options.solver, outcome.result.iterations,
              outcome.result.elapsed_s, outcome.setup_s, tessera::to_string(outcome.result.reason));
-  fmt::print("PSNR {:.2f} dB, SSIM {:.4f}\n", last.psnr, last.ssim);
+  const std::vector<tessera::MetricsRow>& rows = outcome.recorder->rows();
+  if (!rows.empty()) fmt::print("{}\n", quality(rows.back()));
   fmt::print(
       "Results: {0}/preview.png, {0}/reconstruction.png, {0}/metrics.csv, {0}/summary.json{1}\n",
       options.out, options.no_report ? "" : fmt::format(", {}/report.html", options.out));
@@ -39,6 +53,13 @@ void print_interruption(const Options& options, const Outcome& outcome) {
              "highres_deblurring: stopped by a signal after iteration {}; the same command with "
              "--resume goes on from {}\n",
              outcome.result.iterations, checkpoint_path(options.out));
+}
+
+void print_divergence(const Options& options, const Outcome& outcome) {
+  fmt::print(stderr,
+             "highres_deblurring: iteration {} was not finite; {} holds the results of the {} "
+             "before it\n",
+             outcome.result.iterations + 1, options.out, outcome.result.iterations);
 }
 
 void report_on(const Options& options) {
@@ -59,41 +80,64 @@ bool has_option(int argc, char** argv, const std::string& option) {
   return false;
 }
 
-/// Plans a run: without MPI, because this is done where none can be launched.
-int plan_main(int argc, char** argv) {
-  if (!is_first_of_launcher()) return 0;
-  Options options;
-  if (const auto code = parse(argc, argv, true, options)) return *code;
-  return tessera::run_guarded(*tessera::self_communicator(), "highres_deblurring", [&] {
-    fmt::print("{}", plan_run(options));
-    return 0;
-  });
+/// What the program is asked to do.
+int plan(Options& options) {
+  fmt::print("{}", plan_run(options));
+  return 0;
 }
 
-int grid_main(int argc, char** argv) {
-  if (is_launched_by_mpi()) {
-    if (is_first_of_launcher()) {
-      fmt::print(stderr,
-                 "highres_deblurring: --config starts the ranks of each row itself: run it "
-                 "without mpiexec or srun\n");
-    }
-    return 1;
+int refuse_grid_under_mpi(bool is_root) {
+  if (is_root) {
+    fmt::print(stderr,
+               "highres_deblurring: --config starts the ranks of each row itself: run it "
+               "without mpiexec or srun\n");
   }
-  Options options;
-  if (const auto code = parse(argc, argv, true, options)) return *code;
-  return run_grid(options);
+  return 1;
 }
 
-/// Reads the command line on every rank. If it ends the program on one, it ends it on all.
+/// Grids, plans, --help: without MPI, because these are done where none can be launched.
+int local_main(int argc, char** argv) {
+  Options options;
+  if (const auto code = parse(argc, argv, true, options)) return *code;
+  if (!options.grid.config.empty()) return run_grid(options);
+  return tessera::run_guarded(*tessera::self_communicator(), "highres_deblurring",
+                              [&] { return plan(options); });
+}
+
+/// Reads the command line on every rank. If it ends the program on one, it ends it on all; all must
+/// have been given the same.
 std::optional<int> parse_together(int argc, char** argv, tessera::Communicator& world,
                                   Options& options) {
   const std::optional<int> mine = parse(argc, argv, world.is_root(), options);
   std::int64_t ending = mine ? 1 + *mine : 0;
   tessera::agree(world, "highres_deblurring: command line", nullptr, {&ending, 1});
-  if (ending == 0) return std::nullopt;
+  if (ending == 0) {
+    tessera::same_on_all_ranks(world, "highres_deblurring", options.settings);
+    return std::nullopt;
+  }
   if (world.is_root() && !mine)
     fmt::print(stderr, "highres_deblurring: the command line of another rank cannot be used\n");
   return static_cast<int>(ending - 1);
+}
+
+/// One run into options.out, which nothing else may write to at the same time.
+int restore(Options& options, const tessera::CommunicatorPtr& world) {
+  std::optional<FolderLock> lock;
+  tessera::guarded(*world, "highres_deblurring", [&] {
+    if (!world->is_root()) return;
+    prepare_folder(options.out);
+    lock.emplace(options.out);
+  });
+  const Outcome outcome = run(options, world);
+  if (outcome.interrupted) {
+    if (world->is_root()) print_interruption(options, outcome);
+    return interrupted_code;
+  }
+  write_outcome(options, outcome, *world);
+  if (world->is_root() && !options.quiet) print_outcome(options, outcome);
+  if (outcome.result.reason != tessera::StopReason::not_finite) return 0;
+  if (world->is_root()) print_divergence(options, outcome);
+  return 1;
 }
 
 int run_main(int argc, char** argv) {
@@ -106,25 +150,42 @@ int run_main(int argc, char** argv) {
   return tessera::run_guarded(*world, "highres_deblurring", [&] {
     Options options;
     if (const auto code = parse_together(argc, argv, *world, options)) return *code;
+    if (!options.grid.config.empty()) return refuse_grid_under_mpi(world->is_root());
+    if (options.plan) return world->is_root() ? plan(options) : 0;
     if (!options.report.empty()) {
       if (world->is_root()) report_on(options);
       return 0;
     }
-    const Outcome outcome = run(options, world);
-    if (outcome.interrupted) {
-      if (world->is_root()) print_interruption(options, outcome);
-      return interrupted_code;
+    try {
+      return restore(options, world);
+    } catch (...) {
+      rethrow_with_advice(options);
     }
-    write_outcome(options, outcome, *world);
-    if (world->is_root() && !options.quiet) print_outcome(options, outcome);
-    return 0;
   });
+}
+
+/// The exit code, unless what was printed did not arrive: a full disk, a closed pipe.
+int after_printing(int code) {
+  std::cout.flush();
+  const bool arrived = std::cout.good() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (arrived) return code;
+  fmt::print(stderr, "highres_deblurring: standard output: cannot be written{}\n",
+             errno != 0 ? fmt::format(": {}", std::strerror(errno)) : "");
+  return code == 0 ? 1 : code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (has_option(argc, argv, "--config")) return grid_main(argc, argv);
-  if (has_option(argc, argv, "--plan")) return plan_main(argc, argv);
-  return run_main(argc, argv);
+  try {
+    bool needs_no_mpi = false;
+    for (const char* option : {"--config", "--plan", "--help", "-h", "--version"}) {
+      needs_no_mpi = needs_no_mpi || has_option(argc, argv, option);
+    }
+    return after_printing(needs_no_mpi && !is_launched_by_mpi() ? local_main(argc, argv)
+                                                                : run_main(argc, argv));
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "highres_deblurring: {}\n", error.what());
+  }
+  return 1;
 }

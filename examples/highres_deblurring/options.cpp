@@ -6,9 +6,10 @@
 #include <array>
 #include <filesystem>
 #include <iostream>
-#include <map>
 #include <string_view>
 
+#include "method.hpp"
+#include "option_kinds.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/version.hpp"
 
@@ -20,216 +21,176 @@ constexpr const char* description =
     "(angles spread over\n"
     "0 to 180 degrees, both included) with noise added. A plug-and-play solver recovers it with a "
     "learned denoiser as\n"
-    "prior. Under mpiexec the ranks share the operators and the tiles of the denoiser.";
+    "prior. Without options: half-quadratic splitting (dpir) with the likelihood of clipped "
+    "measurements.\n"
+    "Under mpiexec the ranks share the operators and the tiles of the denoiser.";
 
-/// What a preset or solver chooses for the settings that the command line leaves open.
-struct Defaults {
-  double denoiser_sigma;
-  std::optional<double> denoiser_sigma_start;
-  std::optional<double> step_size;
-  std::int64_t iterations;
-  double dpir_weight = 0.1;  // a little better than the published one where measurements are many
-};
-
-Defaults defaults(const std::string& preset, const std::string& solver, const std::string& prior) {
-  if (preset == "seed") return {0.005, std::nullopt, 0.1, 10, 0.23};
-  if (solver == "dpir") return {0.01, std::nullopt, std::nullopt, 8};
-  if (prior == "red") return {0.1, std::nullopt, std::nullopt, 30};
-  return {0.01, 0.1, std::nullopt, 30};
-}
-
-/// As CLI11's own, which names the largest double in its message.
-CLI::Validator bounded_below(bool zero_is_good, const std::string& expected) {
-  const auto check = [=](const std::string& text) {
-    double value = 0;
-    const bool good =
-        CLI::detail::lexical_cast(text, value) && (value > 0 || (zero_is_good && value == 0));
-    return good ? std::string() : fmt::format("is {}, expected {}", text, expected);
-  };
-  return {check, "", expected};
-}
-const CLI::Validator non_negative = bounded_below(true, "zero or more");
-const CLI::Validator positive = bounded_below(false, "more than zero");
+constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t many = 1 << 20;
+constexpr int most_threads = 1024;
 
 void add_problem(CLI::App& app, Options& options) {
-  app.add_option("--image", options.image,
-                 "Photograph (PNG, JPEG or TIFF); without one, a synthetic scene")
-      ->group("Problem");
-  app.add_option("--image-size", options.image_size,
-                 "Larger side in pixels, the image is scaled to it")
-      ->check(CLI::Range(8, 1 << 20))
-      ->capture_default_str()
-      ->group("Problem");
-  app.add_option("--max-image-size", options.max_image_size,
-                 "Bound on the image size, for quick tests; 0: none")
-      ->check(non_negative)
-      ->group("Problem");
-  app.add_option("--num-operators", options.num_operators, "Number of blurred measurements")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str()
-      ->group("Problem");
-  app.add_option("--noise-level", options.noise_level,
-                 "Standard deviation of the noise, intensities 0 to 1")
-      ->check(non_negative)
-      ->capture_default_str()
-      ->group("Problem");
-  app.add_option("--seed", options.seed, "Measurement i draws its noise from stream i of this seed")
-      ->capture_default_str()
-      ->group("Problem");
-  app.add_option("--truth", options.truth, "File .npy (3, H, W) in the place of the image")
-      ->group("Problem");
-  app.add_option("--measurements", options.measurements,
-                 "File .npy (N, 3, H, W) in the place of the simulation")
-      ->group("Problem");
+  constexpr const char* group = "Problem";
+  add_path(app, "--image", options.image,
+           "Photograph (PNG, JPEG or TIFF); without one, a synthetic scene")
+      ->group(group);
+  add_integer(app, "--image-size", options.image_size, 8, many,
+              "Larger side in pixels, the image is scaled to it")
+      ->group(group);
+  add_integer(app, "--max-image-size", options.max_image_size, 0, unbounded,
+              "Bound on the image size, for quick tests; 0: none")
+      ->group(group);
+  add_integer(app, "--num-operators", options.num_operators, 1, many,
+              "Number of blurred measurements")
+      ->group(group);
+  add_number(app, "--noise-level", options.noise_level, level,
+             "Standard deviation of the noise, intensities 0 to 1")
+      ->group(group);
+  add_seed(app, "--seed", options.seed, "Of the noise; measurement i draws from its stream i")
+      ->group(group);
+  add_path(app, "--truth", options.truth, "File .npy (3, H, W) instead of the image")->group(group);
+  add_path(app, "--measurements", options.measurements,
+           "File .npy (N, 3, H, W) instead of the simulation")
+      ->group(group);
 }
 
-void add_method(CLI::App& app, Options& options, std::string& preset, std::string& step) {
-  app.add_option("--preset", preset,
-                 "default: good restoration; seed: step 0.1, sigma 0.005, 10 iterations")
-      ->check(CLI::IsMember({"default", "seed"}))
-      ->capture_default_str()
-      ->group("Method");
-  app.add_option("--solver", options.solver,
-                 "pnp: proximal gradient; dpir: half-quadratic splitting")
-      ->check(CLI::IsMember({"pnp", "dpir"}))
-      ->capture_default_str()
-      ->group("Method");
-  app.add_option("--fidelity", options.fidelity,
-                 "l2: least squares; clipped: knows that measurements were clipped to 0 to 1, "
-                 "restores better and takes longer")
-      ->check(CLI::IsMember({"l2", "clipped"}))
-      ->capture_default_str()
-      ->group("Method");
-  app.add_option("--prior", options.prior,
-                 "pnp: the denoiser in the place of a proximal operator; red: regularisation by "
-                 "denoising, by gradient descent")
-      ->check(CLI::IsMember({"pnp", "red"}))
-      ->capture_default_str()
-      ->group("Method");
-  app.add_option("--red-weight", options.red_weight, "Weight of the red prior against the data")
-      ->check(non_negative)
-      ->capture_default_str()
-      ->group("Method");
-  app.add_option("--dpir-weight", options.dpir_weight,
-                 "Weight of dpir's prior against the data, lambda in the paper [0.1; seed: 0.23]")
-      ->check(positive)
-      ->group("Method");
-  app.add_option("--denoiser", options.denoiser, "Denoiser")
-      ->check(CLI::IsMember({"drunet", "dncnn", "tv", "script"}))
-      ->capture_default_str()
-      ->group("Method");
-  app.add_option(
-         "--weights", options.weights,
-         "Weights file (.safetensors or .pth; for script a network, .pt or .pt2); without one, "
-         "the installed weights")
-      ->group("Method");
-  app.add_option("--denoiser-sigma", options.denoiser_sigma,
-                 "Noise level given to the denoiser, by pnp in the last iteration [0.01; red: 0.1; "
-                 "seed: 0.005]")
-      ->check(non_negative)
-      ->group("Method");
-  app.add_option("--denoiser-sigma-start", options.denoiser_sigma_start,
-                 "Noise level that pnp begins with [0.1; if --denoiser-sigma is given: the same]")
-      ->check(positive)
-      ->group("Method");
-  app.add_option(
-         "--step-size", step,
-         "Gradient step, or auto: 1.6 / ||A||^2, red: 1 / (||A||^2 + weight) [auto; seed: 0.1]")
-      ->group("Method");
-  app.add_option("--init-method", options.init_method,
-                 "Starting point [zeros; pnp with an automatic step: adjoint]")
-      ->check(CLI::IsMember({"zeros", "adjoint", "pseudo_inverse"}))
-      ->group("Method");
-  app.add_option("--iterations", options.iterations, "Iterations [pnp: 30; dpir: 8; seed: 10]")
-      ->check(CLI::Range(1, 1 << 30))
-      ->group("Method");
-}
-
-/// A flag and its negation that stay open unless one of them is given.
-void add_choice(CLI::App& app, const std::string& name, std::optional<bool>& choice,
-                const std::string& text) {
-  app.add_flag_callback(
-         "--" + name, [&choice] { choice = true; }, text)
-      ->group("Distribution");
-  app.add_flag_callback(
-         "--no-" + name, [&choice] { choice = false; }, "Do not")
-      ->group("Distribution")
-      ->excludes("--" + name);
+void add_method(CLI::App& app, Options& options, std::string& preset) {
+  constexpr const char* group = "Method";
+  app.add_option_function<std::string>(
+         "--preset",
+         [&preset](const std::string& given) {
+           if (given == "seed") throw CLI::ValidationError("--preset", "seed is called published");
+           if (given != "default" && given != "published") {
+             throw CLI::ValidationError("--preset",
+                                        fmt::format("is {}, expected default or published", given));
+           }
+           preset = given;
+         },
+         "published: the benchmark as published, --solver pnp with step 0.1, sigma 0.005, 10 "
+         "iterations")
+      ->type_name("{default,published}")
+      ->default_str(preset)
+      ->group(group);
+  add_word(app, "--solver", options.solver, {"dpir", "pnp"},
+           "dpir: half-quadratic splitting; pnp: proximal gradient, implied by options that only "
+           "it has")
+      ->default_str("dpir")
+      ->group(group);
+  add_word(app, "--fidelity", options.fidelity, {"clipped", "l2"},
+           "l2: least squares; clipped: knows that measurements were clipped to 0 to 1, restores "
+           "better [dpir: clipped; pnp: l2]")
+      ->default_str("")
+      ->group(group);
+  add_word(app, "--prior", options.prior, {"pnp", "red"},
+           "pnp: the denoiser as proximal operator; red: regularisation by denoising, by gradient "
+           "descent (implies --solver pnp)")
+      ->group(group);
+  add_number(app, "--red-weight", options.red_weight, zero_or_more,
+             "Weight of the red prior against the data (implies --prior red)")
+      ->group(group);
+  add_number(app, "--dpir-weight", options.dpir_weight, more_than_zero,
+             "Weight of dpir's prior against the data, lambda in the paper [0.1; published: 0.23]")
+      ->default_str("")
+      ->group(group);
+  add_word(app, "--denoiser", options.denoiser, {"drunet", "dncnn", "tv", "script"}, "Denoiser")
+      ->group(group);
+  add_path(app, "--weights", options.weights,
+           "Weights file (.safetensors or .pth; for script a network, .pt or .pt2); without one, "
+           "the installed weights")
+      ->group(group);
+  add_number(app, "--denoiser-sigma", options.denoiser_sigma, level,
+             "Noise level that pnp gives to the denoiser, in the last iteration; implies --solver "
+             "pnp [0.01; red: 0.1; published: 0.005]")
+      ->default_str("")
+      ->group(group);
+  add_number(app, "--denoiser-sigma-start", options.denoiser_sigma_start, positive_level,
+             "Noise level that pnp begins with; implies --solver pnp [0.1; if --denoiser-sigma is "
+             "given: the same]")
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--step-size",
+         [&options](const std::string& given) {
+           options.step_size.reset();
+           if (given == "auto") return;
+           Bounds bounds = more_than_zero;
+           bounds.hint = ", or auto";
+           options.step_size = checked_number("--step-size", given, bounds);
+         },
+         "Step of pnp, or auto: 1.6 / ||A||^2, red: 1 / (||A||^2 + weight); implies --solver pnp "
+         "[auto; published: 0.1]")
+      ->type_name("NUMBER|auto")
+      ->group(group);
+  add_word(app, "--init-method", options.init_method, {"zeros", "adjoint", "pseudo_inverse"},
+           "Starting point [zeros; pnp with an automatic step: adjoint]")
+      ->default_str("")
+      ->group(group);
+  add_integer(app, "--iterations", options.iterations, 1, 1 << 30,
+              "Iterations [dpir: 8; pnp: 30; published: 10]")
+      ->default_str("")
+      ->group(group);
 }
 
 void add_distribution(CLI::App& app, Options& options) {
+  constexpr const char* group = "Distribution";
   add_choice(app, "distribute-physics", options.distribute_physics,
-             "Share the operators among the ranks [with several ranks]");
+             "Share the operators among the ranks [with several ranks]", group);
   add_choice(app, "distribute-denoiser", options.distribute_denoiser,
-             "Denoise by tiles, shared among the ranks [with several ranks]");
-  app.add_option(
-         "--tiling", options.tiling,
-         "auto: even work on all ranks; fixed: patch-size and overlap; peer: deepinv's layout; "
-         "exact: the untiled result")
-      ->check(CLI::IsMember({"auto", "fixed", "peer", "exact"}))
-      ->capture_default_str()
-      ->group("Distribution");
-  app.add_option("--patch-size", options.patch_size, "Inner size of a fixed or peer tile in pixels")
-      ->check(non_negative)
-      ->capture_default_str()
-      ->group("Distribution");
-  app.add_option("--overlap", options.overlap, "Context around a tile in pixels")
-      ->check(non_negative)
-      ->capture_default_str()
-      ->group("Distribution");
-  app.add_option("--max-batch-size", options.max_batch_size,
-                 "Tiles denoised at once; 0: as many as memory allows")
-      ->check(non_negative)
-      ->capture_default_str()
-      ->group("Distribution");
+             "Denoise by tiles, shared among the ranks [with several ranks]", group);
+  add_word(app, "--tiling", options.tiling, {"auto", "fixed", "peer", "exact"},
+           "auto: even work on all ranks; fixed: patch-size and overlap; peer: deepinv's layout; "
+           "exact: the untiled result")
+      ->group(group);
+  add_integer(app, "--patch-size", options.patch_size, 0, unbounded,
+              "Inner size of a fixed or peer tile in pixels")
+      ->group(group);
+  add_integer(app, "--overlap", options.overlap, 0, unbounded, "Context around a tile in pixels")
+      ->group(group);
+  add_integer(app, "--max-batch-size", options.max_batch_size, 0, unbounded,
+              "Tiles denoised at once; 0: as many as memory allows")
+      ->group(group);
 }
 
 void add_run(CLI::App& app, Options& options) {
-  app.add_option("--dtype", options.dtype, "Precision")
-      ->check(CLI::IsMember({"float32", "float64"}))
-      ->capture_default_str()
-      ->group("Run");
-  app.add_option("--device", options.device, "cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str()
-      ->group("Run");
-  app.add_option("--threads", options.threads,
-                 "Threads per rank; 0: the machine's cores shared by its ranks")
-      ->check(non_negative)
-      ->capture_default_str()
-      ->group("Run");
-  app.add_option("--repetitions", options.repetitions,
-                 "Times the restoration is repeated, for times that can be trusted")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str()
-      ->group("Run");
-  app.add_option("--warmup", options.warmup,
-                 "Iterations of each repetition that statistics of times leave out")
-      ->check(non_negative)
-      ->capture_default_str()
-      ->group("Run");
-  app.add_option("--out", options.out, "Folder for the results")
-      ->capture_default_str()
-      ->group("Run");
-  app.add_option("--checkpoint-every", options.checkpoint_every,
-                 "Iterations between two checkpoints in OUT; 0: none. SIGTERM and SIGUSR1 then end "
-                 "the run after the iteration, with exit code 75")
-      ->check(non_negative)
-      ->capture_default_str()
-      ->group("Run");
+  constexpr const char* group = "Run";
+  add_word(app, "--dtype", options.dtype, {"float32", "float64"}, "Precision")->group(group);
+  add_word(app, "--device", options.device, {"cpu", "cuda"}, "cpu or cuda")->group(group);
+  add_integer(app, "--threads", options.threads, 0, most_threads,
+              "Threads per rank; 0: the machine's cores shared by its ranks")
+      ->group(group);
+  add_integer(app, "--repetitions", options.repetitions, 1, many,
+              "Times the restoration is repeated, for times that can be trusted")
+      ->group(group);
+  add_integer(app, "--warmup", options.warmup, 0, unbounded,
+              "Iterations of each repetition that statistics of times leave out")
+      ->group(group);
+  add_path(app, "--out", options.out, "Folder for the results; one run at a time")->group(group);
+  add_integer(app, "--checkpoint-every", options.checkpoint_every, 0, unbounded,
+              "Iterations between two checkpoints in OUT; 0: none. SIGTERM and SIGUSR1 then end "
+              "the run after the iteration, with exit code 75")
+      ->group(group);
   app.add_flag("--resume", options.resume,
                "Go on from the checkpoint in OUT, if there is one; writes one every 10 iterations "
                "unless --checkpoint-every says otherwise")
-      ->group("Run");
+      ->group(group);
   app.add_flag("--save-npy", options.save_npy, "Also write x.npy, truth.npy and measurements.npy")
-      ->group("Run");
-  app.add_flag("--quiet", options.quiet, "Print errors only")->group("Run");
+      ->group(group);
+  app.add_flag("--quiet", options.quiet, "Print warnings and errors only")->group(group);
 }
 
 void add_report(CLI::App& app, Options& options) {
   app.add_flag("--no-report", options.no_report, "Do not write OUT/report.html")->group("Report");
-  app.add_option("--report", options.report,
-                 "Write one OUT/report.html over these folders of earlier runs, and stop")
+  app.add_option_function<std::vector<std::string>>(
+         "--report",
+         [&options](const std::vector<std::string>& folders) {
+           for (const std::string& folder : folders) {
+             if (folder.empty()) {
+               throw CLI::ValidationError("--report", "is empty, expected the names of folders");
+             }
+           }
+           options.report = folders;
+         },
+         "Write one OUT/report.html over these folders of earlier runs, and stop")
+      ->type_name("PATH ...")
       ->expected(1, 1 << 20)
       ->group("Report");
 }
@@ -237,35 +198,39 @@ void add_report(CLI::App& app, Options& options) {
 void add_plan(CLI::App& app, Options& options) {
   app.add_flag("--plan", options.plan, "Print how the run would scale with the ranks, and stop")
       ->group("Planning");
-  app.add_option("--ranks", options.ranks, "Numbers of ranks to plan for, e.g. 1,2,4")
+  app.add_option_function<std::vector<std::string>>(
+         "--ranks",
+         [&options](const std::vector<std::string>& given) {
+           options.ranks.clear();
+           for (const std::string& text : given) {
+             options.ranks.push_back(static_cast<int>(checked_integer("--ranks", text, 1, many)));
+           }
+         },
+         "Numbers of ranks to plan for, e.g. 1,2,4")
+      ->type_name("INTEGER,...")
       ->delimiter(',')
-      ->check(CLI::Range(1, 1 << 20))
       ->group("Planning");
-  app.add_option("--bandwidth", options.bandwidth_gb_per_s, "Between ranks, in GB/s")
-      ->check(positive)
-      ->capture_default_str()
+  add_number(app, "--bandwidth", options.bandwidth_gb_per_s, more_than_zero,
+             "Between ranks, in GB/s")
       ->group("Planning");
-  app.add_option("--latency", options.latency_us, "Between ranks, in microseconds")
-      ->check(non_negative)
-      ->capture_default_str()
+  add_number(app, "--latency", options.latency_us, zero_or_more, "Between ranks, in microseconds")
       ->group("Planning");
 }
 
 void add_grid(CLI::App& app, GridOptions& grid) {
-  app.add_option("--config", grid.config,
-                 "Run the grid of this YAML file, each row by itself into OUT/ROW; other options "
-                 "override the file. The same command again goes on where it stopped")
+  add_path(app, "--config", grid.config,
+           "Run the grid of this YAML file, each row by itself into OUT/ROW; other options "
+           "override the file. The same command again goes on where it stopped")
       ->group("Grid");
   app.add_flag("--dry-run", grid.dry_run,
                "Print what would run and the tiles of each row, and stop")
       ->needs("--config")
       ->group("Grid");
-  app.add_option("--submit", grid.submit, "slurm: submit each row as a job of its own")
-      ->check(CLI::IsMember({"slurm"}))
+  add_word(app, "--submit", grid.submit, {"slurm"}, "slurm: submit each row as a job of its own")
       ->needs("--config")
       ->group("Grid");
-  app.add_option("--parallel-config", grid.parallel_config,
-                 "YAML file with the settings of the cluster")
+  add_path(app, "--parallel-config", grid.parallel_config,
+           "YAML file with the settings of the cluster")
       ->needs("--submit")
       ->group("Grid");
   app.add_option("--mpiexec", grid.mpiexec,
@@ -281,7 +246,7 @@ class CommandLine {
     app_.set_version_flag("--version", "highres_deblurring (tessera " TESSERA_VERSION ")");
     app_.get_formatter()->column_width(34);
     add_problem(app_, options);
-    add_method(app_, options, preset_, step_);
+    add_method(app_, options, preset_);
     add_distribution(app_, options);
     add_run(app_, options);
     add_report(app_, options);
@@ -293,19 +258,14 @@ class CommandLine {
 
   /// After parsing: what presets, solvers and bounds leave, and the options as arguments again.
   void settle() {
-    settle_method();
+    settle_method(options_, preset_ == "published" ? Preset::published : Preset::standard,
+                  [this](const std::string& name) { return app_.count(name) > 0; });
     options_.image_size_given = app_.count("--image-size") > 0;
     if (options_.max_image_size > 0) {
       options_.image_size = std::min(options_.image_size, options_.max_image_size);
     }
     if (!options_.image.empty() && !options_.truth.empty()) {
-      throw CLI::ValidationError("--truth", "stands in the place of --image: give one of them");
-    }
-    if (options_.prior == "red" && options_.solver != "pnp") {
-      throw CLI::ValidationError("--prior", "red is for --solver pnp");
-    }
-    if (options_.fidelity == "clipped" && !(options_.noise_level > 0)) {
-      throw CLI::ValidationError("--fidelity", "clipped needs a positive --noise-level");
+      throw CLI::ValidationError("--truth", "stands for --image: give one of them");
     }
     if (options_.fidelity != "l2" && options_.plan) {
       throw CLI::ValidationError("--plan", "knows the costs of --fidelity l2 only");
@@ -319,52 +279,13 @@ class CommandLine {
     if (!options_.grid.config.empty() && options_.plan) {
       throw CLI::ValidationError("--plan", "is for one run; with --config give --dry-run");
     }
-    for (const CLI::Option* option : app_.get_options()) list(*option);
+    for (const CLI::Option* option : app_.get_options()) {
+      list(*option);
+      settings_of(*option);
+    }
   }
 
  private:
-  void settle_method() {
-    const Defaults chosen = defaults(preset_, options_.solver, options_.prior);
-    const bool level_given = app_.count("--denoiser-sigma") > 0;
-    if (!level_given) options_.denoiser_sigma = chosen.denoiser_sigma;
-    if (app_.count("--denoiser-sigma-start") > 0) {
-      check_start();
-    } else if (!level_given) {
-      options_.denoiser_sigma_start = chosen.denoiser_sigma_start;
-    }
-    if (app_.count("--iterations") == 0) options_.iterations = chosen.iterations;
-    if (app_.count("--dpir-weight") == 0) options_.dpir_weight = chosen.dpir_weight;
-    options_.step_size = chosen.step_size;
-    settle_step();
-    if (app_.count("--init-method") == 0 && is_plug_and_play() && !options_.step_size) {
-      options_.init_method = "adjoint";  // has the mean brightness, which a long step overshoots
-    }
-  }
-
-  bool is_plug_and_play() const { return options_.solver == "pnp" && options_.prior == "pnp"; }
-
-  void settle_step() {
-    if (app_.count("--step-size") == 0) return;
-    options_.step_size.reset();
-    if (step_ == "auto") return;
-    double value = 0;
-    if (!CLI::detail::lexical_cast(step_, value) || !(value > 0)) {
-      throw CLI::ValidationError("--step-size",
-                                 "is " + step_ + ", expected auto or a positive number");
-    }
-    options_.step_size = value;
-  }
-
-  void check_start() const {
-    constexpr const char* name = "--denoiser-sigma-start";
-    if (!is_plug_and_play()) {
-      throw CLI::ValidationError(name, "is for --solver pnp with --prior pnp");
-    }
-    if (!(options_.denoiser_sigma > 0)) {
-      throw CLI::ValidationError(name, "needs a positive --denoiser-sigma, where levels end");
-    }
-  }
-
   /// Adds an option to the lists of arguments.
   void list(const CLI::Option& option) {
     constexpr std::array<std::string_view, 4> groups = {"Problem", "Method", "Distribution", "Run"};
@@ -379,6 +300,7 @@ class CommandLine {
         "--preset", "--max-image-size",  "--out", "--quiet", "--no-report",
         "--resume", "--checkpoint-every"};
     if (std::find(left_out.begin(), left_out.end(), name) != left_out.end()) return;
+    if (!is_of_method(options_, name)) return;
     if (is_flag(option)) {
       if (option.count() > 0) options_.arguments.push_back(name);
       return;
@@ -387,6 +309,22 @@ class CommandLine {
     if (value.empty()) return;
     options_.arguments.push_back(name);
     options_.arguments.push_back(value);
+  }
+
+  /// Adds an option to the settings that ranks compare.
+  void settings_of(const CLI::Option& option) {
+    constexpr std::array<std::string_view, 4> may_differ = {"--help", "--version", "--threads",
+                                                            "--quiet"};
+    const std::string name = option.get_name();
+    if (std::find(may_differ.begin(), may_differ.end(), name) != may_differ.end()) return;
+    std::string value;
+    if (is_flag(option)) {
+      value = option.count() > 0 ? "given" : "";
+    } else {
+      value =
+          option.count() > 0 ? CLI::detail::join(option.results(), ",") : final_value(option, name);
+    }
+    options_.settings.emplace_back(name, value.empty() ? "not given" : value);
   }
 
   static bool is_flag(const CLI::Option& option) { return option.get_expected_max() == 0; }
@@ -398,6 +336,9 @@ class CommandLine {
       // A .npy truth brings its own size, unless one is given.
       return is_given || options_.truth.empty() ? fmt::format("{}", options_.image_size) : "";
     }
+    if (name == "--solver") return options_.solver;
+    if (name == "--fidelity") return options_.fidelity;
+    if (name == "--prior") return options_.prior;
     if (name == "--iterations") return fmt::format("{}", options_.iterations);
     if (name == "--denoiser-sigma") return fmt::format("{}", options_.denoiser_sigma);
     if (name == "--denoiser-sigma-start") {
@@ -419,7 +360,6 @@ class CommandLine {
 
   CLI::App app_{description, "highres_deblurring"};
   std::string preset_ = "default";
-  std::string step_ = "auto";
   Options& options_;
 };
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 /// A grid of runs from a configuration file.
@@ -14,7 +15,7 @@ struct GridOptions {
   std::string mpiexec;          ///< launcher with its flags; empty: the one found by the build
 };
 
-/// What the user asked for: the seed benchmark's keys, with dashes on the command line.
+/// What the user asked for: the published benchmark's keys, with dashes on the command line.
 struct Options {
   std::string image;               ///< photograph; empty: a built-in synthetic scene
   std::int64_t image_size = 2048;  ///< larger side in pixels
@@ -24,8 +25,8 @@ struct Options {
   double noise_level = 0.1;  ///< standard deviation, intensities 0 to 1
   std::uint64_t seed = 42;   ///< operator i draws its noise from stream i of it
 
-  std::string solver = "pnp";                  ///< pnp | dpir
-  std::string fidelity = "l2";                 ///< l2 | clipped: measurements clipped to 0 to 1
+  std::string solver = "dpir";                 ///< pnp | dpir
+  std::string fidelity = "clipped";            ///< l2 | clipped: measurements clipped to 0 to 1
   std::string prior = "pnp";                   ///< pnp: the denoiser as proximal operator; red
   double red_weight = 4;                       ///< of the red prior against the data
   double dpir_weight = 0.1;                    ///< of the prior against the data in dpir
@@ -50,18 +51,18 @@ struct Options {
   std::string device = "cpu";
   int threads = 0;  ///< per rank; 0: the machine's cores shared by its ranks
 
-  std::string truth;         ///< .npy (3, H, W) in the place of the image
-  std::string measurements;  ///< .npy (N, 3, H, W) in the place of the simulation
+  std::string truth;         ///< .npy (3, H, W) instead of the image
+  std::string measurements;  ///< .npy (N, 3, H, W) instead of the simulation
   bool save_npy = false;
   std::string out = "results";
   std::int64_t checkpoint_every = 0;  ///< iterations between two checkpoints; 0: none
   bool resume = false;                ///< go on from the checkpoint in the folder, if there is one
   std::int64_t warmup = 1;            ///< iterations of each repetition that statistics leave out
   bool no_report = false;             ///< do not write report.html
-  std::vector<std::string> report;    ///< run folders to report on, in the place of running
+  std::vector<std::string> report;    ///< run folders to report on, instead of running
   bool quiet = false;
 
-  bool plan = false;  ///< predict how the run scales, in the place of running it
+  bool plan = false;  ///< predict how the run scales, instead of running it
   std::vector<int> ranks = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
   double bandwidth_gb_per_s = 10;
   double latency_us = 5;
@@ -74,6 +75,9 @@ struct Options {
   std::vector<std::string> arguments;
   /// The options given, without those of a grid, as arguments: {{"--image-size", "512"}, ...}.
   std::vector<std::vector<std::string>> given;
+  /// Every option with what it stands at, for ranks to compare; without --threads and --quiet,
+  /// which may differ.
+  std::vector<std::pair<std::string, std::string>> settings;
 };
 
 /// Reads the command line. Returns an exit code if the program is to end at once: after --help or

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "digest.hpp"
+#include "problem.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/image.hpp"
@@ -26,6 +26,7 @@ tessera::Settings configuration(const Options& options, const Outcome& outcome) 
           {"num_operators", options.num_operators},
           {"noise_level", options.noise_level},
           {"seed", options.seed},
+          {"noise_generator", std::int64_t{noise_generator_version}},
           {"solver", options.solver},
           {"fidelity", options.fidelity},
           {"prior", options.prior},
@@ -58,8 +59,12 @@ tessera::RunDescription description(const Options& options, const Outcome& outco
   description.configuration = configuration(options, outcome);
   description.totals = {{"setup_time_sec", outcome.setup_s}};
   description.more = {{"arguments", options.arguments},
-                      {"inputs", digests_of_inputs(options)},
+                      {"inputs", outcome.inputs},
+                      {"warnings", outcome.warnings},
                       {"norm_squared", outcome.norm_squared}};
+  if (outcome.result.reason == tessera::StopReason::not_finite) {
+    description.more.emplace_back("completed", false);  // a grid runs such a row again
+  }
   description.plan = outcome.plan;
   description.tiling = outcome.tiling;
   description.operators_per_rank = outcome.operators_per_rank;
@@ -74,8 +79,9 @@ void write_preview(const std::string& path, const Outcome& outcome) {
   for (std::size_t i = 0; i < std::min<std::size_t>(2, outcome.measurements.size()); ++i) {
     panels.push_back({fmt::format("measurement {}", i + 1), outcome.measurements[i]});
   }
-  panels.push_back(
-      {fmt::format("restored {:.1f} dB", outcome.recorder->rows().back().psnr), outcome.result.x});
+  const std::vector<tessera::MetricsRow>& rows = outcome.recorder->rows();
+  panels.push_back({rows.empty() ? "restored" : fmt::format("restored {:.1f} dB", rows.back().psnr),
+                    outcome.result.x});
   tessera::write_image(path, tessera::side_by_side(panels));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,8 @@ struct Outcome {
   std::optional<tessera::TilePlan> plan;         ///< none if untiled
   std::vector<std::int64_t> operators_per_rank;  ///< how many blurs each rank has
   std::string tiling;                            ///< summary of the tile plan; empty if untiled
+  std::map<std::string, std::string> inputs;     ///< digests_of_inputs
+  std::vector<std::string> warnings;             ///< printed already
   double setup_s = 0;
   bool interrupted = false;  ///< by a signal, before its end; there is a checkpoint
 };

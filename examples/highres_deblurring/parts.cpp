@@ -1,5 +1,10 @@
 #include "parts.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
 #include "problem.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/denoiser/dncnn.hpp"
@@ -64,6 +69,25 @@ DenoiserPtr make_network(Options& options) {
   return std::make_shared<DRUNet>(weights);
 }
 
+void check_tiles_fit(const Options& options, at::IntArrayRef image) {
+  if (options.tiling != "fixed" && options.tiling != "peer") return;
+  const std::int64_t side = std::min(image[2], image[3]);
+  const std::string what = fmt::format("--tiling {}", options.tiling);
+  if (options.patch_size < 1 || options.patch_size > side) {
+    throw error::InvalidArgument(fmt::format(
+        "{}: a --patch-size of {} {}; give 1 to {}, or --tiling auto", what, options.patch_size,
+        options.patch_size < 1 ? std::string("makes no tile")
+                               : fmt::format("is larger than the image, {}x{}", image[3], image[2]),
+        side));
+  }
+  if (options.tiling == "peer" && options.overlap >= side) {
+    throw error::InvalidArgument(
+        fmt::format("{}: an --overlap of {} cannot be reflected at the border of an image of "
+                    "{}x{}; give at most {}",
+                    what, options.overlap, image[3], image[2], side - 1));
+  }
+}
+
 TilingOptions tiling_options(const Options& options) {
   TilingOptions tiling;
   tiling.context = options.overlap;
@@ -74,6 +98,7 @@ TilingOptions tiling_options(const Options& options) {
   if (options.tiling == "auto") tiling.tiling = Tiling::even;
   if (options.tiling == "exact") tiling.tiling = Tiling::exact;
   if (options.tiling == "fixed") tiling.tiling = Tiling::fixed;
+  tiling.blend = std::min(tiling.blend, 2 * options.overlap);  // fixed tiles blend in their overlap
   if (options.tiling == "peer") tiling.tiling = Tiling::peer;
   return tiling;
 }

@@ -21,6 +21,10 @@ tessera::LinearPhysicsPtr make_physics(const Options& options,
 /// The untiled denoiser. Sets options.weights to the installed weights where none were given.
 tessera::DenoiserPtr make_network(Options& options);
 
+/// Throws error::InvalidArgument, in the words of the command line, for a patch or an overlap that
+/// does not fit images of the shape (1, 3, H, W).
+void check_tiles_fit(const Options& options, at::IntArrayRef image);
+
 /// How options.tiling cuts images.
 tessera::TilingOptions tiling_options(const Options& options);
 

@@ -7,8 +7,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <string>
+#include <vector>
 
+#include "ranges.hpp"
 #include "scene.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/image.hpp"
@@ -21,34 +25,36 @@ using tessera::TensorList;
 
 namespace {
 
-/// Scaled so that the larger side is `size`.
-Tensor scaled(const Tensor& image, std::int64_t size) {
-  const double scale =
-      static_cast<double>(size) / static_cast<double>(std::max(image.size(2), image.size(3)));
-  if (scale == 1.0) return image;
+/// The extents of an image whose larger side becomes `size`, exactly.
+std::vector<std::int64_t> scaled_extents(std::int64_t height, std::int64_t width,
+                                         std::int64_t size) {
+  const std::int64_t larger = std::max(height, width);
   const auto extent = [&](std::int64_t n) {
-    return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(n) * scale));
+    return std::max<std::int64_t>(1,
+                                  std::llround(static_cast<double>(n) * static_cast<double>(size) /
+                                               static_cast<double>(larger)));
   };
-  const std::vector<std::int64_t> shape = {extent(image.size(2)), extent(image.size(3))};
-  const Tensor result = scale < 1 ? at::_upsample_bicubic2d_aa(image, shape, false)
-                                  : at::upsample_bicubic2d(image, shape, false);
+  return {height == larger ? size : extent(height), width == larger ? size : extent(width)};
+}
+
+/// Bicubic, antialiased where the image shrinks.
+Tensor scaled(const Tensor& image, std::int64_t height, std::int64_t width) {
+  if (image.size(2) == height && image.size(3) == width) return image;
+  const std::vector<std::int64_t> shape = {height, width};
+  const Tensor result = height < image.size(2) || width < image.size(3)
+                            ? at::_upsample_bicubic2d_aa(image, shape, false)
+                            : at::upsample_bicubic2d(image, shape, false);
   return result.clamp(0, 1);
 }
 
-Tensor read_truth(Options& options) {
+Tensor read_truth(const Options& options) {
   const Tensor array = tessera::read_npy(options.truth);
   if (array.dim() != 3 || array.size(0) != 3 || !array.is_floating_point() || array.numel() == 0) {
     throw tessera::error::ShapeMismatch(
         fmt::format("--truth {}: the file holds {}, expected a floating [3, H, W]", options.truth,
                     tessera::describe(array)));
   }
-  if (!options.image_size_given) options.image_size = std::max(array.size(1), array.size(2));
   return array.unsqueeze(0);
-}
-
-Tensor read_photograph(const Options& options) {
-  const Tensor image = tessera::read_image(options.image);
-  return image.expand({1, 3, image.size(2), image.size(3)});
 }
 
 /// Number of this process among those of its host, as launchers tell it; 0 without a launcher.
@@ -63,6 +69,11 @@ int rank_on_host() {
 /// A launcher that shows each process its own GPU only leaves one to choose from.
 int visible_gpus() {
   return std::max(1, static_cast<int>(at::detail::getCUDAHooks().getNumGPUs()));
+}
+
+bool is_clipped(const Tensor& values) {
+  constexpr double rounding = 1e-3;
+  return values.min().item<double>() >= -rounding && values.max().item<double>() <= 1 + rounding;
 }
 
 }  // namespace
@@ -82,16 +93,39 @@ at::Device device(const Options& options) {
   return {at::kCUDA, static_cast<c10::DeviceIndex>(rank_on_host() % visible_gpus())};
 }
 
-Tensor make_truth(Options& options) {
-  Tensor truth;
+Source read_source(const Options& options) {
+  Source source;
   if (!options.truth.empty()) {
-    truth = read_truth(options).to(scalar_type(options));
-  } else {
-    const Tensor image =
-        options.image.empty() ? synthetic_scene(options.image_size) : read_photograph(options);
-    truth = scaled(image.to(scalar_type(options)), options.image_size);
+    source.image = read_truth(options);
+    source.warning = check_intensities("--truth " + options.truth, source.image.squeeze(0));
+  } else if (!options.image.empty()) {
+    source.image = tessera::read_image(options.image);
+    source.warning = check_intensities("--image " + options.image, source.image.squeeze(0));
   }
-  return truth.to(device(options)).contiguous();
+  return source;
+}
+
+std::vector<std::int64_t> truth_shape(Options& options, const Source& source) {
+  if (!options.truth.empty()) {
+    if (!options.image_size_given) {
+      options.image_size = std::max(source.image.size(2), source.image.size(3));
+    }
+    return source.image.sizes().vec();
+  }
+  if (options.image.empty()) {
+    return {1, 3, std::max<std::int64_t>(1, options.image_size * 5 / 8), options.image_size};
+  }
+  const auto extents =
+      scaled_extents(source.image.size(2), source.image.size(3), options.image_size);
+  return {1, 3, extents[0], extents[1]};
+}
+
+Tensor make_truth(Options& options, const Source& source) {
+  const std::vector<std::int64_t> shape = truth_shape(options, source);
+  Tensor truth = source.image.defined() ? source.image : synthetic_scene(options.image_size);
+  truth = truth.to(scalar_type(options));
+  if (options.truth.empty()) truth = scaled(truth, shape[2], shape[3]);
+  return truth.expand(shape).to(device(options)).contiguous();
 }
 
 std::unique_ptr<tessera::LinearOperator> make_blur(const Options& options, std::int64_t index) {
@@ -108,21 +142,30 @@ std::unique_ptr<tessera::LinearOperator> make_blur(const Options& options, std::
   return blur;
 }
 
-TensorList read_measurements(const Options& options, const std::vector<std::int64_t>& held,
-                             const Tensor& truth) {
+Measurements read_measurements(const Options& options, const std::vector<std::int64_t>& held,
+                               const Tensor& truth) {
   const Tensor all = tessera::read_npy(options.measurements);
   const bool ok = all.dim() == 4 && all.is_floating_point() &&
                   all.size(0) == options.num_operators &&
                   all.sizes().slice(1) == truth.sizes().slice(1);
+  const std::string who = "--measurements " + options.measurements;
   if (!ok) {
     throw tessera::error::ShapeMismatch(
-        fmt::format("--measurements {}: the file holds {}, expected {} measurements like the "
-                    "truth: [{}, 3, {}, {}]",
-                    options.measurements, tessera::describe(all), options.num_operators,
-                    options.num_operators, truth.size(2), truth.size(3)));
+        fmt::format("{}: the file holds {}, expected {} measurements like the truth: [{}, 3, {}, "
+                    "{}]",
+                    who, tessera::describe(all), options.num_operators, options.num_operators,
+                    truth.size(2), truth.size(3)));
   }
-  TensorList mine;
-  for (const std::int64_t index : held)
-    mine.push_back(all.select(0, index).unsqueeze(0).to(truth.options()).contiguous());
-  return mine;
+  Measurements result;
+  result.warning = check_intensities(who, all, options.noise_level);
+  if (result.warning.empty() && options.fidelity == "clipped" && !is_clipped(all)) {
+    result.warning = fmt::format(
+        "{}: some intensities lie outside 0 to 1, so that they were not clipped as --fidelity "
+        "clipped takes them to be; --fidelity l2 fits them better",
+        who);
+  }
+  for (const std::int64_t index : held) {
+    result.held.push_back(all.select(0, index).unsqueeze(0).to(truth.options()).contiguous());
+  }
+  return result;
 }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "options.hpp"
 #include "tessera/physics/linear_operator.hpp"
@@ -11,10 +13,23 @@
 /// Goes up whenever the same seed gives other noise: a checkpoint of other noise is of another run.
 constexpr int noise_generator_version = 2;
 
-/// The image to recover, (1, 3, H, W) with larger side options.image_size: from the .npy file, the
-/// photograph (bicubic, antialiased), or a synthetic scene. Sets options.image_size to the larger
+/// What is read to make the truth.
+struct Source {
+  tessera::Tensor image;  ///< (1, C, H, W); undefined for a synthetic scene
+  std::string warning;    ///< about its intensities, see check_intensities
+};
+
+/// Reads the photograph or the .npy file that the options name. Throws for values that are not
+/// finite or on another scale than 0 to 1.
+Source read_source(const Options& options);
+
+/// The shape of the truth, (1, 3, H, W), without making it. Sets options.image_size to the larger
 /// side of a .npy truth, unless it was given.
-tessera::Tensor make_truth(Options& options);
+std::vector<std::int64_t> truth_shape(Options& options, const Source& source);
+
+/// The image to recover, of truth_shape(): the .npy file as it is, the photograph scaled so that
+/// its larger side is options.image_size (bicubic, antialiased), or a synthetic scene.
+tessera::Tensor make_truth(Options& options, const Source& source);
 
 /// Operator `index` of options.num_operators: a circular Gaussian blur with standard deviations
 /// 0.01 and 0.005 of the image size, its angle spread evenly over [0, 180] degrees. Both ends are
@@ -22,9 +37,15 @@ tessera::Tensor make_truth(Options& options);
 /// `index` of the seed, then clamped to [0, 1].
 std::unique_ptr<tessera::LinearOperator> make_blur(const Options& options, std::int64_t index);
 
-/// The measurements of the operators `held`, in that order: read from options.measurements.
-tessera::TensorList read_measurements(const Options& options, const std::vector<std::int64_t>& held,
-                                      const tessera::Tensor& truth);
+struct Measurements {
+  tessera::TensorList held;
+  std::string warning;  ///< about their intensities
+};
+
+/// The measurements of the operators `held`, in that order: read from options.measurements. All of
+/// the file is checked, so that every rank finds the same.
+Measurements read_measurements(const Options& options, const std::vector<std::int64_t>& held,
+                               const tessera::Tensor& truth);
 
 at::ScalarType scalar_type(const Options& options);
 /// The CPU, or the GPU of this process: ranks of a host take its GPUs in turn.

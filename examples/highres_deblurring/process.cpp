@@ -168,10 +168,12 @@ FolderLock::FolderLock(const std::string& folder) {
     const std::string owner = read_owner(descriptor_);
     if (is_alive(owner) || std::chrono::steady_clock::now() - start > patience) {
       close(descriptor_);
-      throw Io(fmt::format("{}: another grid is at work in this folder (host and process: {})",
-                           folder, owner));
+      throw Io(
+          fmt::format("{}: another run or grid is at work in this folder (host and process: {})",
+                      folder, owner));
     }
-    if (!has_said) fmt::print("Waiting for a run that an earlier grid started in {} ...\n", folder);
+    if (!has_said)
+      fmt::print("Waiting for what an earlier, killed process started in {} ...\n", folder);
     has_said = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }

@@ -20,8 +20,8 @@ int capture_process(const std::vector<std::string>& command, std::string& output
 /// holds until the last of them has ended.
 class FolderLock {
  public:
-  /// Waits up to a minute for what an earlier, killed process started. Throws error::Io if another
-  /// one is at work in the folder.
+  /// The lock is the file .lock there, which stays. Waits up to a minute for what an earlier,
+  /// killed process started. Throws error::Io if another one is at work in the folder.
   explicit FolderLock(const std::string& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

@@ -15,8 +15,9 @@ bool keeps_checkpoint(const Options& options) {
   return options.checkpoint_every > 0 || options.resume;
 }
 
-std::map<std::string, std::string> identity_of_run(const Options& options,
-                                                   const tessera::Tensor& truth) {
+std::map<std::string, std::string> identity_of_run(
+    const Options& options, const tessera::Tensor& truth,
+    const std::map<std::string, std::string>& inputs) {
   std::map<std::string, std::string> identity = {
       {"image (contents)", digest_of(truth)},
       {"image_size", fmt::format("{}", options.image_size)},  // widths of the blurs
@@ -46,7 +47,7 @@ std::map<std::string, std::string> identity_of_run(const Options& options,
   if (options.denoiser_sigma_start) {
     identity["denoiser_sigma_start"] = fmt::format("{}", *options.denoiser_sigma_start);
   }
-  for (const auto& [option, digest] : digests_of_inputs(options)) {
+  for (const auto& [option, digest] : inputs) {
     // The picture itself is compared: a photograph may be stored in another format.
     if (option == "weights" || option == "measurements") {
       identity[option + " (contents)"] = digest;

@@ -5,6 +5,7 @@
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -12,12 +13,15 @@
 #include <utility>
 #include <vector>
 
+#include "digest.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
+#include "rank_plan.hpp"
 #include "ranks.hpp"
 #include "restart.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/counting.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
@@ -42,11 +46,12 @@ void check_every_rank_works(const Options& options, const LinearPhysics& physics
   const Partition tiles = plan.assign(ranks);
   for (int rank = 0; rank < ranks; ++rank) {
     if (shared->partition().of(rank).empty() && tiles.of(rank).empty()) {
-      throw error::InvalidArgument(
-          fmt::format("rank {} of {} would have no work: there are {} operators and {} tiles. "
-                      "Start fewer ranks, or give "
-                      "--tiling auto, which makes a tile for every rank",
-                      rank, ranks, options.num_operators, plan.tiles().size()));
+      throw error::InvalidArgument(fmt::format(
+          "rank {} of {} would have no work: there are {} operators and {} tiles. "
+          "Start fewer ranks, or give {}",
+          rank, ranks, options.num_operators, plan.tiles().size(),
+          options.tiling == "auto" ? "a larger --image-size or more --num-operators"
+                                   : "--tiling auto, which cuts for the number of ranks"));
     }
   }
 }
@@ -123,8 +128,9 @@ void solve_with_checkpoint(const Options& options, const Solver& solver, const T
                            Outcome& outcome) {
   CheckpointOptions settings{.observer = &recorder};
   if (options.checkpoint_every > 0) settings.every = options.checkpoint_every;
-  settings.configuration = guarded(*world, "highres_deblurring",
-                                   [&] { return identity_of_run(options, outcome.truth); });
+  settings.configuration = guarded(*world, "highres_deblurring", [&] {
+    return identity_of_run(options, outcome.truth, outcome.inputs);
+  });
   Checkpoint checkpoint(checkpoint_path(options.out), world, std::move(settings));
   SolverState start{.x = x0};
   if (options.resume) {
@@ -135,6 +141,84 @@ void solve_with_checkpoint(const Options& options, const Solver& solver, const T
   outcome.result = solve(options, solver, start, {checkpoint, signals}, recorder, world->is_root());
   outcome.interrupted = outcome.result.reason == StopReason::observer &&
                         outcome.result.iterations < options.iterations;
+}
+
+/// Keeps what is to be told, and prints it on the first rank, whatever --quiet says. Every rank
+/// finds the same.
+void warn(Outcome& outcome, const std::string& text, bool is_root) {
+  if (text.empty()) return;
+  outcome.warnings.push_back(text);
+  if (is_root) fmt::print(stderr, "highres_deblurring: warning: {}\n", text);
+}
+
+/// The longest step with which gradients bring no two images further apart.
+double longest_step(const Options& options, double norm_squared) {
+  return 2 / (norm_squared + (options.prior == "red" ? options.red_weight : 0));
+}
+
+std::string words_for_longest_step(const Options& options, double norm_squared) {
+  return fmt::format("{:.4g}, which is 2 / {} with ||A||^2 = {:.4g}",
+                     longest_step(options, norm_squared),
+                     options.prior == "red" ? "(||A||^2 + --red-weight)" : "||A||^2", norm_squared);
+}
+
+std::string step_warning(const Options& options, const Outcome& outcome) {
+  constexpr double rounding = 1 + 1e-6;
+  const double limit = longest_step(options, outcome.norm_squared);
+  if (options.solver == "dpir" || outcome.step_size <= rounding * limit) return "";
+  return fmt::format(
+      "the step {} is longer than {}: iterations swing and the result is poor. Give a shorter "
+      "--step-size, or auto",
+      outcome.step_size, words_for_longest_step(options, outcome.norm_squared));
+}
+
+/// Throws if not one iteration was finite: there is no result.
+void check_has_rows(const Options& options, const Outcome& outcome, const Recorder& recorder) {
+  if (!recorder.rows().empty()) return;
+  const bool is_long =
+      options.solver != "dpir" && outcome.step_size > longest_step(options, outcome.norm_squared);
+  throw error::InvalidArgument(fmt::format(
+      "the first iteration is not finite{}",
+      is_long
+          ? fmt::format(": the step is too large, {}, longer than {}", outcome.step_size,
+                        words_for_longest_step(options, outcome.norm_squared))
+          : ", although the data are: the denoiser or a parameter of the method made it overflow"));
+}
+
+/// Reads the inputs, and refuses before anything large is made what cannot run. Every rank reads
+/// for itself; all must find the same.
+struct Inputs {
+  Source source;
+  DenoiserPtr network;
+};
+
+Inputs read_inputs(Options& options, Communicator& world, int ranks_on_host, Outcome& outcome) {
+  Inputs inputs = guarded(world, "highres_deblurring", [&] {
+    Inputs mine{.source = read_source(options), .network = make_network(options)};
+    const std::vector<std::int64_t> shape = truth_shape(options, mine.source);
+    if (options.device == "cpu") {
+      check_memory(options, shape, plan_of_rank(options, shape, mine.network, world.size()),
+                   ranks_on_host);
+    }
+    outcome.inputs = digests_of_inputs(options);
+    return mine;
+  });
+  NamedValues fingerprints;
+  for (const auto& [option, digest] : outcome.inputs) {
+    fingerprints.emplace_back(fmt::format("the digest of the file of --{}", option), digest);
+  }
+  same_on_all_ranks(world, "highres_deblurring", fingerprints);
+  warn(outcome, inputs.source.warning, world.is_root());
+  return inputs;
+}
+
+/// Those of this rank's operators: simulated, or read.
+TensorList make_measurements(const Options& options, const LinearPhysics& physics, bool is_root,
+                             Outcome& outcome) {
+  if (options.measurements.empty()) return physics.measure(outcome.truth);
+  Measurements measurements = read_measurements(options, physics.held(), outcome.truth);
+  warn(outcome, measurements.warning, is_root);
+  return std::move(measurements.held);
 }
 
 }  // namespace
@@ -152,25 +236,24 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   }
 
   Outcome outcome;
-  outcome.threads = threads_per_rank(options.threads, gather_hosts(*world), world->rank());
+  const std::vector<std::string> hosts = gather_hosts(*world);
+  outcome.threads = threads_per_rank(options.threads, hosts, world->rank());
   at::set_num_threads(outcome.threads);
+  const auto ranks_on_host =
+      std::count(hosts.begin(), hosts.end(), hosts[static_cast<std::size_t>(world->rank())]);
 
-  outcome.truth = guarded(*world, "highres_deblurring", [&] {
-    if (world->is_root()) prepare_folder(options.out);
-    return make_truth(options);
-  });
+  Inputs inputs = read_inputs(options, *world, static_cast<int>(ranks_on_host), outcome);
+  outcome.truth = guarded(*world, "highres_deblurring",
+                          [&] { return make_truth(options, std::exchange(inputs.source, {})); });
   // Work queued on a GPU is waited for, so that it is not taken for communication.
   const auto ranks = std::make_shared<CountingCommunicator>(
       world,
       options.device == "cpu" ? std::function<void()>() : [x = outcome.truth] { synchronize(x); });
   const LinearPhysicsPtr physics = make_physics(options, ranks);
   outcome.operators_per_rank = operators_per_rank(*physics, world->size());
-  DenoiserPtr denoiser;
+  DenoiserPtr denoiser = inputs.network;
   guarded(*world, "highres_deblurring", [&] {
-    denoiser = make_network(options);
-    outcome.measurements = options.measurements.empty()
-                               ? physics->measure(outcome.truth)
-                               : read_measurements(options, physics->held(), outcome.truth);
+    outcome.measurements = make_measurements(options, *physics, world->is_root(), outcome);
     if (*options.distribute_denoiser) {
       const auto tiled = std::make_shared<TiledDenoiser>(denoiser, ranks, tiling_options(options));
       outcome.plan = tiled->plan(outcome.truth.sizes(), outcome.truth.element_size());
@@ -185,6 +268,7 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   const PriorPtr prior = make_prior(options, denoiser);
   outcome.norm_squared = physics->norm_squared(outcome.truth);
   outcome.step_size = options.step_size.value_or(automatic_step(options, outcome.norm_squared));
+  warn(outcome, step_warning(options, outcome), world->is_root());
   const std::unique_ptr<Solver> solver = make_solver(options, *fidelity, *prior, outcome.step_size);
   const Tensor x0 =
       starting_point(options, *physics, *fidelity, outcome.truth, outcome.measurements);
@@ -201,8 +285,10 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   } else {
     for (std::int64_t repetition = 0; repetition < options.repetitions; ++repetition) {
       outcome.result = solve(options, *solver, {.x = x0}, {*recorder}, *recorder, world->is_root());
+      if (outcome.result.reason == StopReason::not_finite) break;
     }
   }
+  check_has_rows(options, outcome, *recorder);
   outcome.recorder = recorder;
   if (const auto* shared = dynamic_cast<const DistributedPhysics*>(physics.get());
       shared && options.save_npy) {

@@ -94,12 +94,6 @@ MachineCosts measure(const Options& options, const Denoiser& denoiser, at::IntAr
   return costs;
 }
 
-/// (1, 3, H, W) of the image that the options name.
-std::vector<std::int64_t> image_shape(Options& options) {
-  if (!options.image.empty() || !options.truth.empty()) return make_truth(options).sizes().vec();
-  return {1, 3, std::max<std::int64_t>(1, options.image_size * 5 / 8), options.image_size};
-}
-
 /// The tiles of a run on `ranks` ranks; one tile where such a run would not tile.
 TilePlan plan_for(const Options& options, const DenoiserPtr& denoiser, at::IntArrayRef shape,
                   int ranks) {
@@ -117,7 +111,7 @@ std::string plan_run(Options& options) {
   const c10::InferenceMode no_gradients;
   if (options.threads > 0) at::set_num_threads(options.threads);
   const DenoiserPtr denoiser = make_network(options);
-  const std::vector<std::int64_t> shape = image_shape(options);
+  const std::vector<std::int64_t> shape = truth_shape(options, read_source(options));
   const MachineCosts costs = measure(options, *denoiser, shape);
 
   Workload workload;
@@ -137,8 +131,9 @@ std::string plan_run(Options& options) {
   std::vector<ScalingRow> rows;
   for (const int ranks : options.ranks)
     rows.push_back(predict_on(plan_for(options, denoiser, shape, ranks), ranks));
-  const ScalingTitle title{.problem = fmt::format("image {}x{}, {}, tiling {}", shape[3], shape[2],
-                                                  denoiser->name(), options.tiling),
-                           .threads = at::get_num_threads()};
+  const ScalingTitle title{
+      .problem = fmt::format("--solver pnp --fidelity l2, image {}x{}, {}, tiling {}", shape[3],
+                             shape[2], denoiser->name(), options.tiling),
+      .threads = at::get_num_threads()};
   return scaling_table(title, costs, single, rows);
 }

@@ -1,0 +1,67 @@
+#include "ranges.hpp"
+
+#include <ATen/ops/aminmax.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/logical_not.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <vector>
+
+#include "tessera/core/error.hpp"
+
+namespace {
+
+constexpr double overshoot = 0.01;    // of interpolation
+constexpr double other_scale = 0.5;   // beyond 0 to 1
+constexpr double reach_of_noise = 5;  // standard deviations
+constexpr double dark = 0.1;
+
+/// Throws for the first value that is not finite.
+[[noreturn]] void refuse_not_finite(const std::string& who, const tessera::Tensor& values) {
+  const tessera::Tensor flat = values.contiguous().view({-1});
+  std::int64_t place = at::isfinite(flat).logical_not().nonzero()[0].item<std::int64_t>();
+  const double value = flat[place].item<double>();
+  std::vector<std::int64_t> index(static_cast<std::size_t>(values.dim()));
+  for (std::size_t d = index.size(); d-- > 0;) {
+    index[d] = place % values.size(static_cast<std::int64_t>(d));
+    place /= values.size(static_cast<std::int64_t>(d));
+  }
+  throw tessera::error::InvalidArgument(
+      fmt::format("{}: the value at [{}] is {}, expected finite intensities", who,
+                  fmt::join(index, ", "), value));
+}
+
+std::string how_to_map(double low, double high) {
+  if (low < 0 && low >= -1.5 && high <= 1.5) return "; map -1 to 1 by (x + 1) / 2";
+  if (low >= 0 && high > 2 && high <= 255) return "; divide 8 bits by 255";
+  if (low >= 0 && high > 255 && high <= 65535) return "; divide 16 bits by 65535";
+  return "";
+}
+
+}  // namespace
+
+std::string check_intensities(const std::string& who, const tessera::Tensor& values,
+                              double noise_level) {
+  if (values.numel() == 0) return "";
+  const auto [least, largest] = at::aminmax(values);
+  const double low = least.item<double>();
+  const double high = largest.item<double>();
+  if (!std::isfinite(low) || !std::isfinite(high)) refuse_not_finite(who, values);
+  const double excess = std::max(-low, high - 1) - reach_of_noise * noise_level;
+  const std::string found =
+      fmt::format("{}: intensities reach from {:.5g} to {:.5g}", who, low, high);
+  if (excess > other_scale) {
+    throw tessera::error::InvalidArgument(
+        fmt::format("{}, expected 0 to 1{}", found, how_to_map(low, high)));
+  }
+  if (excess > overshoot) {
+    return fmt::format("{}, expected 0 to 1: what lies outside cannot be restored", found);
+  }
+  if (high < dark) {
+    return fmt::format("{} of 1 only: 12 bits in a file of 16, perhaps. Brighten them first",
+                       found);
+  }
+  return "";
+}
