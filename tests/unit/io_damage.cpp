@@ -17,7 +17,6 @@
 #include "tessera/io/state_dict.hpp"
 
 using namespace tessera;
-using Catch::Matchers::Contains;
 
 namespace {
 
@@ -40,7 +39,7 @@ std::optional<StateDict> attempt(const Reader& read, const std::string& path) {
   try {
     return read(path);
   } catch (const error::Io& e) {
-    CHECK_THAT(e.what(), Contains(path));
+    CHECK_THAT(e.what(), test::contains(path));
     return std::nullopt;
   }
 }
@@ -127,7 +126,7 @@ TEST_CASE("Damaged values of a PyTorch zip or a PNG are noticed", "[io][damage]"
     bytes[inside + 3] ^= 1;
     const std::string path = folder.file(name);
     test::write_bytes(path, bytes);
-    CHECK_THROWS_WITH(reader_for(path)(path), Contains(cause));
+    CHECK_THROWS_WITH(reader_for(path)(path), test::contains(cause));
   }
 }
 
@@ -136,11 +135,11 @@ TEST_CASE("Readers name a missing file, a folder, an empty file and a device", "
   const std::string ending = GENERATE(".npy", ".pth", ".safetensors", ".png");
   const Reader read = reader_for("x" + ending);
   CHECK_THROWS_WITH(read(folder.file("missing")),
-                    Contains("missing: cannot open: No such file or directory"));
-  CHECK_THROWS_WITH(read(folder.path()), Contains("is a directory"));
+                    test::contains("missing: cannot open: No such file or directory"));
+  CHECK_THROWS_WITH(read(folder.path()), test::contains("is a directory"));
   test::write_bytes(folder.file("nothing"), "");
-  CHECK_THROWS_WITH(read(folder.file("nothing")), Contains("nothing: is empty"));
-  CHECK_THROWS_WITH(read("/dev/null"), Contains("not a plain file"));
+  CHECK_THROWS_WITH(read(folder.file("nothing")), test::contains("nothing: is empty"));
+  CHECK_THROWS_WITH(read("/dev/null"), test::contains("not a plain file"));
 }
 
 TEST_CASE("Writers name a folder that is missing, and a target that is a folder", "[io][damage]") {
@@ -156,9 +155,10 @@ TEST_CASE("Writers name a folder that is missing, and a target that is a folder"
   };
   for (const auto& [name, write] : writers) {
     CHECK_THROWS_WITH(write(folder.file("none/" + name)),
-                      Contains("none/" + name) && Contains("No such file"));
+                      test::contains("none/" + name) && test::contains("No such file"));
     std::filesystem::create_directory(folder.file(name));
-    CHECK_THROWS_WITH(write(folder.file(name)), Contains(name) && Contains("a directory"));
+    CHECK_THROWS_WITH(write(folder.file(name)),
+                      test::contains(name) && test::contains("a directory"));
     CHECK_THROWS_AS(write(folder.file(name)), error::Io);
     CHECK_THROWS_AS(write("/dev/full/" + name), error::Io);
   }
@@ -171,7 +171,7 @@ TEST_CASE("Writers name a folder without permission", "[io][damage]") {
   std::filesystem::permissions(
       folder.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
   CHECK_THROWS_WITH(write_npy(folder.file("x.npy"), test::indexed({3})),
-                    Contains("Permission denied"));
+                    test::contains("Permission denied"));
   std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);
 }
 

@@ -11,7 +11,6 @@
 #include "tessera/io/safetensors.hpp"
 
 using namespace tessera;
-using Catch::Matchers::Contains;
 
 namespace {
 
@@ -113,7 +112,8 @@ TEST_CASE("read_safetensors refuses inconsistent headers, with the cause", "[io]
   if (cause.empty()) {
     CHECK(!read_safetensors(path).empty());
   } else {
-    CHECK_THROWS_WITH(read_safetensors(path), Contains("w.safetensors") && Contains(cause));
+    CHECK_THROWS_WITH(read_safetensors(path),
+                      test::contains("w.safetensors") && test::contains(cause));
     CHECK_THROWS_AS(read_safetensors(path), error::Io);
   }
 }
@@ -122,11 +122,11 @@ TEST_CASE("read_safetensors survives absurd header sizes and deep nesting", "[io
   const test::TemporaryFolder folder;
   const std::string path = folder.file("w.safetensors");
   test::write_bytes(path, std::string(8, '\xff') + "{}");
-  CHECK_THROWS_WITH(read_safetensors(path), Contains("header of 18446744073709551615 bytes"));
+  CHECK_THROWS_WITH(read_safetensors(path), test::contains("header of 18446744073709551615 bytes"));
   test::write_bytes(path, std::string(7, '\x01'));
-  CHECK_THROWS_WITH(read_safetensors(path), Contains("truncated"));
+  CHECK_THROWS_WITH(read_safetensors(path), test::contains("truncated"));
   test::write_bytes(path, safetensors_bytes("{\"a\":" + std::string(1 << 20, '['), 0));
-  CHECK_THROWS_WITH(read_safetensors(path), Contains("nested"));
+  CHECK_THROWS_WITH(read_safetensors(path), test::contains("nested"));
   test::write_bytes(path, safetensors_bytes("{}", 0));
   CHECK(read_safetensors(path).empty());
 }
@@ -135,7 +135,7 @@ TEST_CASE("write_safetensors refuses what the format cannot hold", "[io][safeten
   const test::TemporaryFolder folder;
   const std::string path = folder.file("w.safetensors");
   CHECK_THROWS_WITH(write_safetensors(path, {{"c", test::indexed({2}).to(at::kComplexFloat)}}),
-                    Contains("'c'"));
+                    test::contains("'c'"));
   CHECK_THROWS_AS(write_safetensors(path, {{"__metadata__", test::indexed({2})}}),
                   error::InvalidArgument);
   CHECK_THROWS_AS(write_safetensors(path, {{"undefined", Tensor()}}), error::InvalidArgument);

@@ -166,7 +166,7 @@ TEST_CASE("Observers see every iterate, and what they throw ends the run") {
   CHECK(norms[1] == Approx(0.75 * target.norm().item<double>()));
 
   ObserverFunction broken([](const Iteration&) { throw std::runtime_error("disk full"); });
-  CHECK_THROWS_WITH(solver.solve(zero, broken), Catch::Contains("disk full"));
+  CHECK_THROWS_WITH(solver.solve(zero, broken), test::contains("disk full"));
 }
 
 TEST_CASE("HQS repeats x <- prox_prior(prox_f(x, gamma), sigma^2)") {
