@@ -311,7 +311,7 @@ class CommandLine {
     options_.arguments.push_back(value);
   }
 
-  /// Adds an option to the settings that ranks compare.
+  /// Adds an option to the settings that ranks compare; what they are to do comes first.
   void settings_of(const CLI::Option& option) {
     constexpr std::array<std::string_view, 4> may_differ = {"--help", "--version", "--threads",
                                                             "--quiet"};
@@ -324,7 +324,10 @@ class CommandLine {
       value =
           option.count() > 0 ? CLI::detail::join(option.results(), ",") : final_value(option, name);
     }
-    options_.settings.emplace_back(name, value.empty() ? "not given" : value);
+    constexpr std::array<std::string_view, 3> modes = {"--config", "--plan", "--report"};
+    const bool is_mode = std::find(modes.begin(), modes.end(), name) != modes.end();
+    options_.settings.emplace(is_mode ? options_.settings.begin() : options_.settings.end(), name,
+                              value.empty() ? "not given" : value);
   }
 
   static bool is_flag(const CLI::Option& option) { return option.get_expected_max() == 0; }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -192,6 +193,16 @@ struct Inputs {
   DenoiserPtr network;
 };
 
+/// Throws for so many threads that the run would crawl or could not start them.
+void check_threads(const Options& options) {
+  constexpr int most_per_core = 8;
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  if (options.threads <= most_per_core * cores) return;
+  throw error::InvalidArgument(
+      fmt::format("--threads: is {}, expected at most {} per core; this host has {} cores",
+                  options.threads, most_per_core, cores));
+}
+
 Inputs read_inputs(Options& options, Communicator& world, int ranks_on_host, Outcome& outcome) {
   Inputs inputs = guarded(world, "highres_deblurring", [&] {
     Inputs mine{.source = read_source(options), .network = make_network(options)};
@@ -237,6 +248,7 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
 
   Outcome outcome;
   const std::vector<std::string> hosts = gather_hosts(*world);
+  guarded(*world, "highres_deblurring", [&] { check_threads(options); });
   outcome.threads = threads_per_rank(options.threads, hosts, world->rank());
   at::set_num_threads(outcome.threads);
   const auto ranks_on_host =
