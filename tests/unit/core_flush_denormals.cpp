@@ -9,6 +9,7 @@
 #include "catch.hpp"
 #include "tensors.hpp"
 #include "tessera/solver/pnp.hpp"
+#include "threads.hpp"
 #include "toys.hpp"
 
 using namespace tessera;
@@ -35,12 +36,6 @@ int threads_that_keep_denormals(int threads) {
   return static_cast<int>(std::count(keeps.begin(), keeps.end(), 1));
 }
 
-struct Threads {
-  explicit Threads(int count) : before(at::get_num_threads()) { at::set_num_threads(count); }
-  ~Threads() { at::set_num_threads(before); }
-  int before;
-};
-
 /// Tells what it saw of its threads.
 class Witness : public Denoiser {
  public:
@@ -58,7 +53,7 @@ class Witness : public Denoiser {
 
 TEST_CASE("FlushDenormals sets this thread and its workers, and sets them back") {
   for (const int count : {1, 2, 4}) {
-    const Threads threads(count);
+    const test::Threads threads(count);
     REQUIRE(threads_that_keep_denormals(count) == count);
     {
       const FlushDenormals outer;
@@ -76,7 +71,7 @@ TEST_CASE("FlushDenormals sets this thread and its workers, and sets them back")
 }
 
 TEST_CASE("Denoisers and solvers flush denormals while they work, also when they fail") {
-  const Threads threads(2);
+  const test::Threads threads(2);
   const Witness witness;
   const Tensor x = test::indexed({1, 1, 4, 4});
   witness.denoise(x, 0.1);

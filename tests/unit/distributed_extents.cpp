@@ -10,6 +10,7 @@
 #include "tessera/denoiser/dncnn.hpp"
 #include "tessera/denoiser/drunet.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
+#include "threads.hpp"
 
 /// Rules that depend on an extent are the whole image's: with enough context tiles give the untiled
 /// result, whatever the image's size. Plans for several ranks are carried out on one: the bits are
@@ -59,6 +60,7 @@ double error_of(const DenoiserPtr& denoiser, const Tensor& x, const TilingOption
 }  // namespace
 
 TEST_CASE("tiles give the untiled result for every extent, number of ranks and tiling") {
+  const test::Threads one(1);  // images too small to share out
   for (const std::size_t scales : {3, 4}) {
     const auto drunet = small_drunet(scales);
     const std::int64_t reach = drunet->reach().value();
@@ -112,6 +114,18 @@ TEST_CASE("tiles give the untiled result for every extent in float32 and for oth
     CHECK(error_of(drunet, x.to(at::kFloat), exact, 0.1) < 1e-5);
     CHECK(error_of(dncnn, x, exact, 0.1) < 1e-12);
     CHECK(error_of(grid, x, exact, 0.1) < 1e-12);
+  }
+}
+
+TEST_CASE("tiles give the untiled result for volumes") {
+  const auto drunet =
+      std::make_shared<DRUNet>(test::sine_weights(test::drunet_keys(1, {2, 2}, 1, 3)));
+  for (const Shape& shape : {Shape{1, 1, 45, 10, 9}, {1, 1, 8, 51, 13}, {2, 1, 34, 9, 40}}) {
+    CAPTURE(shape);
+    const Tensor x = test::indexed(shape);
+    CHECK(error_of(drunet, x, {.tiling = Tiling::exact, .ranks = 2}, 0.1) < 1e-12);
+    CHECK(error_of(drunet, x, {.tiling = Tiling::exact, .ranks = 5}, x.narrow(1, 0, 1).abs()) <
+          1e-12);
   }
 }
 

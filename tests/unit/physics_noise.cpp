@@ -1,6 +1,5 @@
 #include "tessera/physics/noise.hpp"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/dot.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
@@ -19,6 +18,7 @@
 #include "tessera/core/error.hpp"
 #include "tessera/physics/masking.hpp"
 #include "tessera/physics/stacked.hpp"
+#include "threads.hpp"
 
 using tessera::GaussianNoise;
 using tessera::LinearPhysicsPtr;
@@ -147,12 +147,12 @@ TEST_CASE("Seeds and streams of noise are independent, in all their bits", "[phy
 
 TEST_CASE("Noise is the same in every dtype and on every number of threads", "[physics]") {
   const Tensor zero = at::zeros({1, 1, 300, 301}, at::kDouble);
-  const int threads = at::get_num_threads();
-  at::set_num_threads(1);
-  const Tensor alone = GaussianNoise(1, 9).add(zero);
-  at::set_num_threads(3);
-  CHECK(GaussianNoise(1, 9).add(zero).equal(alone));
-  at::set_num_threads(threads);
+  const auto on_threads = [&](int count) {
+    const test::Threads threads(count);
+    return GaussianNoise(1, 9).add(zero);
+  };
+  const Tensor alone = on_threads(1);
+  CHECK(on_threads(3).equal(alone));
   CHECK(GaussianNoise(1, 9).add(zero.to(at::kFloat)).equal(alone.to(at::kFloat)));
   CHECK(test::relative_error(GaussianNoise(1, 9).add(zero.to(at::kHalf)), alone) < 1e-3);
   // A view is numbered as it is seen.
