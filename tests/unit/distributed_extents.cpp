@@ -83,6 +83,7 @@ TEST_CASE("tiles give the untiled result for every extent, number of ranks and t
 }
 
 TEST_CASE("tiles give the untiled result with levels per image, maps and plans of one's own") {
+  const test::Threads one(1);  // images too small to share out
   const auto drunet = small_drunet(3);
   const std::int64_t reach = drunet->reach().value();
   for (const auto& [height, width] :
@@ -103,6 +104,7 @@ TEST_CASE("tiles give the untiled result with levels per image, maps and plans o
 }
 
 TEST_CASE("tiles give the untiled result for every extent in float32 and for other denoisers") {
+  const test::Threads one(1);  // images too small to share out
   const auto drunet = small_drunet(3);
   const auto dncnn = std::make_shared<DnCNN>(test::sine_weights(test::dncnn_keys(1, 3, 4, true)));
   const auto grid = std::make_shared<test::GridDenoiser>();
@@ -118,6 +120,7 @@ TEST_CASE("tiles give the untiled result for every extent in float32 and for oth
 }
 
 TEST_CASE("tiles give the untiled result for volumes") {
+  const test::Threads one(1);  // images too small to share out
   const auto drunet =
       std::make_shared<DRUNet>(test::sine_weights(test::drunet_keys(1, {2, 2}, 1, 3)));
   for (const Shape& shape : {Shape{1, 1, 45, 10, 9}, {1, 1, 8, 51, 13}, {2, 1, 34, 9, 40}}) {
