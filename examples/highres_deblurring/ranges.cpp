@@ -1,14 +1,12 @@
 #include "ranges.hpp"
 
 #include <ATen/ops/aminmax.h>
-#include <ATen/ops/isfinite.h>
-#include <ATen/ops/logical_not.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
-#include <vector>
 
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace {
@@ -17,21 +15,6 @@ constexpr double overshoot = 0.01;    // of interpolation
 constexpr double other_scale = 0.5;   // beyond 0 to 1
 constexpr double reach_of_noise = 5;  // standard deviations
 constexpr double dark = 0.1;
-
-/// Throws for the first value that is not finite.
-[[noreturn]] void refuse_not_finite(const std::string& who, const tessera::Tensor& values) {
-  const tessera::Tensor flat = values.contiguous().view({-1});
-  std::int64_t place = at::isfinite(flat).logical_not().nonzero()[0].item<std::int64_t>();
-  const double value = flat[place].item<double>();
-  std::vector<std::int64_t> index(static_cast<std::size_t>(values.dim()));
-  for (std::size_t d = index.size(); d-- > 0;) {
-    index[d] = place % values.size(static_cast<std::int64_t>(d));
-    place /= values.size(static_cast<std::int64_t>(d));
-  }
-  throw tessera::error::InvalidArgument(
-      fmt::format("{}: the value at [{}] is {}, expected finite intensities", who,
-                  fmt::join(index, ", "), value));
-}
 
 std::string how_to_map(double low, double high) {
   if (low < 0 && low >= -1.5 && high <= 1.5) return "; map -1 to 1 by (x + 1) / 2";
@@ -48,7 +31,7 @@ std::string check_intensities(const std::string& who, const tessera::Tensor& val
   const auto [least, largest] = at::aminmax(values);
   const double low = least.item<double>();
   const double high = largest.item<double>();
-  if (!std::isfinite(low) || !std::isfinite(high)) refuse_not_finite(who, values);
+  if (!std::isfinite(low) || !std::isfinite(high)) tessera::check_finite(values, who, "the file");
   const double excess = std::max(-low, high - 1) - reach_of_noise * noise_level;
   const std::string found =
       fmt::format("{}: intensities reach from {:.5g} to {:.5g}", who, low, high);

@@ -14,18 +14,6 @@
 
 namespace tessera {
 
-namespace {
-
-/// Whether the window of SSIM fits into images like x, reflected at their borders.
-bool has_ssim(const Tensor& x) {
-  constexpr std::int64_t least_extent = 6;
-  const at::IntArrayRef extents = x.sizes().slice(2);
-  return extents.size() >= 2 && std::all_of(extents.begin(), extents.end(),
-                                            [](std::int64_t n) { return n >= least_extent; });
-}
-
-}  // namespace
-
 static_assert(std::is_trivially_copyable_v<MetricsRow>, "rows travel between ranks as bytes");
 
 Recorder::Recorder(RecorderOptions options) : options_(std::move(options)) {
@@ -94,7 +82,7 @@ void Recorder::compare(const Tensor& x, MetricsRow& row) const {
   const Tensor errors = mse(x, options_.truth);
   row.mse = errors.mean().item<double>();
   row.psnr = (-10 * at::log10(errors)).mean().item<double>();
-  if (has_ssim(x)) row.ssim = ssim(x, options_.truth).mean().item<double>();
+  if (ssim_is_defined(x.sizes())) row.ssim = ssim(x, options_.truth).mean().item<double>();
 }
 
 std::string Recorder::save() const {

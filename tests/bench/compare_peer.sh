@@ -9,7 +9,7 @@
 #             make-weights --out FILE
 #             run --image --size --weights --ranks --iterations --out FOLDER
 #           whose run writes FOLDER/run.json ({"rows": [{"gradient_s", "denoise_s"}], "peak_rss_mb"}),
-#           truth.npy, measurements.npy and x.npy: operators, noise and steps as the example's seed preset
+#           truth.npy, measurements.npy and x.npy: operators, noise and steps as the example's published preset
 # EXAMPLE   the program highres_deblurring
 # WEIGHTS in the environment: a .pth file in the place of random weights.
 set -eu
@@ -30,7 +30,7 @@ round=1
 while [ "$round" -le "$rounds" ]; do
   "$python" "$harness" run --image "$image" --size "$size" --weights "$weights" --ranks "$ranks" \
     --iterations "$iterations" --out "$work/peer$round" >/dev/null
-  $launch "$example" --preset seed --truth "$work/peer$round/truth.npy" --image-size "$size" \
+  $launch "$example" --preset published --truth "$work/peer$round/truth.npy" --image-size "$size" \
     --measurements "$work/peer$round/measurements.npy" --weights "$weights" --iterations "$iterations" \
     --quiet --no-report --save-npy --out "$work/ours$round" >/dev/null
   round=$((round + 1))

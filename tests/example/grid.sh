@@ -187,7 +187,7 @@ killed)
     sleep 0.05
   done
   run 1 --config grid.yml --out out --seed 1
-  has "another grid is at work"
+  has "another run or grid is at work"
   wait $driver || fail "the first one failed"
   ;;
 

@@ -10,20 +10,21 @@ fail() {
   for file in output.*; do [[ -r $file ]] && sed "s|^|$file: |" "$file"; done
   exit 1
 }
+method=pnp
 options=(--image-size 96 --num-operators 3 --denoiser tv --threads 1 --save-npy --no-report --distribute-physics
   --distribute-denoiser --tiling fixed --patch-size 32 --overlap 8)
 # run RANKS OUT ARGUMENTS: the program's output goes to output.OUT; gives its exit code.
 run() {
   local ranks=$1 out=$2
   shift 2
-  "$launcher" -n "$ranks" "$program" "${options[@]}" --out "$out" "$@" >"output.${out//\//.}" 2>&1
+  "$launcher" -n "$ranks" "$program" "${options[@]}" --solver "$method" --out "$out" "$@" >"output.${out//\//.}" 2>&1
 }
 # start RANKS OUT ARGUMENTS: the same in the background; $job is the launcher.
 start() {
   local ranks=$1 out=$2
   shift 2
   touch started
-  "$launcher" -n "$ranks" "$program" "${options[@]}" --out "$out" "$@" >"output.${out//\//.}" 2>&1 &
+  "$launcher" -n "$ranks" "$program" "${options[@]}" --solver "$method" --out "$out" "$@" >"output.${out//\//.}" 2>&1 &
   job=$!
 }
 # The processes of the program that were given the folder $1: its ranks.
@@ -141,7 +142,7 @@ refuses)
   done
   run 1 out --iterations 5 --resume && fail "levels that depend on the number of iterations went on"
   has "iterations was 4 and is 5" output.out
-  run 1 out --iterations 4 --solver dpir --resume && fail "another solver went on"
+  method=dpir run 1 out --iterations 4 --resume && fail "another solver went on"
   has "solver was pnp and is dpir" output.out
   run 2 out --iterations 4 --resume --no-distribute-physics --no-distribute-denoiser --tiling auto && fail "ranks that share nothing"
   cmp -s before out/checkpoint.safetensors || fail "the checkpoint was touched"

@@ -95,44 +95,6 @@ TEST_CASE("A row's arguments are complete: parsed again they are the same") {
   }
 }
 
-TEST_CASE("Levels and starting points follow the method, and parsed again they are the same") {
-  const auto levels = [](std::vector<std::string> arguments) {
-    const Options options = parse_arguments(std::move(arguments));
-    const Options again = parse_arguments(options.arguments);
-    CHECK(again.denoiser_sigma == options.denoiser_sigma);
-    CHECK(again.denoiser_sigma_start == options.denoiser_sigma_start);
-    return std::pair{options.denoiser_sigma_start.value_or(0), options.denoiser_sigma};
-  };
-  using Levels = std::pair<double, double>;
-  CHECK(levels({}) == Levels{0.1, 0.01});
-  CHECK(levels({"--denoiser-sigma", "0.02"}) == Levels{0, 0.02});
-  CHECK(levels({"--denoiser-sigma-start", "0.2"}) == Levels{0.2, 0.01});
-  CHECK(levels({"--denoiser-sigma-start", "0.2", "--denoiser-sigma", "0.02"}) == Levels{0.2, 0.02});
-  CHECK(levels({"--preset", "seed"}) == Levels{0, 0.005});
-  CHECK(levels({"--solver", "dpir"}).first == 0);
-  CHECK(levels({"--prior", "red"}) == Levels{0, 0.1});
-
-  const auto start = [](std::vector<std::string> arguments) {
-    const Options options = parse_arguments(std::move(arguments));
-    CHECK(parse_arguments(options.arguments).init_method == options.init_method);
-    return options.init_method;
-  };
-  CHECK(start({}) == "adjoint");
-  CHECK(start({"--step-size", "0.1"}) == "zeros");
-  CHECK(start({"--preset", "seed"}) == "zeros");
-  CHECK(start({"--solver", "dpir"}) == "zeros");
-  CHECK(start({"--init-method", "zeros"}) == "zeros");
-  CHECK(start({"--init-method", "pseudo_inverse"}) == "pseudo_inverse");
-
-  const auto refused = [](std::vector<std::string> arguments, const std::string& text) {
-    CHECK_THROWS_WITH(parse_arguments(std::move(arguments)), test::contains(text));
-  };
-  refused({"--denoiser-sigma-start", "0.2", "--solver", "dpir"}, "is for --solver pnp");
-  refused({"--denoiser-sigma-start", "0.2", "--denoiser-sigma", "0"}, "positive --denoiser-sigma");
-  refused({"--fidelity", "clipped", "--noise-level", "0"}, "positive --noise-level");
-  refused({"--fidelity", "clipped", "--plan"}, "--plan");
-}
-
 TEST_CASE("Tasks that do not match GPUs, and impossible counts, are refused with their place") {
   const auto refused = [](const std::string& solver, const std::string& text) {
     CHECK_THROWS_WITH(make_rows(grid(solver), {}, two_cores), test::contains(text));

@@ -7,6 +7,7 @@
 
 #include "catch.hpp"
 #include "tessera/comm/counting.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/core/error.hpp"
 #include "world.hpp"
 
@@ -199,4 +200,33 @@ TEST_CASE("agree: the message names the place and the rank once, whatever was th
   CHECK(message.size() <= 4096);
   CHECK_THAT(message, Catch::Matchers::StartsWith("blur.forward: start") &&
                           test::contains(" [...] ") && Catch::Matchers::EndsWith("end" + who(0)));
+}
+
+TEST_CASE("same_on_all_ranks: the first difference is named, with the first rank that has it") {
+  CountingCommunicator world(test::world());
+  const NamedValues common = {{"--seed", "42"}, {"--image", ""}, {"--out", "a b"}};
+  world.reset();
+  same_on_all_ranks(world, "program", common);
+  CHECK(world.flags().calls == 1);
+
+  const int last = world.size() - 1;
+  NamedValues mine = common;
+  if (world.rank() == last) mine[1].second = "other.png";
+  if (world.rank() == last) mine[2].second = "c";
+  const Caught seen = caught([&] { same_on_all_ranks(world, "program", mine); });
+  CHECK(seen.rank == last);
+  CHECK(seen.message == "program: --image is  on rank 0 and other.png on rank " +
+                            std::to_string(last) + ", expected the same on all ranks" + who(last));
+
+  // A name that one of them lacks, and one that only one has.
+  NamedValues shorter = common;
+  if (world.rank() == 1) shorter.pop_back();
+  CHECK(caught([&] { same_on_all_ranks(world, "program", shorter); }).message ==
+        "program: --out is a b on rank 0 and not there on rank 1, expected the same on all ranks" +
+            who(1));
+  NamedValues longer = common;
+  if (world.rank() == 1) longer.emplace_back("--step", "1");
+  CHECK(caught([&] { same_on_all_ranks(world, "program", longer); }).message ==
+        "program: --step is not there on rank 0 and 1 on rank 1, expected the same on all ranks" +
+            who(1));
 }

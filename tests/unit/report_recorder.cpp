@@ -226,3 +226,16 @@ TEST_CASE("memory: the process grows with what it holds") {
   reset_memory_peak(at::kCPU);
   CHECK(memory_use(at::kCPU).peak_mb >= 0.5 * mb);
 }
+
+TEST_CASE("Recorder: images too small for SSIM have the other metrics") {
+  const auto row_of = [](std::int64_t height) {
+    const Tensor truth = test::indexed({1, 3, height, 9}).abs() * 0.8 + 0.1;
+    Recorder recorder({.truth = truth});
+    recorder.on_start(truth);
+    recorder.on_iteration({.index = 0, .x = truth * 0.5});
+    return recorder.rows().back();
+  };
+  CHECK(std::isnan(row_of(5).ssim));
+  CHECK(std::isfinite(row_of(5).psnr));
+  CHECK(std::isfinite(row_of(6).ssim));
+}
