@@ -10,19 +10,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "digest.hpp"
+#include "inputs.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
-#include "rank_plan.hpp"
 #include "ranks.hpp"
 #include "restart.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/counting.hpp"
-#include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
@@ -186,43 +183,6 @@ void check_has_rows(const Options& options, const Outcome& outcome, const Record
           : ", although the data are: the denoiser or a parameter of the method made it overflow"));
 }
 
-/// Reads the inputs, and refuses before anything large is made what cannot run. Every rank reads
-/// for itself; all must find the same.
-struct Inputs {
-  Source source;
-  DenoiserPtr network;
-};
-
-/// Throws for so many threads that the run would crawl or could not start them.
-void check_threads(const Options& options) {
-  constexpr int most_per_core = 8;
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  if (options.threads <= most_per_core * cores) return;
-  throw error::InvalidArgument(
-      fmt::format("--threads: is {}, expected at most {} per core; this host has {} cores",
-                  options.threads, most_per_core, cores));
-}
-
-Inputs read_inputs(Options& options, Communicator& world, int ranks_on_host, Outcome& outcome) {
-  Inputs inputs = guarded(world, "highres_deblurring", [&] {
-    Inputs mine{.source = read_source(options), .network = make_network(options)};
-    const std::vector<std::int64_t> shape = truth_shape(options, mine.source);
-    if (options.device == "cpu") {
-      check_memory(options, shape, plan_of_rank(options, shape, mine.network, world.size()),
-                   ranks_on_host);
-    }
-    outcome.inputs = digests_of_inputs(options);
-    return mine;
-  });
-  NamedValues fingerprints;
-  for (const auto& [option, digest] : outcome.inputs) {
-    fingerprints.emplace_back(fmt::format("the digest of the file of --{}", option), digest);
-  }
-  same_on_all_ranks(world, "highres_deblurring", fingerprints);
-  warn(outcome, inputs.source.warning, world.is_root());
-  return inputs;
-}
-
 /// Those of this rank's operators: simulated, or read.
 TensorList make_measurements(const Options& options, const LinearPhysics& physics, bool is_root,
                              Outcome& outcome) {
@@ -254,7 +214,9 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   const auto ranks_on_host =
       std::count(hosts.begin(), hosts.end(), hosts[static_cast<std::size_t>(world->rank())]);
 
-  Inputs inputs = read_inputs(options, *world, static_cast<int>(ranks_on_host), outcome);
+  Inputs inputs = read_inputs(options, *world, static_cast<int>(ranks_on_host));
+  outcome.inputs = inputs.digests;
+  warn(outcome, inputs.source.warning, world->is_root());
   outcome.truth = guarded(*world, "highres_deblurring",
                           [&] { return make_truth(options, std::exchange(inputs.source, {})); });
   // Work queued on a GPU is waited for, so that it is not taken for communication.

@@ -1,0 +1,45 @@
+#include "inputs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+#include <vector>
+
+#include "digest.hpp"
+#include "parts.hpp"
+#include "rank_plan.hpp"
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
+#include "tessera/core/error.hpp"
+
+using namespace tessera;
+
+void check_threads(const Options& options) {
+  constexpr int most_per_core = 8;
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  if (options.threads <= most_per_core * cores) return;
+  throw error::InvalidArgument(
+      fmt::format("--threads: is {}, expected at most {} per core; this host has {} cores",
+                  options.threads, most_per_core, cores));
+}
+
+Inputs read_inputs(Options& options, Communicator& world, int ranks_on_host) {
+  constexpr const char* who = "highres_deblurring";
+  Inputs inputs = guarded(world, who, [&] {
+    Inputs mine{.source = read_source(options), .network = make_network(options), .digests = {}};
+    const std::vector<std::int64_t> shape = truth_shape(options, mine.source);
+    if (options.device == "cpu") {
+      check_memory(options, shape, plan_of_rank(options, shape, mine.network, world.size()),
+                   ranks_on_host);
+    }
+    mine.digests = digests_of_inputs(options);
+    return mine;
+  });
+  NamedValues fingerprints;
+  for (const auto& [option, digest] : inputs.digests) {
+    fingerprints.emplace_back(fmt::format("the digest of the file of --{}", option), digest);
+  }
+  same_on_all_ranks(world, who, fingerprints);
+  return inputs;
+}
