@@ -10,10 +10,10 @@
 
 namespace {
 
-constexpr std::size_t most_rows = 1000;
+constexpr std::size_t longest_word = 64;
 
 std::string folded(std::string_view word) {
-  std::string result(word);
+  std::string result(word.substr(0, longest_word));
   for (char& c : result) {
     c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
@@ -69,9 +69,14 @@ std::size_t count(const std::vector<Entry>& entries) {
 
 /// A value as YAML: plain where that keeps its meaning.
 std::string yaml_value(const Key& key, const std::string& value) {
-  if (key.kind != Kind::text) return value;
+  if (key.kind != Kind::text && key.kind != Kind::path) return value;
   std::string quoted = "\"";
   for (const char c : value) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7f) {
+      quoted += fmt::format("\\x{:02x}", code);
+      continue;
+    }
     if (c == '"' || c == '\\') quoted += '\\';
     quoted += c;
   }
@@ -91,16 +96,16 @@ void append_section(std::string& text, Section section, const Settings& row) {
 const std::vector<Key>& known_keys() {
   using enum Section;
   static const std::vector<Key> keys = {
-      {"image", dataset, Kind::text, "--image"},
+      {"image", dataset, Kind::path, "--image"},
       {"image_size", dataset, Kind::integer, "--image-size"},
       {"num_operators", dataset, Kind::integer, "--num-operators"},
       {"noise_level", dataset, Kind::number, "--noise-level"},
-      {"seed", dataset, Kind::integer, "--seed"},
-      {"truth", dataset, Kind::text, "--truth"},
-      {"measurements", dataset, Kind::text, "--measurements"},
+      {"seed", dataset, Kind::seed, "--seed"},
+      {"truth", dataset, Kind::path, "--truth"},
+      {"measurements", dataset, Kind::path, "--measurements"},
       {"num_workers", dataset, Kind::integer, ""},
       {"denoiser", solver, Kind::text, "--denoiser"},
-      {"weights", solver, Kind::text, "--weights"},
+      {"weights", solver, Kind::path, "--weights"},
       {"fidelity", solver, Kind::text, "--fidelity"},
       {"prior", solver, Kind::text, "--prior"},
       {"red_weight", solver, Kind::number, "--red-weight"},
@@ -119,6 +124,7 @@ const std::vector<Key>& known_keys() {
       {"max_batch_size", solver, Kind::integer, "--max-batch-size"},
       {"dtype", solver, Kind::text, "--dtype"},
       {"device", solver, Kind::text, "--device"},
+      {"backend", solver, Kind::text, "--backend"},
       {"threads", solver, Kind::integer, "--threads"},
       {"warmup", solver, Kind::integer, "--warmup"},
       {"slurm_gres", solver, Kind::text, ""},
@@ -163,6 +169,8 @@ std::vector<Settings> expand(const GridConfig& config) {
           Settings row = data;
           row.push_back({"solver", solver.name, solver.place});
           row.insert(row.end(), method.begin(), method.end());
+          // What PnP and DPIR mean in files, whatever the program's own default is.
+          if (find(row, "fidelity") == nullptr) row.push_back({"fidelity", "l2", solver.place});
           if (config.max_runs && find(row, "n_iter") == nullptr) row.push_back(*config.max_runs);
           if (config.repetitions) row.push_back(*config.repetitions);
           result.push_back(std::move(row));

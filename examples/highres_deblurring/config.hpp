@@ -1,9 +1,10 @@
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 /// Configuration files: a grid of runs, and how a cluster starts them.
@@ -46,13 +47,15 @@ struct GridConfig {
 
 /// How Slurm starts a row, from a parallel configuration file.
 struct ParallelConfig {
-  std::string time = "30";                                        ///< minutes, or Slurm's hh:mm:ss
-  std::vector<std::pair<std::string, std::string>> parameters{};  ///< further options of sbatch
+  std::string time = "30";  ///< minutes, or another of Slurm's forms
+  /// Further options of sbatch; the value true stands for an option without one.
+  std::vector<std::pair<std::string, std::string>> parameters{};
   std::vector<std::string> setup{};  ///< shell lines before the program
-  std::string launcher = "srun";     ///< what starts the ranks
+  std::string launcher = "srun";     ///< what starts the ranks, with its flags
 };
 
-enum class Kind { integer, number, number_or_auto, boolean, text };
+/// Numbers are written as numbers.hpp says; a path is not empty.
+enum class Kind { integer, seed, number, number_or_auto, boolean, text, path };
 enum class Section { dataset, solver };
 
 /// A key that a data set or a solver may have.
@@ -63,6 +66,9 @@ struct Key {
   std::string_view
       option;  ///< of the command line; empty: read by the grid, or without effect here
 };
+
+/// Rows that a grid may have.
+constexpr std::size_t most_rows = 1000;
 
 /// Every known key.
 const std::vector<Key>& known_keys();
@@ -77,12 +83,14 @@ std::string nearest(std::string_view word, const std::vector<std::string_view>& 
 /// expected, what was given.
 GridConfig parse_config(const std::string& text, const std::string& file);
 
-/// Reads a parallel configuration from YAML; throws the same.
+/// Reads a parallel configuration from YAML; throws the same, also for what sbatch would refuse
+/// (slurm_values.hpp).
 ParallelConfig parse_parallel_config(const std::string& text, const std::string& file);
 
 /// The rows of the grid: data sets times solvers times their axes, the last axis fastest. Each has
-/// the setting `solver` (pnp or dpir), n_iter from max-runs unless the solver sets it, and
-/// repetitions. Throws error::InvalidArgument beyond a thousand rows.
+/// the settings `solver` (pnp or dpir), `fidelity` (l2 unless the solver sets it), n_iter from
+/// max-runs unless the solver sets it, and repetitions. Throws error::InvalidArgument beyond
+/// most_rows.
 std::vector<Settings> expand(const GridConfig& config);
 
 /// The value of a key in a row, or nullptr.

@@ -1,184 +1,12 @@
 #include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <initializer_list>
-#include <sstream>
+#include <set>
 
-#include "config.hpp"
-#include "tessera/core/error.hpp"
+#include "plain_text.hpp"
+#include "yaml_reader.hpp"
 
 namespace {
-
-constexpr std::size_t largest_file = 1 << 20;
-
-Place place_of(const YAML::Mark& mark) {
-  if (mark.line < 0 || mark.column < 0) return {};
-  return {mark.line + 1, mark.column + 1};
-}
-
-/// What a node is, for messages.
-std::string described(const YAML::Node& node) {
-  switch (node.Type()) {
-    case YAML::NodeType::Scalar: {
-      const std::string& text = node.Scalar();
-      return fmt::format("\"{}{}\"", text.substr(0, 60), text.size() > 60 ? "..." : "");
-    }
-    case YAML::NodeType::Sequence:
-      return fmt::format("a list of {}", node.size());
-    case YAML::NodeType::Map:
-      return "keys and values";
-    default:
-      return "nothing";
-  }
-}
-
-const char* name_of(Kind kind) {
-  switch (kind) {
-    case Kind::integer:
-      return "an integer";
-    case Kind::number:
-      return "a number";
-    case Kind::number_or_auto:
-      return "a number or auto";
-    case Kind::boolean:
-      return "true or false";
-    case Kind::text:
-      return "a text";
-  }
-  return "a value";
-}
-
-bool is_integer(const std::string& text) {
-  std::int64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, code] = std::from_chars(text.data(), end, value);
-  return code == std::errc() && stop == end;
-}
-
-bool is_number(const std::string& text) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, code] = std::from_chars(text.data(), end, value);
-  return code == std::errc() && stop == end && std::isfinite(value);
-}
-
-/// Hears a parser, and counts documents.
-struct DocumentCounter final : YAML::EventHandler {
-  int count = 0;
-  YAML::Mark last;  ///< where the last one begins
-
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    ++count;
-    last = mark;
-  }
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                       YAML::EmitterStyle::value) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                  YAML::EmitterStyle::value) override {}
-  void OnMapEnd() override {}
-};
-
-/// Reads one file, and knows its name for messages.
-class Reader {
- public:
-  explicit Reader(const std::string& file) : file_(file) {}
-
-  [[noreturn]] void fail(const YAML::Node& node, const std::string& message) const {
-    fail(node.Mark(), message);
-  }
-
-  /// The one document of the file, keys and values.
-  YAML::Node document(const std::string& text) const {
-    if (text.size() > largest_file) {
-      fail(YAML::Mark::null_mark(), "is larger than a megabyte, which is no configuration");
-    }
-    YAML::Node first;
-    DocumentCounter documents;
-    try {
-      first = YAML::Load(text);
-      // Not LoadAll: some texts that are not YAML it reads for ever.
-      std::istringstream stream(text);
-      YAML::Parser parser(stream);
-      for (int i = 0; i < 2; ++i) parser.HandleNextDocument(documents);
-    } catch (const YAML::Exception& error) {
-      fail(error.mark, fmt::format("not YAML: {}", error.msg));
-    }
-    if (first.IsNull()) fail(YAML::Mark::null_mark(), "is empty, expected keys and values");
-    if (documents.count > 1) fail(documents.last, "a second document, expected one");
-    if (!first.IsMap()) {
-      fail(first, fmt::format("expected keys and values at the top, got {}", described(first)));
-    }
-    return first;
-  }
-
-  [[noreturn]] void unknown(const YAML::Node& node, const std::string& what,
-                            const std::vector<std::string_view>& candidates) const {
-    fail(node, fmt::format("unknown {} {}; the nearest known one is \"{}\" (known: {})", what,
-                           described(node), nearest(node.Scalar(), candidates),
-                           fmt::join(candidates, ", ")));
-  }
-
-  /// Calls use(key, value) for every pair of a map; keys are texts, each there once.
-  template <typename Use>
-  void for_each(const YAML::Node& map, Use&& use) const {
-    std::vector<std::string> seen;
-    for (const auto& pair : map) {
-      if (!pair.first.IsScalar()) {
-        fail(pair.first, fmt::format("expected a key, got {}", described(pair.first)));
-      }
-      check_new(seen, pair.first, pair.first.Scalar());
-      use(pair.first, pair.second);
-    }
-  }
-
-  void check_new(std::vector<std::string>& seen, const YAML::Node& node,
-                 const std::string& key) const {
-    if (std::find(seen.begin(), seen.end(), key) != seen.end()) {
-      fail(node, fmt::format("key \"{}\" is there twice", key));
-    }
-    seen.push_back(key);
-  }
-
-  /// A single value of a kind.
-  Setting setting(std::string_view key, Kind kind, const YAML::Node& node) const {
-    Setting result{std::string(key), node.IsScalar() ? node.Scalar() : "", place_of(node.Mark())};
-    bool good = node.IsScalar();
-    const bool is_quoted = node.IsDefined() && node.Tag() == "!";
-    if (good && kind != Kind::text && is_quoted && result.value != "auto") good = false;
-    if (good && kind == Kind::integer) good = is_integer(result.value);
-    if (good && kind == Kind::number) good = is_number(result.value);
-    if (good && kind == Kind::number_or_auto) {
-      good = is_number(result.value) || result.value == "auto";
-    }
-    if (good && kind == Kind::boolean) {
-      bool value = false;
-      good = YAML::convert<bool>::decode(node, value);
-      result.value = value ? "true" : "false";
-    }
-    if (!good) {
-      fail(node, fmt::format("{}: expected {}, got {}{}", key, name_of(kind), described(node),
-                             is_quoted ? ", a text because of its quotes" : ""));
-    }
-    return result;
-  }
-
- private:
-  [[noreturn]] void fail(const YAML::Mark& mark, const std::string& message) const {
-    throw tessera::error::InvalidArgument(at_place(file_, place_of(mark)) + message);
-  }
-
-  const std::string& file_;
-};
 
 std::vector<std::string_view> names(Section section) {
   std::vector<std::string_view> result;
@@ -210,13 +38,14 @@ std::vector<std::string> split(const std::string& text) {
 /// Reads the data sets or the solvers.
 class EntryReader {
  public:
-  EntryReader(const Reader& reader, Section section) : reader_(reader), section_(section) {}
+  EntryReader(YamlReader& reader, Section section) : reader_(reader), section_(section) {}
 
   std::vector<Entry> entries(const YAML::Node& list) const {
     if (!list.IsSequence() || list.size() == 0) {
       reader_.fail(list, fmt::format("expected a list such as \"- {}:\" with parameters, got {}",
                                      known().front(), described(list)));
     }
+    check_rows(list);
     std::vector<Entry> result;
     for (const YAML::Node& item : list) result.push_back(entry(item));
     return result;
@@ -226,6 +55,12 @@ class EntryReader {
   std::vector<std::string_view> known() const {
     if (section_ == Section::dataset) return {"highres_color_image"};
     return {"PnP", "DPIR"};
+  }
+
+  /// Refuses a list that alone makes too many rows, before it is read.
+  void check_rows(const YAML::Node& list) const {
+    if (list.size() <= most_rows) return;
+    reader_.fail(list, fmt::format("{} makes more than {} rows", described(list), most_rows));
   }
 
   /// "- PnP", or "- PnP: {parameters}".
@@ -260,7 +95,7 @@ class EntryReader {
 
   std::vector<Axis> axes(const YAML::Node& parameters) const {
     std::vector<Axis> result;
-    std::vector<std::string> seen;
+    std::set<std::string> seen;
     reader_.for_each(parameters, [&](const YAML::Node& joined, const YAML::Node& value) {
       std::vector<const Key*> keys;
       for (const std::string& word : split(joined.Scalar())) {
@@ -276,8 +111,9 @@ class EntryReader {
 
   [[noreturn]] void unknown_key(const YAML::Node& joined, const std::string& word) const {
     const std::vector<std::string_view> candidates = names(section_);
-    reader_.fail(joined, fmt::format("unknown {} \"{}\"; the nearest known one is \"{}\"",
-                                     name_of(section_), word, nearest(word, candidates)));
+    reader_.fail(joined,
+                 fmt::format("unknown {} {}; the nearest known one is \"{}\"", name_of(section_),
+                             printable(word), nearest(word, candidates)));
   }
 
   /// A value, or a list of alternatives.
@@ -286,6 +122,7 @@ class EntryReader {
     if (value.size() == 0) {
       reader_.fail(value, fmt::format("{}: an empty list leaves nothing to run", key.name));
     }
+    check_rows(value);
     Axis axis;
     for (const YAML::Node& item : value) {
       axis.alternatives.push_back({reader_.setting(key.name, key.kind, item)});
@@ -299,6 +136,7 @@ class EntryReader {
       reader_.fail(value, fmt::format("{} keys joined by commas: expected a list of rows, got {}",
                                       keys.size(), described(value)));
     }
+    check_rows(value);
     Axis axis;
     for (const YAML::Node& row : value) {
       if (!row.IsSequence() || row.size() != keys.size()) {
@@ -314,12 +152,12 @@ class EntryReader {
     return axis;
   }
 
-  const Reader& reader_;
+  YamlReader& reader_;
   Section section_;
 };
 
 /// A name or a list of names: what the published benchmark writes under objective.
-void check_objective(const Reader& reader, const YAML::Node& value) {
+void check_objective(const YamlReader& reader, const YAML::Node& value) {
   const auto check = [&](const YAML::Node& name) {
     const std::vector<std::string_view> known = {"reconstruction_objective"};
     if (!name.IsScalar()) {
@@ -331,22 +169,10 @@ void check_objective(const Reader& reader, const YAML::Node& value) {
   for (const YAML::Node& name : value) check(name);
 }
 
-std::vector<std::pair<std::string, std::string>> texts(const Reader& reader, const std::string& key,
-                                                       const YAML::Node& map) {
-  if (!map.IsMap()) {
-    reader.fail(map, fmt::format("{}: expected keys and values, got {}", key, described(map)));
-  }
-  std::vector<std::pair<std::string, std::string>> result;
-  reader.for_each(map, [&](const YAML::Node& name, const YAML::Node& value) {
-    result.emplace_back(name.Scalar(), reader.setting(name.Scalar(), Kind::text, value).value);
-  });
-  return result;
-}
-
 }  // namespace
 
 GridConfig parse_config(const std::string& text, const std::string& file) {
-  const Reader reader(file);
+  YamlReader reader(file);
   GridConfig config;
   config.file = file;
   reader.for_each(reader.document(text), [&](const YAML::Node& node, const YAML::Node& value) {
@@ -378,40 +204,5 @@ GridConfig parse_config(const std::string& text, const std::string& file) {
     throw tessera::error::InvalidArgument(fmt::format(
         "{}: there is no key \"{}\"", file, config.datasets.empty() ? "dataset" : "solver"));
   }
-  return config;
-}
-
-ParallelConfig parse_parallel_config(const std::string& text, const std::string& file) {
-  const Reader reader(file);
-  ParallelConfig config;
-  reader.for_each(reader.document(text), [&](const YAML::Node& node, const YAML::Node& value) {
-    const std::string& key = node.Scalar();
-    if (key == "backend") {
-      const std::string backend = reader.setting(key, Kind::text, value).value;
-      if (backend != "submitit" && backend != "slurm") {
-        reader.unknown(value, "backend", {"submitit", "slurm"});
-      }
-    } else if (key == "slurm_time") {
-      config.time = reader.setting(key, Kind::text, value).value;
-    } else if (key == "slurm_launcher") {
-      config.launcher = reader.setting(key, Kind::text, value).value;
-    } else if (key == "slurm_additional_parameters") {
-      config.parameters = texts(reader, key, value);
-    } else if (key == "slurm_stderr_to_stdout") {
-      reader.setting(key, Kind::boolean, value);  // the scripts write one file anyway
-    } else if (key == "slurm_setup") {
-      if (!value.IsSequence()) {
-        reader.fail(value, fmt::format("slurm_setup: expected a list of shell lines, got {}",
-                                       described(value)));
-      }
-      for (const YAML::Node& line : value) {
-        config.setup.push_back(reader.setting(key, Kind::text, line).value);
-      }
-    } else {
-      reader.unknown(node, "key",
-                     {"backend", "slurm_time", "slurm_additional_parameters", "slurm_setup",
-                      "slurm_launcher", "slurm_stderr_to_stdout"});
-    }
-  });
   return config;
 }

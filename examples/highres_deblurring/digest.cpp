@@ -45,15 +45,17 @@ std::string digest_of_file(const std::string& path) {
   return digest.text();
 }
 
+std::vector<std::pair<std::string, std::string>> input_files(const Options& options) {
+  std::vector<std::pair<std::string, std::string>> files = {{"image", options.image},
+                                                            {"truth", options.truth},
+                                                            {"measurements", options.measurements},
+                                                            {"weights", options.weights}};
+  std::erase_if(files, [](const auto& file) { return file.second.empty(); });
+  return files;
+}
+
 std::map<std::string, std::string> digests_of_inputs(const Options& options) {
-  const std::pair<const char*, const std::string*> files[] = {
-      {"image", &options.image},
-      {"truth", &options.truth},
-      {"measurements", &options.measurements},
-      {"weights", &options.weights}};
   std::map<std::string, std::string> digests;
-  for (const auto& [option, path] : files) {
-    if (!path->empty()) digests[option] = digest_of_file(*path);
-  }
+  for (const auto& [option, path] : input_files(options)) digests[option] = digest_of_file(path);
   return digests;
 }

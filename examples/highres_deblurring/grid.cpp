@@ -12,9 +12,11 @@
 #include <sstream>
 #include <string_view>
 
+#include "grid_inputs.hpp"
 #include "grid_plan.hpp"
 #include "grid_state.hpp"
 #include "output.hpp"
+#include "plain_text.hpp"
 #include "process.hpp"
 #include "slurm.hpp"
 #include "tessera/core/error.hpp"
@@ -100,10 +102,12 @@ std::string complaint(const std::string& log) {
   for (std::string line; std::getline(file, line);) {
     if (line.find_first_not_of(" \t\r=") == std::string::npos) continue;
     last = line;
-    const std::size_t begin = line.find("highres_deblurring: ");
-    if (begin == 0) own = line.substr(std::string("highres_deblurring: ").size());
+    const std::string name = "highres_deblurring: ";
+    if (line.starts_with(name) && !line.starts_with(name + "warning: ")) {
+      own = line.substr(name.size());
+    }
   }
-  return own.empty() ? last : own;
+  return !own.empty() ? own : !last.empty() ? last : "it printed nothing";
 }
 
 std::string outcome_of(const RowResult& result) {
@@ -121,7 +125,10 @@ class Grid {
         config_(read_config(options)),
         program_(program_path()),
         target_(read_target(options)),
-        rows_(make_rows(config_, options, target_)) {}
+        rows_(make_rows(config_, options, target_)) {
+    check_line("the path of this program", program_);
+    check_line("--mpiexec", options.grid.mpiexec);
+  }
 
   int run() {
     print_notices();
@@ -208,23 +215,30 @@ class Grid {
     bool is_good = true;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       const GridRow& row = rows_[i];
-      fmt::print("\n[{}/{}] {}: {} rank{} on {}{}\n", i + 1, rows_.size(), row.name, row.ranks(),
-                 row.ranks() == 1 ? "" : "s", row.options.device,
-                 finished(row) ? ", done before: would not run again" : "");
+      fmt::print("\n[{}/{}] {}: {} rank{} on {}", i + 1, rows_.size(), row.name, row.ranks(),
+                 row.ranks() == 1 ? "" : "s", row.options.device);
       try {
-        const RowPlan plan = planner_.plan(row);
-        const std::string reason = obstacle_to(row, plan);
-        if (!reason.empty()) fmt::print("skipped: {}\n", reason);
-        fmt::print("{}\nwith measurements and weights: about {:.2f} GB per rank\n", plan.tiles,
-                   plan.bytes_per_rank * 1e-9);
-        fmt::print("{}\n", target_.is_cluster ? batch_script(row, parallel_, program_)
-                                              : shell_command(command_of(row)));
-      } catch (const tessera::error::Error& error) {
+        describe(row);
+      } catch (const std::exception& error) {
         is_good = false;
-        fmt::print("would fail: {}\n", error.what());
+        fmt::print("\nwould fail: {}\n", error.what());
       }
     }
     return is_good ? 0 : 1;
+  }
+
+  void describe(const GridRow& row) {
+    check_inputs(config_.file, row);
+    const Standing earlier = standing(row, digests_);
+    fmt::print("{}\n", earlier.result ? ", done before: would not run again" : "");
+    if (!earlier.reason.empty()) fmt::print("a result is there, but {}\n", earlier.reason);
+    const RowPlan plan = planner_.plan(row);
+    const std::string reason = obstacle_to(row, plan);
+    if (!reason.empty()) fmt::print("skipped: {}\n", reason);
+    fmt::print("{}\nwith measurements and weights: about {:.2f} GB per rank\n", plan.tiles,
+               plan.bytes_per_rank * 1e-9);
+    fmt::print("{}\n", target_.is_cluster ? batch_script(row, parallel_, program_)
+                                          : shell_command(command_of(row)));
   }
 
   Status guarded_status(const GridRow& row) {
@@ -236,18 +250,24 @@ class Grid {
   }
 
   Status status(const GridRow& row) {
-    if (std::optional<RowResult> result = finished(row)) return {State::found, "", result};
+    check_inputs(config_.file, row);
+    const Standing earlier = standing(row, digests_);
+    if (earlier.result) return {State::found, "", earlier.result};
+    if (!earlier.reason.empty()) {
+      fmt::print("{}: a result is there, but {}: it becomes summary.previous.json\n", row.name,
+                 earlier.reason);
+    }
     const std::string reason = obstacle_to(row, planner_.plan(row));
     if (!reason.empty()) return {State::skipped, reason, {}};
     return target_.is_cluster ? submit_row(row) : run_row(row);
   }
 
-  Status submit_row(const GridRow& row) const {
+  Status submit_row(const GridRow& row) {
     const std::string earlier = submitted_job(row);
     if (is_queued(earlier)) return {State::queued, fmt::format("job {}", earlier), {}};
     const std::string script = row.options.out + "/job.sh";
     const std::string text = batch_script(row, parallel_, program_);
-    prepare_row(row, "sbatch " + shell_command({fs::absolute(script).string()}));
+    prepare_row(row, "sbatch " + shell_command({fs::absolute(script).string()}), digests_);
     tessera::AtomicFile file(script);
     file.write(text);
     file.commit();
@@ -256,9 +276,9 @@ class Grid {
     return {State::submitted, fmt::format("job {}", job), {}};
   }
 
-  Status run_row(const GridRow& row) const {
+  Status run_row(const GridRow& row) {
     const std::vector<std::string> command = command_of(row);
-    prepare_row(row, shell_command(command));
+    prepare_row(row, shell_command(command), digests_);
     if (!options_.quiet) {
       fmt::print("\n{}: {} rank{}, {} thread{} each\n", row.name, row.ranks(),
                  row.ranks() == 1 ? "" : "s", row.options.threads,
@@ -270,8 +290,13 @@ class Grid {
       return {
           State::failed, fmt::format("exit code {}: {} (see {})", code, complaint(log), log), {}};
     }
-    if (std::optional<RowResult> result = finished(row)) return {State::done, "", result};
-    return {State::failed, "ended without a complete summary.json", {}};
+    const Standing now = standing(row, digests_);
+    if (now.result) return {State::done, "", now.result};
+    return {State::failed,
+            now.reason.empty()
+                ? "ended without a complete summary.json"
+                : fmt::format("ended, but its result does not count: {}", now.reason),
+            {}};
   }
 
   void announce(const GridRow& row, std::size_t number, const Status& status) const {
@@ -326,6 +351,7 @@ class Grid {
   Target target_;
   std::vector<GridRow> rows_;
   Planner planner_;
+  InputDigests digests_;
 };
 
 }  // namespace

@@ -6,13 +6,15 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <filesystem>
 #include <fstream>
-#include <map>
-#include <set>
+#include <optional>
+#include <string_view>
 #include <thread>
 
+#include "method.hpp"
+#include "numbers.hpp"
+#include "plain_text.hpp"
 #include "tessera/core/error.hpp"
 
 using tessera::error::InvalidArgument;
@@ -25,14 +27,13 @@ constexpr int most_tasks = 1 << 20;
 int count(const std::string& file, const Settings& row, const std::string& key) {
   const Setting* setting = find(row, key);
   if (setting == nullptr) return 1;
-  int value = 0;
-  const std::string& text = setting->value;
-  const auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || value < 1 || value > most_tasks) {
+  const std::optional<std::int64_t> value = to_integer(setting->value);
+  if (!value || *value < 1 || *value > most_tasks) {
     throw InvalidArgument(fmt::format("{}{}: expected 1 to {}, got {}",
-                                      at_place(file, setting->place), key, most_tasks, text));
+                                      at_place(file, setting->place), key, most_tasks,
+                                      printable(setting->value)));
   }
-  return value;
+  return static_cast<int>(*value);
 }
 
 /// Nodes, tasks and GPUs of a row, which must fit each other.
@@ -75,7 +76,18 @@ bool is_given(const Options& command_line, const std::string& option) {
                      });
 }
 
-/// The file's settings that stay, then the command line, then what both left to the target.
+/// The last one given; the file's if none is.
+std::string solver_of(const GridRow& row, const Options& command_line) {
+  const Setting* setting = find(row.settings, "solver");
+  std::string solver = setting != nullptr ? setting->value : "pnp";
+  for (const std::vector<std::string>& arguments : command_line.given) {
+    if (arguments.front() == "--solver") solver = arguments.back();
+  }
+  return solver;
+}
+
+/// The file's settings that stay, then the command line as far as the row's solver knows it, then
+/// what both left to the target.
 std::vector<std::string> arguments_of(const GridRow& row, const Options& command_line,
                                       const Target& target) {
   std::vector<std::string> result;
@@ -89,7 +101,11 @@ std::vector<std::string> arguments_of(const GridRow& row, const Options& command
     const std::vector<std::string> arguments = to_arguments(setting);
     if (!is_given(command_line, option_of(arguments))) append(arguments);
   }
-  for (const std::vector<std::string>& arguments : command_line.given) append(arguments);
+  Options method;
+  method.solver = solver_of(row, command_line);
+  for (const std::vector<std::string>& arguments : command_line.given) {
+    if (is_of_method(method, arguments.front())) append(arguments);
+  }
   if (!has("--device")) {
     const bool on_gpus = row.gpus_per_node > 0 && (target.is_cluster || target.machine.gpus > 0);
     append({"--device", on_gpus ? "cuda" : "cpu"});
@@ -106,50 +122,35 @@ std::vector<std::string> arguments_of(const GridRow& row, const Options& command
   return result;
 }
 
-/// Where the row's file set the option that a message is about.
-Place place_of(const Settings& row, const std::string& message) {
+/// The setting of the row's file that a message is about; nullptr: none, or the command line's.
+const Setting* subject_of(const Settings& row, const Options& command_line,
+                          const std::string& message) {
+  const std::string option = message.substr(0, message.find_first_of(": "));
+  if (is_given(command_line, option)) return nullptr;
   for (const Setting& setting : row) {
-    const std::string option = option_of(to_arguments(setting));
-    if (!option.empty() && message.starts_with(option)) return setting.place;
+    if (option_of(to_arguments(setting)) == option) return &setting;
   }
-  return row.empty() ? Place{} : row.front().place;
+  return nullptr;
 }
 
-/// What a name may be made of, shortened.
-std::string plain(const std::string& text) {
-  std::string result;
-  for (const char c : text.substr(0, 40)) {
-    const bool keep = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_';
-    result += keep ? c : '-';
-  }
-  return result;
+/// The program's complaint about a row, with the place in the grid's file.
+std::string located(const std::string& file, const GridRow& row, std::size_t number,
+                    const Options& command_line, const std::string& message) {
+  const Setting* setting = subject_of(row.settings, command_line, message);
+  const Place place = setting != nullptr     ? setting->place
+                      : row.settings.empty() ? Place{}
+                                             : row.settings.front().place;
+  return fmt::format("{}{}row {} of the grid: {}", at_place(file, place),
+                     setting != nullptr ? setting->key + ", " : "", number, message);
 }
 
-std::string value_of(const Settings& row, const std::string& key, const std::string& otherwise) {
-  const Setting* setting = find(row, key);
-  return setting == nullptr ? otherwise : setting->value;
-}
-
-/// Keys whose values differ among the rows; those of the layout are in the names already.
-std::vector<std::string> varying_keys(const std::vector<Settings>& rows) {
-  std::vector<std::string> keys;
-  std::map<std::string, std::set<std::string>> values;
-  for (const Settings& row : rows) {
-    for (const Setting& setting : row) {
-      if (setting.key.starts_with("slurm_")) continue;
-      if (std::find(keys.begin(), keys.end(), setting.key) == keys.end()) {
-        keys.push_back(setting.key);
-      }
-    }
+/// Names of files that would not come back from a script or from summary.json as they were.
+void check_arguments(const GridRow& row) {
+  const std::vector<std::string>& arguments = row.options.arguments;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    check_line(i > 0 && arguments[i - 1].starts_with("--") ? arguments[i - 1] : "a row",
+               arguments[i]);
   }
-  for (const std::string& key : keys) {
-    for (const Settings& row : rows) values[key].insert(value_of(row, key, ""));
-  }
-  std::erase_if(keys, [&](const std::string& key) { return values[key].size() < 2; });
-  std::erase(keys, "solver");
-  std::erase(keys, "denoiser");
-  std::erase(keys, "prior");
-  return keys;
 }
 
 /// What the rows are told beside what their results depend on.
@@ -162,10 +163,6 @@ std::vector<std::string> switches_of(const Options& command_line) {
     }
   }
   return switches;
-}
-
-bool is_unique(const std::vector<std::string>& names, const std::string& name) {
-  return std::count(names.begin(), names.end(), name) == 1;
 }
 
 }  // namespace
@@ -197,15 +194,19 @@ Machine this_machine() {
 int gpus_of(const std::string& gres) {
   if (gres.empty() || gres == "none") return 0;
   if (gres == "gpu") return 1;
+  const auto refuse = [&] {
+    throw InvalidArgument(
+        fmt::format("slurm_gres: expected gpu:COUNT or gpu:TYPE:COUNT, got {}", printable(gres)));
+  };
+  if (!gres.starts_with("gpu:")) refuse();
   const std::size_t colon = gres.rfind(':');
-  int value = 0;
-  if (gres.starts_with("gpu:") && colon != std::string::npos) {
-    const char* end = gres.data() + gres.size();
-    const auto [stop, code] = std::from_chars(gres.data() + colon + 1, end, value);
-    if (code == std::errc() && stop == end && value >= 0 && value <= most_tasks) return value;
-  }
-  throw InvalidArgument(
-      fmt::format("slurm_gres: expected gpu:COUNT or gpu:TYPE:COUNT, got \"{}\"", gres));
+  const std::string type = colon > 3 ? gres.substr(4, colon - 4) : "any";
+  const bool is_type = !type.empty() && std::all_of(type.begin(), type.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+  });
+  const std::optional<std::int64_t> count = to_integer(std::string_view(gres).substr(colon + 1));
+  if (!is_type || !count || *count < 0 || *count > most_tasks) refuse();
+  return static_cast<int>(*count);
 }
 
 Settings resolved(const GridRow& row) {
@@ -230,40 +231,9 @@ Settings resolved(const GridRow& row) {
   return settings;
 }
 
-std::vector<std::string> row_names(const std::vector<Settings>& rows,
-                                   const std::vector<int>& ranks) {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const bool is_red = value_of(rows[i], "prior", "pnp") == "red";
-    const std::string method = is_red ? "red" : value_of(rows[i], "solver", "pnp");
-    names.push_back(
-        plain(fmt::format("{}-{}-{}-rank{}", method, value_of(rows[i], "denoiser", "drunet"),
-                          ranks[i], ranks[i] == 1 ? "" : "s")));
-  }
-  for (const std::string& key : varying_keys(rows)) {
-    // A key is added to all rows that share a name, if it tells any two of them apart.
-    std::map<std::string, std::set<std::string>> values;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      values[names[i]].insert(value_of(rows[i], key, "default"));
-    }
-    std::vector<std::string> longer = names;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (values[names[i]].size() < 2) continue;
-      longer[i] += plain(fmt::format("-{}-{}", key, value_of(rows[i], key, "default")));
-    }
-    names = std::move(longer);
-  }
-  std::map<std::string, int> seen;
-  const std::vector<std::string> bare = names;
-  for (std::string& name : names) {
-    const int copy = ++seen[name];
-    if (copy > 1 || !is_unique(bare, name)) name = fmt::format("{}-copy-{}", name, copy);
-  }
-  return names;
-}
-
 std::vector<GridRow> make_rows(const GridConfig& config, const Options& command_line,
                                const Target& target) {
+  check_line("--out", std::filesystem::absolute(command_line.out).string());
   std::vector<GridRow> rows;
   std::vector<Settings> settings_in_full;
   std::vector<int> ranks;
@@ -273,10 +243,9 @@ std::vector<GridRow> make_rows(const GridConfig& config, const Options& command_
     set_layout(config.file, row);
     try {
       row.options = parse_arguments(arguments_of(row, command_line, target));
+      check_arguments(row);
     } catch (const InvalidArgument& error) {
-      throw InvalidArgument(fmt::format("{}row {} of the grid: {}",
-                                        at_place(config.file, place_of(settings, error.what())),
-                                        rows.size() + 1, error.what()));
+      throw InvalidArgument(located(config.file, row, rows.size() + 1, command_line, error.what()));
     }
     settings_in_full.push_back(resolved(row));
     ranks.push_back(row.ranks());

@@ -32,16 +32,18 @@ struct GridRow {
 
 /// Where rows run, and what that leaves to decide.
 struct Target {
-  bool is_cluster = false;  ///< a Slurm cluster in the place of `machine`
+  bool is_cluster = false;  ///< a Slurm cluster instead of `machine`
   Machine machine{};
   int threads = 0;  ///< per rank on the cluster, from cpus-per-task; 0: the program decides
 };
 
-/// The rows of a grid. `command_line` overrides the file. Device and threads, where neither says
+/// The rows of a grid. `command_line` overrides the file, in the rows whose solver has the option.
+/// Device and threads, where neither says
 /// them, follow from the target: a row that asks for GPUs runs on the CPU on a machine that has
 /// none, and the cores are shared by the ranks. Throws error::InvalidArgument, with the place in
-/// the file, for values that the program refuses, for a number of tasks that is not the number of
-/// GPUs, and for counts below one.
+/// the file, for values that the program refuses, for names of files with control characters or
+/// bytes that are no UTF-8, for a number of tasks that is not the number of GPUs, and for counts
+/// below one.
 std::vector<GridRow> make_rows(const GridConfig& config, const Options& command_line,
                                const Target& target);
 

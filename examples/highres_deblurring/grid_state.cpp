@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,6 +13,7 @@
 #include "output.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/atomic_file.hpp"
+#include "tessera/solver/solver.hpp"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -36,6 +39,19 @@ double total(const json& summary, const char* name) {
   return is_there ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
+/// The first option whose file differs; empty: none.
+std::string changed_input(const std::map<std::string, std::string>& before,
+                          const std::map<std::string, std::string>& now) {
+  for (const auto& [option, digest] : now) {
+    const auto found = before.find(option);
+    if (found == before.end() || found->second != digest) return option;
+  }
+  for (const auto& [option, digest] : before) {
+    if (!now.contains(option)) return option;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::optional<RowResult> read_result(const std::string& folder) {
@@ -48,24 +64,37 @@ std::optional<RowResult> read_result(const std::string& folder) {
     result.ranks = summary.at("ranks").get<int>();
     result.psnr = total(summary, "psnr");
     result.time_s = total(summary, "time_sec");
+    result.diverged =
+        summary.value("stopped", "") == tessera::to_string(tessera::StopReason::not_finite);
+    if (summary.contains("inputs")) {
+      result.inputs = summary.at("inputs").get<std::map<std::string, std::string>>();
+    }
     return result;
   } catch (const json::exception&) {
     return std::nullopt;
   }
 }
 
-std::optional<RowResult> finished(const GridRow& row) {
-  std::optional<RowResult> result = read_result(row.options.out);
-  if (!result || result->arguments != row.options.arguments || result->ranks != row.ranks()) {
-    return std::nullopt;
+Standing standing(const GridRow& row, InputDigests& digests) {
+  const std::optional<RowResult> result = read_result(row.options.out);
+  if (!result) return {};
+  if (result->arguments != row.options.arguments) return {{}, "its settings are others"};
+  if (result->ranks != row.ranks()) {
+    return {{}, fmt::format("it is of {} rank{}", result->ranks, result->ranks == 1 ? "" : "s")};
   }
-  return result;
+  if (result->diverged || !std::isfinite(result->psnr)) {
+    return {{}, "it diverged or has no finite PSNR"};
+  }
+  if (!result->inputs) return {{}, "it does not say what its files contained"};
+  const std::string changed = changed_input(*result->inputs, digests.of(row));
+  if (!changed.empty()) return {{}, fmt::format("the file of --{} has other contents", changed)};
+  return {result, ""};
 }
 
-void prepare_row(const GridRow& row, const std::string& command) {
+void prepare_row(const GridRow& row, const std::string& command, InputDigests& digests) {
   const std::string& folder = row.options.out;
   prepare_folder(folder);
-  if (read_result(folder) && !finished(row)) {
+  if (!standing(row, digests).reason.empty()) {
     std::error_code failure;
     fs::rename(folder + "/summary.json", folder + "/summary.previous.json", failure);
     if (failure) {

@@ -2,20 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <filesystem>
-#include <string_view>
+#include <sstream>
 
+#include "numbers.hpp"
+#include "plain_text.hpp"
 #include "process.hpp"
+#include "slurm_values.hpp"
 #include "tessera/core/error.hpp"
 
 using tessera::error::InvalidArgument;
 
 namespace {
-
-constexpr std::array<std::string_view, 8> chosen_by_grid = {
-    "nodes", "ntasks", "ntasks-per-node", "gres", "gpus", "gpus-per-node", "output", "job-name"};
 
 std::string first_line(const std::string& text) {
   const std::size_t begin = text.find_first_not_of(" \n\t");
@@ -23,59 +21,68 @@ std::string first_line(const std::string& text) {
   return text.substr(begin, text.find('\n', begin) - begin);
 }
 
-void check_line(const std::string& what, const std::string& text) {
-  if (text.find_first_of("\n\r") == std::string::npos) return;
-  throw InvalidArgument(fmt::format("{}: expected one line, got several", what));
+/// The number that sbatch prints, alone or before ";cluster", in a line of its own among warnings.
+std::string job_number(const std::string& output) {
+  std::istringstream lines(output);
+  std::string number;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string word = line.substr(0, line.find(';'));
+    if (to_unsigned(word)) number = word;
+  }
+  return number;
 }
 
-void check_parameter(const std::string& name, const std::string& value) {
-  const bool is_word = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
-  });
-  if (!is_word) {
+/// The file for a job's output, in which Slurm replaces %j and the like.
+std::string output_pattern(const std::string& folder) {
+  if (folder.find('\\') != std::string::npos) {
     throw InvalidArgument(fmt::format(
-        "slurm_additional_parameters: \"{}\" is not the name of an option of sbatch", name));
+        "--out: Slurm cannot write into a folder with a backslash in its name, {}", folder));
   }
-  if (std::find(chosen_by_grid.begin(), chosen_by_grid.end(), name) != chosen_by_grid.end()) {
-    throw InvalidArgument(fmt::format(
-        "slurm_additional_parameters: {} follows from the row of the grid, leave it out", name));
+  std::string pattern;
+  for (const char c : folder + "/output.txt") {
+    pattern += c;
+    if (c == '%') pattern += c;
   }
-  check_line("slurm_additional_parameters: " + name, value);
+  return pattern;
 }
 
 }  // namespace
 
 int threads_of(const ParallelConfig& parallel) {
   for (const auto& [name, value] : parallel.parameters) {
-    if (name == "cpus-per-task") return std::max(0, std::atoi(value.c_str()));
+    if (with_dashes(name) == "cpus-per-task") return checked_cores("cpus-per-task", value);
   }
   return 0;
 }
 
 std::string batch_script(const GridRow& row, const ParallelConfig& parallel,
                          const std::string& program) {
-  check_line("slurm_time", parallel.time);
-  check_line("slurm_launcher", parallel.launcher);
+  check_time("slurm_time", parallel.time);
+  check_launcher(parallel.launcher);
   const std::string folder = std::filesystem::absolute(row.options.out).lexically_normal().string();
-  std::string text = fmt::format(
-      "#!/bin/bash\n"
-      "#SBATCH --job-name={}\n"
-      "#SBATCH --nodes={}\n"
-      "#SBATCH --ntasks-per-node={}\n",
-      row.name, row.nodes, row.tasks_per_node);
+  check_line("--out", folder);
+  std::string text = "#!/bin/bash\n" + directive("job-name", row.name) +
+                     directive("nodes", fmt::format("{}", row.nodes)) +
+                     directive("ntasks-per-node", fmt::format("{}", row.tasks_per_node));
   if (row.gpus_per_node > 0) {
-    text += fmt::format("#SBATCH --gres={}\n", find(row.settings, "slurm_gres")->value);
+    const std::string& gres = find(row.settings, "slurm_gres")->value;
+    gpus_of(gres);
+    text += directive("gres", gres);
   }
-  text += fmt::format("#SBATCH --time={}\n", parallel.time);
+  text += directive("time", parallel.time);
   for (const auto& [name, value] : parallel.parameters) {
     check_parameter(name, value);
-    text += fmt::format("#SBATCH --{}={}\n", name, value);
+    text += directive(name, value);
   }
-  text += fmt::format("#SBATCH --output={}\n\n", shell_command({folder + "/output.txt"}));
-  for (const std::string& line : parallel.setup) text += line + "\n";
+  text += directive("output", output_pattern(folder)) + "\n";
+  for (const std::string& line : parallel.setup) {
+    check_line("slurm_setup", line);
+    text += line + "\n";
+  }
   std::vector<std::string> command = {program};
   const std::vector<std::string> arguments = row.arguments();
   command.insert(command.end(), arguments.begin(), arguments.end());
+  for (const std::string& argument : command) check_line("the command of a row", argument);
   text += fmt::format("\nexec {} {}\n", parallel.launcher, shell_command(command));
   return text;
 }
@@ -87,8 +94,12 @@ std::string submit(const std::string& script) {
     throw tessera::error::Io(
         fmt::format("sbatch failed with exit code {}: {}", code, first_line(output)));
   }
-  const std::string line = first_line(output);
-  return line.substr(0, line.find(';'));  // "job;cluster" on federations
+  const std::string job = job_number(output);
+  if (job.empty()) {
+    throw tessera::error::Io(
+        fmt::format("sbatch printed no number of a job but {}", printable(first_line(output))));
+  }
+  return job;
 }
 
 bool is_queued(const std::string& job) {

@@ -6,12 +6,14 @@
 #include "config.hpp"
 #include "grid_rows.hpp"
 
-/// Threads per rank that the parallel configuration asks for by cpus-per-task; 0: none.
+/// Threads per rank that the parallel configuration asks for by cpus-per-task; 0: none. Throws
+/// error::InvalidArgument for what is no count.
 int threads_of(const ParallelConfig& parallel);
 
 /// The batch script of a row: nodes, tasks and GPUs from the row, the rest from the parallel
-/// configuration. Throws error::InvalidArgument for a parameter that is the grid's to choose, or
-/// one that does not fit in a line.
+/// configuration. Nothing but slurm_setup and slurm_launcher is shell. Throws
+/// error::InvalidArgument for what slurm_values.hpp refuses, and for names with line breaks or
+/// other control characters.
 std::string batch_script(const GridRow& row, const ParallelConfig& parallel,
                          const std::string& program);
 

@@ -94,6 +94,106 @@ dry_run)
   has "the whole image, 60x96, on every rank"
   has "$launcher -n 2 $program --image-size 96 --num-operators 3"
   [[ ! -e out ]] || fail "a dry run wrote something"
+  # Every file that a row names must be there: told with row and key.
+  mkdir folder.png
+  echo 'dataset:
+  - highres_color_image: {image_size: 64, image: [no_such.png, folder.png]}
+solver:
+  - PnP: {denoiser: tv}' >files.yml
+  run 1 --config files.yml --out out --dry-run
+  has "[1/2] pnp-tv-1-rank-image"
+  has "would fail: files.yml:2:51: image: no_such.png: cannot be read: there is no such file"
+  has "would fail: files.yml:2:64: image: folder.png: cannot be read: is a folder"
+  for option in --truth --measurements --weights; do
+    run 1 --config grid.yml --out out --dry-run $option /no/such/file
+    has "would fail: $option: /no/such/file: cannot be read: there is no such file"
+  done
+  run 1 --config grid.yml --out out --dry-run --submit slurm --parallel-config no_such.yml
+  has "no_such.yml: cannot be read"
+  [[ ! -e out ]] || fail "a dry run wrote something"
+  ;;
+
+changed_files)
+  # A row is done for the files as they were: another photograph, truth or network under the same name runs again.
+  echo "$small"'solver:
+  - PnP: {denoiser: tv, n_iter: 2}' >grid.yml
+  run 0 --config grid.yml --out first --save-npy --quiet
+  row=pnp-tv-1-rank
+  for option in image truth measurements; do
+    cp first/$row/reconstruction.png image && cp first/$row/truth.npy truth && cp first/$row/measurements.npy measurements
+    run 0 --config grid.yml --out $option --quiet --$option $option
+    run 0 --config grid.yml --out $option --quiet --$option $option
+    status $row "done before"
+    touch $option
+    run 0 --config grid.yml --out $option --quiet --$option $option
+    status $row "done before"
+    case $option in
+    image) cp first/$row/preview.png image ;;
+    truth) cp first/$row/x.npy truth ;;
+    *) tail -c 1 $option | tr '\000-\177' '\001-\200' >byte && truncate -s -1 $option && cat byte >>$option ;;
+    esac
+    run 0 --config grid.yml --out $option --quiet --$option $option
+    status $row "done "
+    has_not "done before"
+    has "the file of --$option has other contents"
+    [[ -s $option/$row/summary.previous.json ]] || fail "the earlier result of --$option was lost"
+    run 0 --config grid.yml --out $option --quiet --$option $option
+    status $row "done before"
+  done
+  # A summary of an older program says nothing of its files; one without a finite PSNR is none.
+  sed -i '/"inputs"/d' image/$row/summary.json
+  run 0 --config grid.yml --out image --quiet --image image
+  has "it does not say what its files contained"
+  sed -i 's/"psnr": [0-9.]*/"psnr": null/' image/$row/summary.json
+  run 0 --config grid.yml --out image --quiet --image image
+  has "it diverged or has no finite PSNR"
+  status $row "done "
+  # What cannot be read cannot be compared.
+  rm image
+  run 1 --config grid.yml --out image --quiet --image image
+  status $row "failed .*--image: image: cannot be read: there is no such file"
+  ;;
+
+odd_names)
+  # Names of files come back as they were, or are refused at once.
+  echo "$small"'solver:
+  - PnP: {denoiser: tv, n_iter: 2}' >grid.yml
+  run 0 --config grid.yml --out first --quiet
+  name=$'it\'s "50%" $x; \\ \u00e9.png'
+  cp first/pnp-tv-1-rank/reconstruction.png "$name"
+  run 0 --config grid.yml --out "out $name" --quiet --image "$name"
+  run 0 --config grid.yml --out "out $name" --quiet --image "$name"
+  status pnp-tv-1-rank "done before"
+  bash "out $name/pnp-tv-1-rank/command.txt" >by_hand.log 2>&1 || fail "command.txt does not run"
+  run 0 --config "out $name/pnp-tv-1-rank/configuration.yml" --out again --quiet
+  for name in $'a\nb.png' $'\xff.png' $'\e[2J.png'; do
+    cp first/pnp-tv-1-rank/reconstruction.png "$name"
+    run 1 --config grid.yml --out refused --image "$name"
+    has "highres_deblurring: "
+    has "--image: expected one line of UTF-8"
+    run 1 --config grid.yml --out "$name"
+    has "--out: expected one line of UTF-8"
+    (($(wc -l <output) == 1)) || fail "more than a sentence"
+  done
+  printf 'dataset:\n  - highres_color_image: {image: "a\\nb.png"}\nsolver: [PnP]\n' >newline.yml
+  run 1 --config newline.yml --out refused
+  has "newline.yml:2:34: image: expected one line of UTF-8"
+  printf 'dataset:\n  - highres_color_image: {image: \xff.png}\nsolver: [PnP]\n' >bytes.yml
+  run 1 --config bytes.yml --out refused
+  has "bytes.yml:2:34: the byte 0xff is no UTF-8"
+  [[ ! -e refused ]] || fail "something was written"
+  ;;
+
+diverging_row)
+  # A row that ends not finite has failed, also the next time.
+  echo "$small"'solver:
+  - PnP: {denoiser: tv, step_size: 1e30, n_iter: 4}
+  - PnP: {denoiser: tv, n_iter: 2}' >grid.yml
+  for i in 1 2; do
+    run 1 --config grid.yml --out out --quiet
+    grep -qE "^pnp-tv-1-rank-step_size-1e-30 +1 +failed +exit code 1: .*(finite|step)" output || fail "not failed with its reason"
+  done
+  status pnp-tv-1-rank-step_size-auto "done before"
   ;;
 
 failing_row)
@@ -143,6 +243,14 @@ solver: {' >malformed.yml
   (($(grep -c "run it without mpiexec" output) == 1)) || fail "not said exactly once"
   run 107 --dry-run
   has "--dry-run requires --config"
+  # Empty names are refused before anything is done.
+  for option in --image --truth --measurements --weights --out --config --parallel-config; do
+    "$program" --config good.yml --submit slurm --out out "$option" "" >output 2>&1
+    code=$?
+    ((code > 0 && code < 128)) || fail "exit code $code: $option ''"
+    has "$option"
+    (($(wc -l <output) <= 3)) || fail "more than a sentence"
+  done
   ;;
 
 full_disk)
@@ -188,6 +296,7 @@ killed)
   done
   run 1 --config grid.yml --out out --seed 1
   has "another run or grid is at work"
+  (($(grep -c highres_deblurring: output) == 1)) || fail "more than one sentence"
   wait $driver || fail "the first one failed"
   ;;
 
@@ -242,6 +351,26 @@ slurm_setup:
   run 0 "${submit[@]}"
   status pnp-tv-2-ranks "done before"
   [[ -s out/pnp-tv-2-ranks/rank_1.csv && -s out/report.html ]] || fail "results are missing"
+  # Nothing but the set-up and the launcher is shell; nothing is submitted that sbatch would misread.
+  mkdir 'out $(touch pwned) #1'
+  cp parallel.yml odd.yml
+  sed -i 's/account: ours/comment: "two words --nodes=99 $(touch pwned) #1"/' odd.yml
+  run 0 --config grid.yml --out 'out $(touch pwned) #1' --submit slurm --parallel-config odd.yml
+  has '#SBATCH --comment="two words --nodes=99 $(touch pwned) \#1"' job.103
+  has ' \#1/pnp-tv-1-rank/output.txt"' job.103
+  TASKS=1 bash job.103 >job.103.log 2>&1 || fail "job 103 failed"
+  [[ ! -e pwned ]] || fail "a name of a file was run"
+  for wrong in 'cpus-per-task: 10x' 'cpus-per-task: -4' 'cpus-per-task: 99999999999' 'comment: "a\n#SBATCH --nodes=9"'; do
+    sed "s/cpus-per-task: 1/${wrong//\\/\\\\}/" parallel.yml >wrong.yml
+    run 1 --config grid.yml --out refused --submit slurm --parallel-config wrong.yml
+    has "highres_deblurring: wrong.yml:4:"
+  done
+  sed 's/slurm_time: 20/slurm_time: soon/' parallel.yml >wrong.yml
+  run 1 --config grid.yml --out refused --submit slurm --parallel-config wrong.yml
+  has "wrong.yml:2:13: slurm_time: expected minutes"
+  run 1 --config grid.yml --out $'refused\ntouch pwned' --submit slurm --parallel-config parallel.yml
+  has "--out: expected one line of UTF-8"
+  [[ ! -e refused ]] || fail "something was written"
   sed -i 's/ours/wrong/' parallel.yml
   run 1 "${submit[@]}" --seed 7
   status pnp-tv-1-rank "failed .*Invalid account"

@@ -136,6 +136,7 @@ TEST_CASE("A row written as a file reads as the same row") {
   }
   const Settings odd = {{"solver", "dpir", {}}, {"image", "a \"b\" \\c.png", {}}};
   CHECK(value(expand(parse_config(to_yaml(odd), "odd.yml")).front(), "image") == "a \"b\" \\c.png");
+  CHECK(contains(to_yaml({{"image", "a\nb", {}}}), "image: \"a\\x0ab\""));
 }
 
 TEST_CASE("An unknown key is refused with its place and the nearest known one") {
@@ -152,15 +153,93 @@ TEST_CASE("An unknown key is refused with its place and the nearest known one") 
 
 TEST_CASE("A value of the wrong type is refused with key, place, expected and given") {
   const std::string size = complaint(with_dataset("image_size: large"));
-  CHECK(size == "grid.yml:2:39: image_size: expected an integer, got \"large\"");
+  CHECK(size ==
+        "grid.yml:2:39: image_size: expected an integer in decimal digits without leading zeros, "
+        "got \"large\"");
   CHECK(contains(complaint(with_dataset("image_size: 64.5")), "expected an integer"));
   CHECK(contains(complaint(with_dataset("image_size: \"64\"")), "because of its quotes"));
   CHECK(contains(complaint(with_dataset("image_size:")), "got nothing"));
-  CHECK(contains(complaint(with_dataset("noise_level: .nan")), "expected a number"));
+  CHECK(contains(complaint(with_dataset("noise_level: .nan")), "expected a finite number"));
   CHECK(contains(complaint(with_dataset("noise_level: {a: 1}")), "got keys and values"));
   CHECK(contains(complaint(with_solver("distribute_physics: 3")), "expected true or false"));
-  CHECK(contains(complaint(with_solver("step_size: fast")), "expected a number or auto"));
+  CHECK(contains(complaint(with_solver("step_size: fast")), "0.1, or auto, got \"fast\""));
   CHECK(contains(complaint(with_solver("step_size: [[0.1]]")), "got a list of 1"));
+}
+
+TEST_CASE("Numbers are written as on the command line: no octal, infinite or overlong ones") {
+  for (const char* wrong : {"010", "0x10", "+8", "1_000", "1e3", "8.0", "99999999999999999999"}) {
+    INFO(wrong);
+    CHECK(contains(complaint(with_dataset(std::string("image_size: ") + wrong)),
+                   "grid.yml:2:39: image_size: expected an integer"));
+    CHECK(contains(complaint("max-runs: " + std::string(wrong)),
+                   "grid.yml:1:11: max-runs: expected an integer"));
+  }
+  for (const char* wrong : {".inf", "inf", "-.inf", "nan", "1e999", "0.1x"}) {
+    INFO(wrong);
+    CHECK(contains(complaint(with_solver(std::string("step_size: ") + wrong)),
+                   "grid.yml:5:18: step_size: expected a finite number like 0.1, or auto, got"));
+  }
+  for (const char* wrong : {"-1", "18446744073709551616", "042", "1.5"}) {
+    INFO(wrong);
+    CHECK(contains(complaint(with_dataset(std::string("seed: ") + wrong)),
+                   "grid.yml:2:33: seed: expected an integer from 0 to 2^64 - 1"));
+  }
+  const GridConfig largest = parse_config(with_dataset("seed: 18446744073709551615"), "g");
+  CHECK(value(expand(largest).front(), "seed") == "18446744073709551615");
+}
+
+TEST_CASE("Names of files are not empty, and texts are one line of UTF-8") {
+  for (const char* key : {"image", "truth", "measurements"}) {
+    INFO(key);
+    CHECK(contains(complaint(with_dataset(std::string(key) + ": \"\"")),
+                   std::string(key) + ": expected the name of a file, got \"\""));
+  }
+  CHECK(contains(complaint(with_solver("weights: ''")), "weights: expected the name of a file"));
+  CHECK(
+      contains(complaint(with_dataset("image: \"a\\nb\"")),
+               "grid.yml:2:34: image: expected one line of UTF-8, got \"a\\x0ab\", a line break at "
+               "byte 1"));
+  CHECK(contains(complaint(with_solver("slurm_gres: \"gpu:1\\n#SBATCH --nodes=9\"")),
+                 "slurm_gres: expected one line of UTF-8"));
+  for (const char* escape : {"\\0", "\\e", "\\t", "\\x7f", "\\x9b", "\\N", "\\r"}) {
+    INFO(escape);
+    CHECK(
+        contains(complaint(with_solver(std::string("weights: \"a") + escape + "\"")), "at byte 1"));
+  }
+  CHECK(complaint(with_dataset("image: \"h\\u00e9 \\u65e5.png\"")) == "accepted");
+  CHECK(complaint(with_dataset("image: \xc3\xa9.png")) == "accepted");
+  CHECK(complaint(with_dataset("image: \xff.png")) == "grid.yml:2:34: the byte 0xff is no UTF-8");
+  CHECK(contains(complaint(with_dataset("image: \xc0\xaf.png")), "the byte 0xc0 is no UTF-8"));
+  CHECK(contains(complaint(with_dataset("image: \xed\xa0\x80.png")), "is no UTF-8"));
+  CHECK(
+      contains(complaint(with_dataset("\"image\\e[2J\": a.png")), "the key \"image\\x1b[2J\" has"));
+}
+
+TEST_CASE("A row's fidelity does not depend on what the program would choose") {
+  const std::vector<Settings> rows = expand(parse_config(
+      "dataset: [highres_color_image]\nsolver: [PnP, DPIR, DPIR: {fidelity: clipped}]\n", "g"));
+  REQUIRE(rows.size() == 3);
+  CHECK(value(rows[0], "fidelity") == "l2");
+  CHECK(value(rows[1], "fidelity") == "l2");
+  CHECK(value(rows[2], "fidelity") == "clipped");
+}
+
+TEST_CASE("A small file does not become a large grid by aliases") {
+  const auto repeated = [](const std::string& item, int times) {
+    std::string list = item;
+    for (int i = 1; i < times; ++i) list += ", " + item;
+    return "[" + list + "]";
+  };
+  const std::string many = repeated("1", 1000);
+  CHECK(contains(
+      complaint("dataset: " + repeated("highres_color_image", 20000) + "\nsolver: [PnP]\n"),
+      "a list of 20000 makes more than 1000 rows"));
+  std::string entries = "dataset:\n  - &a {highres_color_image: {seed: " + many + "}}\n";
+  for (int i = 0; i < 900; ++i) entries += "  - *a\n";
+  CHECK(contains(complaint(entries + "solver: [PnP]\n"), "more than 50000 values"));
+  CHECK(contains(complaint(with_solver("overlap: " + repeated("1", 2000))), "more than 1000 rows"));
+  CHECK(contains(complaint(with_dataset("image: " + std::string(5000, 'a'))),
+                 "the value has more than 4096 bytes"));
 }
 
 TEST_CASE("A grid that cannot be expanded is refused") {
@@ -221,4 +300,28 @@ TEST_CASE("A parallel configuration says how Slurm starts rows") {
                     test::contains("\"slurm_time\""));
   CHECK_THROWS_WITH(parse_parallel_config("slurm_setup: module purge\n", "p.yml"),
                     test::contains("expected a list of shell lines"));
+}
+
+TEST_CASE("What a parallel configuration cannot mean is refused with its place") {
+  const auto refused = [](const std::string& text, const std::string& message) {
+    INFO(text);
+    CHECK_THROWS_WITH(parse_parallel_config(text, "p.yml"), test::contains(message));
+  };
+  const auto parameter = [](const std::string& text) {
+    return "slurm_additional_parameters:\n  " + text + "\n";
+  };
+  refused(
+      parameter("cpus-per-task: 10x"),
+      "p.yml:2:18: slurm_additional_parameters: cpus-per-task: expected a count from 1 to 1024, "
+      "got \"10x\"");
+  refused(parameter("nodes: 3"), "p.yml:2:10: slurm_additional_parameters: nodes follows from");
+  refused("slurm_time: soon\n", "p.yml:1:13: slurm_time: expected minutes");
+  refused("slurm_launcher: srun; true\n", "p.yml:1:17: slurm_launcher: expected a program");
+  refused("slurm_setup: [\"a\\nb\"]\n", "p.yml:1:15: slurm_setup: expected one line");
+  refused("slurm_setup:\n  - |\n    a\n    b\n", "slurm_setup: expected one line");
+  refused(parameter("\"account\\n\": me"), "p.yml:2:3: the key \"account\\x0a\" has a line break");
+  refused(parameter("account: \"me\\n#SBATCH --nodes=9\""), "expected one line of UTF-8");
+  std::string long_one = "slurm_setup:\n  - &a " + std::string(4000, 'a') + "\n";
+  for (int i = 0; i < 60000; ++i) long_one += "  - *a\n";
+  refused(long_one, "more than 50000 values");
 }

@@ -1,8 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <set>
 
 #include "../../examples/highres_deblurring/grid_rows.hpp"
 #include "../../examples/highres_deblurring/process.hpp"
-#include "../../examples/highres_deblurring/slurm.hpp"
 #include "catch.hpp"
 #include "tessera/core/error.hpp"
 
@@ -42,7 +44,10 @@ TEST_CASE("GPUs per node are read from slurm_gres") {
   CHECK(gpus_of("gpu") == 1);
   CHECK(gpus_of("none") == 0);
   CHECK(gpus_of("") == 0);
-  for (const char* wrong : {"gpu:", "gpu:two", "tpu:2", "gpu:-1", "2"}) {
+  CHECK(gpus_of("gpu:a100_1g.5gb:2") == 2);
+  for (const char* wrong : {"gpu:", "gpu:two", "tpu:2", "gpu:-1", "2", "gpu:04", "gpu:2x", "gpu::2",
+                            "gpu:a b:2", "gpu:a\nb:2", "gpu:99999999999", "gpu:1,tpu:2"}) {
+    INFO(wrong);
     CHECK_THROWS_AS(gpus_of(wrong), InvalidArgument);
   }
 }
@@ -105,8 +110,141 @@ TEST_CASE("Tasks that do not match GPUs, and impossible counts, are refused with
   refused("slurm_ntasks_per_node: -3\n", "slurm_ntasks_per_node: expected 1 to");
   refused("slurm_nodes: 1000000\n      slurm_ntasks_per_node: 1000000\n", "too many");
   refused("slurm_gres: tpu:1\n", "grid.yml:5:19: slurm_gres: expected gpu:COUNT");
-  refused("overlap: [8, -8]\n", "grid.yml:5:20: row 2 of the grid: --overlap");
-  refused("denoiser: magic\n", "grid.yml:5:17: row 1 of the grid: --denoiser");
+  refused("overlap: [8, -8]\n", "grid.yml:5:20: overlap, row 2 of the grid: --overlap: is -8, ");
+  refused("denoiser: magic\n", "grid.yml:5:17: denoiser, row 1 of the grid: --denoiser: is magic");
+}
+
+TEST_CASE("Values out of range are refused with place, key, expected and given, for every key") {
+  struct Case {
+    const char* key;
+    const char* value;
+    const char* expected;
+  };
+  const auto refused = [](const std::string& text, int line, std::size_t column,
+                          const Case& wrong) {
+    INFO(text);
+    const std::string place = fmt::format("grid.yml:{}:{}: {}", line, column, wrong.key);
+    try {
+      make_rows(parse_config(text, "grid.yml"), {}, two_cores);
+      FAIL("accepted");
+    } catch (const InvalidArgument& error) {
+      INFO(error.what());
+      CHECK(std::string(error.what()).starts_with(place));
+      CHECK(std::string(error.what()).find(wrong.expected) != std::string::npos);
+      CHECK(std::string(error.what()).find(wrong.value) != std::string::npos);
+    }
+  };
+  const std::vector<Case> of_dataset = {{"image", "\"\"", "the name of a file"},
+                                        {"image_size", "010", "without leading zeros"},
+                                        {"image_size", "7", "8 to"},
+                                        {"image_size", "99999999", "8 to"},
+                                        {"num_operators", "0", "1 to"},
+                                        {"noise_level", "25", "0 to 1"},
+                                        {"noise_level", "-0.1", "0 to 1"},
+                                        {"noise_level", ".inf", "a finite number"},
+                                        {"seed", "-1", "0 to 2^64 - 1"},
+                                        {"truth", "\"\"", "the name of a file"},
+                                        {"measurements", "\"\"", "the name of a file"},
+                                        {"num_workers", "eight", "an integer"}};
+  for (const Case& wrong : of_dataset) {
+    refused(fmt::format("solver: [PnP]\ndataset:\n  - highres_color_image:\n      {}: {}\n",
+                        wrong.key, wrong.value),
+            4, 9 + std::string(wrong.key).size(), wrong);
+  }
+  const std::vector<Case> of_solver = {{"denoiser", "drunett", "drunet"},
+                                       {"weights", "\"\"", "the name of a file"},
+                                       {"fidelity", "l1", "l2"},
+                                       {"prior", "blue", "red"},
+                                       {"red_weight", "-1", "zero or more"},
+                                       {"red_weight", "nan", "a finite number"},
+                                       {"denoiser_sigma", "25", "0 to 1"},
+                                       {"denoiser_sigma_start", "0", "more than 0"},
+                                       {"step_size", "inf", "a finite number"},
+                                       {"step_size", "0", "more than zero"},
+                                       {"step_size", "-0.1", "more than zero"},
+                                       {"n_iter", "0", "1 to"},
+                                       {"n_iter", "1e3", "an integer"},
+                                       {"init_method", "ones", "zeros"},
+                                       {"distribute_physics", "2", "true or false"},
+                                       {"distribute_denoiser", "\"true\"", "true or false"},
+                                       {"tiling", "none", "auto"},
+                                       {"patch_size", "-1", "zero or more"},
+                                       {"overlap", "-8", "zero or more"},
+                                       {"receptive_field_size", "-8", "zero or more"},
+                                       {"max_batch_size", "-1", "zero or more"},
+                                       {"dtype", "float8", "float32"},
+                                       {"device", "tpu", "cuda"},
+                                       {"threads", "100000", "0 to 1024"},
+                                       {"warmup", "-1", "zero or more"},
+                                       {"slurm_gres", "tpu:1", "gpu:COUNT"},
+                                       {"slurm_ntasks_per_node", "0", "1 to"},
+                                       {"slurm_nodes", "99999999999", "1 to"}};
+  for (const Case& wrong : of_solver) {
+    refused(fmt::format("dataset: [highres_color_image]\nsolver:\n  - PnP:\n      {}: {}\n",
+                        wrong.key, wrong.value),
+            4, 9 + std::string(wrong.key).size(), wrong);
+  }
+  const Case weight{"dpir_weight", "0", "more than zero"};
+  refused("dataset: [highres_color_image]\nsolver:\n  - DPIR:\n      dpir_weight: 0\n", 4, 20,
+          weight);
+  std::set<std::string_view> tried = {weight.key, "backend"};  // its words are the program's own
+  for (const Case& wrong : of_dataset) tried.insert(wrong.key);
+  for (const Case& wrong : of_solver) tried.insert(wrong.key);
+  for (const Key& key : known_keys()) {
+    INFO(key.name);
+    CHECK(tried.contains(key.name));
+  }
+  const std::string rest = "dataset: [highres_color_image]\nsolver: [PnP]\n";
+  refused("max-runs: 0\n" + rest, 1, 11, {"n_iter", "0", "1 to"});
+  refused("n-repetitions: 0\n" + rest, 1, 16, {"repetitions", "0", "1 to"});
+}
+
+TEST_CASE("Entries mean the same whatever the program's own defaults are") {
+  const std::vector<GridRow> rows = make_rows(
+      parse_config("dataset: [highres_color_image]\nsolver: [PnP, DPIR, PnP: {prior: red}]\n", "g"),
+      {}, two_cores);
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0].options.solver == "pnp");
+  CHECK(rows[1].options.solver == "dpir");
+  CHECK(rows[2].options.solver == "pnp");
+  CHECK(rows[2].options.prior == "red");
+  for (const GridRow& row : rows) {
+    CHECK(row.options.fidelity == "l2");
+    CHECK(has(row.arguments(), {"--fidelity", "l2"}));
+    CHECK(has(row.arguments(), {"--solver", row.options.solver}));
+  }
+}
+
+TEST_CASE("An option of one solver overrides the rows of that solver") {
+  const GridConfig config =
+      parse_config("dataset: [highres_color_image]\nsolver: [PnP, DPIR]\n", "grid.yml");
+  const std::vector<GridRow> rows =
+      make_rows(config, parse_arguments({"--step-size", "0.2"}), two_cores);
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].options.step_size == 0.2);
+  CHECK_FALSE(has(rows[1].arguments(), {"--step-size"}));
+  const std::vector<GridRow> all =
+      make_rows(config, parse_arguments({"--solver", "dpir", "--dpir-weight", "0.3"}), two_cores);
+  CHECK(all[0].options.solver == "dpir");
+  CHECK(all[0].options.dpir_weight == 0.3);
+  CHECK_THROWS_WITH(make_rows(config, parse_arguments({"--noise-level", "0"}), two_cores),
+                    test::contains("row 2 of the grid: --noise-level"));
+}
+
+TEST_CASE("Names of files that a script or a summary would not keep are refused") {
+  const GridConfig config = grid("n_iter: 3\n");
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& text) {
+    CHECK_THROWS_WITH(make_rows(config, parse_arguments(std::move(arguments)), two_cores),
+                      test::contains(text));
+  };
+  refused({"--image", "a\nb.png"}, "--image: expected one line of UTF-8");
+  refused({"--truth", "a\xff.npy"}, "--truth: expected one line of UTF-8");
+  refused({"--measurements", "a\x1b[2J.npy"}, "the control character 0x1b at byte");
+  refused({"--weights", "a\tb"}, "the control character 0x09 at byte");
+  refused({"--out", "a\n#SBATCH --nodes=9"}, "--out: expected one line of UTF-8");
+  const std::vector<GridRow> rows =
+      make_rows(config, parse_arguments({"--image", "/a b/\xc3\xa9'$x\".png"}), two_cores);
+  CHECK(has(rows[0].arguments(), {"--image", "/a b/\xc3\xa9'$x\".png"}));
 }
 
 TEST_CASE("Rows are named by what they do, each differently") {
@@ -119,32 +257,6 @@ TEST_CASE("Rows are named by what they do, each differently") {
         std::vector<std::string>{"pnp-drunet-1-rank", "red-drunet-1-rank"});
   CHECK(names(make_rows(grid("n_iter: [5, 5]\n"), {}, two_cores)) ==
         std::vector<std::string>{"pnp-drunet-1-rank-copy-1", "pnp-drunet-1-rank-copy-2"});
-}
-
-TEST_CASE("A batch script asks for what the row needs") {
-  const ParallelConfig parallel = {.time = "45",
-                                   .parameters = {{"cpus-per-task", "10"}, {"account", "me"}},
-                                   .setup = {"module load mpich"},
-                                   .launcher = "srun --mpi=pmi2"};
-  CHECK(threads_of(parallel) == 10);
-  const std::vector<GridRow> rows =
-      make_rows(grid(gpu_rows), {}, {.is_cluster = true, .threads = 10});
-  const std::string script = batch_script(rows[2], parallel, "/opt/a b/program");
-  for (const char* line :
-       {"#!/bin/bash\n", "#SBATCH --job-name=pnp-drunet-8-ranks\n", "#SBATCH --nodes=2\n",
-        "#SBATCH --ntasks-per-node=4\n", "#SBATCH --gres=gpu:4\n", "#SBATCH --time=45\n",
-        "#SBATCH --cpus-per-task=10\n", "#SBATCH --account=me\n", "\nmodule load mpich\n",
-        "\nexec srun --mpi=pmi2 '/opt/a b/program' --image-size 64", " --threads 10",
-        " --device cuda"}) {
-    INFO(script);
-    CHECK(script.find(line) != std::string::npos);
-  }
-  CHECK_THROWS_WITH(batch_script(rows[0], {.parameters = {{"nodes", "3"}}}, "p"),
-                    test::contains("nodes follows from the row"));
-  CHECK_THROWS_WITH(batch_script(rows[0], {.parameters = {{"account", "a\nb"}}}, "p"),
-                    test::contains("expected one line"));
-  CHECK_THROWS_WITH(batch_script(rows[0], {.parameters = {{"x y", "1"}}}, "p"),
-                    test::contains("not the name of an option"));
 }
 
 TEST_CASE("Commands are quoted as a shell needs it") {

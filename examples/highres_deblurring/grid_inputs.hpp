@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "grid_rows.hpp"
+
+/// Digests of the files that rows read; each file is read once as long as its size and the time of
+/// its last change stay.
+class InputDigests {
+ public:
+  /// As a run of the row writes them into summary.json: by the name of the option, the installed
+  /// weights included. Throws error::Io for a file that cannot be read.
+  std::map<std::string, std::string> of(const GridRow& row);
+
+ private:
+  struct Known {
+    std::uintmax_t size = 0;
+    std::filesystem::file_time_type changed;
+    std::string digest;
+  };
+  const std::string& of_file(const std::string& path);
+
+  std::map<std::string, Known> known_;
+};
+
+/// Throws error::Io if a file that the row names is not there or cannot be read: its place in the
+/// grid's file, or its option, the file, and why.
+void check_inputs(const std::string& config, const GridRow& row);
