@@ -16,8 +16,11 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <optional>
+#include <string_view>
 #include <thread>
 
+#include "numbers.hpp"
 #include "tessera/core/error.hpp"
 
 using tessera::error::Io;
@@ -99,8 +102,8 @@ bool is_alive(const std::string& owner) {
   if (space == std::string::npos || owner.compare(0, space, mine, 0, mine.rfind(' ')) != 0) {
     return false;
   }
-  const long process = std::strtol(owner.c_str() + space, nullptr, 10);
-  return process > 0 && kill(static_cast<pid_t>(process), 0) == 0;
+  const std::optional<std::int64_t> process = to_integer(std::string_view(owner).substr(space + 1));
+  return process && *process > 0 && kill(static_cast<pid_t>(*process), 0) == 0;
 }
 
 std::string read_owner(int descriptor) {
