@@ -1,9 +1,12 @@
 #include "tessera/io/image.hpp"
 
+#include <ATen/ops/aminmax.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cctype>
+#include <cmath>
 #include <filesystem>
 #include <string_view>
 
@@ -18,13 +21,13 @@ namespace tessera {
 
 namespace {
 
-Tensor decode(const std::string& bytes, const ImageReadOptions& options) {
+Tensor decode(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info) {
   using namespace std::string_view_literals;
-  if (bytes.starts_with("\x89PNG\r\n\x1a\n"sv)) return io::decode_png(bytes, options);
-  if (bytes.starts_with("\xff\xd8\xff"sv)) return io::decode_jpeg(bytes, options);
+  if (bytes.starts_with("\x89PNG\r\n\x1a\n"sv)) return io::decode_png(bytes, options, info);
+  if (bytes.starts_with("\xff\xd8\xff"sv)) return io::decode_jpeg(bytes, options, info);
   // Classic and big TIFF, little- and big-endian.
   for (const auto& magic : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv}) {
-    if (bytes.starts_with(magic)) return io::decode_tiff(bytes, options);
+    if (bytes.starts_with(magic)) return io::decode_tiff(bytes, options, info);
   }
   throw error::Io("is not a PNG, JPEG or TIFF image");
 }
@@ -58,33 +61,75 @@ Encoder encoder_for(const std::string& path, const ImageWriteOptions& options) {
 }
 
 /// The one picture of `image` as (C, H, W).
-Tensor single_picture(const std::string& path, const Tensor& image) {
+Tensor single_picture(const std::string& path, const Tensor& image, bool any_channels) {
   Tensor picture = image;
   if (picture.defined() && picture.dim() == 4 && picture.size(0) == 1) picture = picture.squeeze(0);
   if (picture.defined() && picture.dim() == 2) picture = picture.unsqueeze(0);
-  if (!picture.defined() || !picture.is_floating_point() || picture.dim() != 3 ||
-      picture.numel() == 0 || (picture.size(0) != 1 && picture.size(0) != 3)) {
-    throw error::ShapeMismatch(
-        fmt::format("write_image: {}: the image is {}, expected a floating (1, C, H, W), (C, H, W) "
-                    "or (H, W) tensor "
-                    "with C = 1 or 3",
-                    path, describe(image)));
-  }
-  return picture;
+  const bool ok = picture.defined() && picture.is_floating_point() && picture.dim() == 3 &&
+                  picture.numel() > 0 &&
+                  (any_channels ? picture.size(0) <= io::most_channels
+                                : picture.size(0) == 1 || picture.size(0) == 3);
+  if (ok) return picture;
+  throw error::ShapeMismatch(fmt::format(
+      "write_image: {}: the image is {}, expected a floating (1, C, H, W), (C, H, W) or (H, W) "
+      "tensor with C = {}",
+      path, describe(image),
+      any_channels ? fmt::format("1 to {}", io::most_channels)
+                   : std::string("1 or 3 (TIFF files hold others too)")));
 }
 
 }  // namespace
 
-Tensor read_image(const std::string& path, const ImageReadOptions& options) {
+Tensor read_image(const std::string& path, const ImageReadOptions& options, ImageInfo* info) {
+  if (options.page && *options.page < 1) {
+    throw error::InvalidArgument(fmt::format(
+        "read_image: {}: page is {}, expected 1 for the first picture", path, *options.page));
+  }
   return io::guarded("read_image", path, [&] {
     const io::InputFile file(path);
-    return decode(file.read(0, file.size()), options);
+    const std::string bytes = file.read(0, file.size());
+    ImageInfo found;
+    Tensor image = decode(bytes, options, found);
+    if (options.apply_orientation) image = io::upright(image, found.orientation);
+    if (info != nullptr) {
+      const auto [smallest, largest] = at::aminmax(image);
+      found.smallest = smallest.item<double>();
+      found.largest = largest.item<double>();
+      *info = found;
+    }
+    return image;
   });
+}
+
+std::vector<std::string> image_notes(const ImageInfo& info) {
+  std::vector<std::string> notes;
+  if (info.pages > 1) {
+    notes.push_back(
+        fmt::format("holds {} pictures, of which number {} is taken", info.pages, info.page));
+  }
+  if (info.samples == SampleType::u16 && info.largest > 0) {
+    const auto value = static_cast<unsigned>(std::lround(info.largest * 65535));
+    constexpr int few = 14;
+    if (const int used = std::bit_width(value); used <= few) {
+      notes.push_back(fmt::format("has {} bits in 16-bit samples, its largest value is {:.4g} of 1",
+                                  used, info.largest));
+    }
+  }
+  if (info.samples == SampleType::f32) {
+    if (!std::isfinite(info.smallest) || !std::isfinite(info.largest)) {
+      notes.emplace_back("holds values that are not finite");
+    } else if (info.smallest < 0 || info.largest > 1) {
+      notes.push_back(
+          fmt::format("has values from {:.4g} to {:.4g}, intensities lie between 0 and 1",
+                      info.smallest, info.largest));
+    }
+  }
+  return notes;
 }
 
 void write_image(const std::string& path, const Tensor& image, const ImageWriteOptions& options) {
   const Encoder encode = encoder_for(path, options);
-  const Tensor picture = single_picture(path, image);
+  const Tensor picture = single_picture(path, image, encode == io::encode_tiff);
   const std::string bytes =
       io::guarded("write_image", path, [&] { return encode(io::host_copy(picture), options); });
   AtomicFile file(path);

@@ -4,14 +4,16 @@
 #include <array>
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h uses FILE without including it
-#include <cstring>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include <jerror.h>
 #include <jpeglib.h>
 
 #include "io/host.hpp"
 #include "io/samples.hpp"
+#include "io/tag_directory.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera::io {
@@ -72,30 +74,12 @@ class JpegErrors {
   std::array<char, JMSG_LENGTH_MAX> message_{};
 };
 
-/// Orientation 1 to 8 from the payload of an APP1 marker; 1 if it is not EXIF or has none.
-int exif_orientation(const unsigned char* data, std::size_t size) {
-  constexpr std::size_t prefix = 6;  // "Exif\0\0", then a TIFF structure
-  if (size < prefix + 8 || std::memcmp(data, "Exif\0\0", prefix) != 0) return 1;
-  data += prefix;
-  size -= prefix;
-  const bool little = data[0] == 'I';
-  const auto u16 = [&](std::size_t at) -> std::size_t {
-    return little ? data[at] | data[at + 1] << 8 : data[at] << 8 | data[at + 1];
-  };
-  const auto u32 = [&](std::size_t at) {
-    return little ? u16(at) | u16(at + 2) << 16 : u16(at) << 16 | u16(at + 2);
-  };
-  const std::size_t directory = u32(4);
-  if (directory > size - 2) return 1;
-  const std::size_t entries = std::min(u16(directory), (size - directory - 2) / 12);
-  for (std::size_t i = 0; i < entries; ++i) {
-    const std::size_t entry = directory + 2 + 12 * i;
-    constexpr std::size_t orientation_tag = 0x0112;
-    if (u16(entry) == orientation_tag) return static_cast<int>(u16(entry + 8));
-  }
-  return 1;
-}
+struct Extents {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+};
 
+/// Reads one picture.
 class JpegReader {
  public:
   JpegReader() {
@@ -108,22 +92,29 @@ class JpegReader {
   JpegReader& operator=(const JpegReader&) = delete;
   ~JpegReader() { jpeg_destroy_decompress(&codec_); }
 
-  Tensor read(const std::string& bytes, const ImageReadOptions& options) {
+  /// Begins with a picture, which must outlive this.
+  Extents read_header(std::string_view bytes) {
+    bytes_ = bytes;
     const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
     const auto size = static_cast<unsigned long>(bytes.size());
     errors_.run([=, this] {
       jpeg_mem_src(&codec_, data, size);
-      jpeg_save_markers(&codec_, JPEG_APP0 + 1, 0xffff);
+      jpeg_save_markers(&codec_, exif_marker, 0xffff);
       jpeg_read_header(&codec_, TRUE);
     });
+    return {codec_.image_width, codec_.image_height};
+  }
+
+  /// After read_header().
+  Tensor read(const ImageReadOptions& options, ImageInfo& info) {
     const std::int64_t width = codec_.image_width;
     const std::int64_t height = codec_.image_height;
     check_pixels(width, height, options.max_pixels);
     // Every 8 x 8 block of the finest component costs at least one bit, unless arithmetic coding is
     // used.
     if (codec_.arith_code == FALSE) {
-      check_plausible(static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height), size,
-                      8 * 64);
+      check_plausible(static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height),
+                      bytes_.size(), 8 * 64);
     }
     const bool grey = codec_.jpeg_color_space == JCS_GRAYSCALE;
     if (!grey && codec_.jpeg_color_space != JCS_YCbCr && codec_.jpeg_color_space != JCS_RGB) {
@@ -131,9 +122,7 @@ class JpegReader {
           "JPEG: has neither grey nor RGB colours (CMYK, perhaps): convert it to RGB first");
     }
     codec_.out_color_space = grey ? JCS_GRAYSCALE : JCS_RGB;
-
-    const int turned =
-        options.apply_orientation ? orientation() : 1;  // finishing forgets the markers
+    info.orientation = exif_orientation(exif());
 
     const Tensor samples = host_tensor({height, width, grey ? 1 : 3}, at::kByte);
     auto* first = samples.mutable_data_ptr<std::uint8_t>();
@@ -146,16 +135,20 @@ class JpegReader {
       }
       jpeg_finish_decompress(&codec_);
     });
-    return upright(image_from_samples(samples), turned);
+    return image_from_samples(samples);
   }
 
  private:
-  int orientation() const {
+  static constexpr int exif_marker = JPEG_APP0 + 1;
+
+  /// A TIFF structure; empty if there is none.
+  std::string_view exif() const {
+    constexpr std::string_view prefix{"Exif\0\0", 6};
     for (const auto* marker = codec_.marker_list; marker != nullptr; marker = marker->next) {
-      const int found = exif_orientation(marker->data, marker->data_length);
-      if (found != 1) return found;
+      const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
+      if (data.starts_with(prefix)) return data.substr(prefix.size());
     }
-    return 1;
+    return {};
   }
 
   /// A small progressive file can ask for thousands of passes over a large image.
@@ -165,6 +158,7 @@ class JpegReader {
       ERREXIT(codec, JERR_BAD_PROGRESSION);
   }
 
+  std::string_view bytes_;
   JpegErrors errors_;
   jpeg_progress_mgr progress_{};
   jpeg_decompress_struct codec_{};
@@ -251,10 +245,82 @@ class JpegWriter {
   jpeg_compress_struct codec_{};
 };
 
+/// Position of the multi-picture index among the markers before the pixels; npos if there is none.
+std::size_t find_index(std::string_view file) {
+  constexpr std::string_view label{"MPF\0", 4};
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(file[i]); };
+  std::size_t at = 2;
+  while (at + 8 <= file.size() && byte(at) == 0xff) {
+    const int marker = byte(at + 1);
+    if (marker == 0xff) {  // padding
+      ++at;
+      continue;
+    }
+    if (marker == 0xda) break;  // pixels
+    if (marker == JPEG_APP0 + 2 && file.substr(at + 4, label.size()) == label) return at + 8;
+    at += 2 + (std::size_t{byte(at + 2)} << 8 | byte(at + 3));
+  }
+  return std::string_view::npos;
+}
+
+struct Part {
+  std::string_view bytes;  // empty: the file has lost it
+  Picture picture;
+};
+
+/// Notes the size of a further picture; one that is damaged has none, and is never the largest.
+void measure(Part& part) {
+  try {
+    const Extents extents = JpegReader().read_header(part.bytes);
+    part.picture.width = extents.width;
+    part.picture.height = extents.height;
+  } catch (const error::Io&) {
+  }
+}
+
+/// The pictures of a file that follow the first, as its index tells (CIPA DC-007).
+std::vector<Part> further_pictures(std::string_view file) {
+  constexpr std::uint16_t entries_tag = 0xb002;
+  constexpr std::size_t entry_size = 16;  // attributes, size, offset, two dependent entries
+  constexpr std::uint32_t thumbnail_class = 0x01;
+  const std::size_t base = find_index(file);
+  if (base == std::string_view::npos) return {};
+  const TagDirectory index(file.substr(base, 0xffff));
+  const std::string_view entries = index.bytes(entries_tag);
+  std::vector<Part> parts;
+  std::size_t budget = file.size();  // pictures do not overlap
+  for (std::size_t at = entry_size; at + entry_size <= entries.size(); at += entry_size) {
+    const std::size_t size = index.u32(entries, at + 4);
+    const std::size_t start = base + index.u32(entries, at + 8);
+    Part part;
+    part.picture.secondary = (index.u32(entries, at) >> 16 & 0xff) == thumbnail_class;
+    if (start < file.size() && size <= file.size() - start && size <= budget) {
+      budget -= size;
+      part.bytes = file.substr(start, size);
+      measure(part);
+    }
+    parts.push_back(part);
+  }
+  return parts;
+}
+
 }  // namespace
 
-Tensor decode_jpeg(const std::string& bytes, const ImageReadOptions& options) {
-  return JpegReader().read(bytes, options);
+Tensor decode_jpeg(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info) {
+  JpegReader first;
+  const Extents extents = first.read_header(bytes);
+  std::vector<Picture> pictures = {{extents.width, extents.height}};
+  const std::vector<Part> parts = further_pictures(bytes);
+  for (const Part& part : parts) pictures.push_back(part.picture);
+  const std::size_t chosen = choose_picture(pictures, options, info);
+  if (chosen == 0) return first.read(options, info);
+  const std::string_view part = parts[chosen - 1].bytes;
+  if (part.empty()) {
+    throw error::Io(fmt::format("JPEG: is truncated or damaged: page {} is missing", info.page));
+  }
+  JpegReader other;
+  other.read_header(part);
+  return other.read(options, info);
 }
 
 std::string encode_jpeg(const Tensor& image, const ImageWriteOptions& options) {

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "io/host.hpp"
+#include "io/png_chunks.hpp"
 #include "io/samples.hpp"
+#include "io/tag_directory.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera::io {
@@ -52,7 +54,8 @@ std::vector<png_bytep> row_pointers(const Tensor& samples) {
 
 class PngReader {
  public:
-  explicit PngReader(const std::string& bytes) : next_(bytes.data()), left_(bytes.size()) {
+  explicit PngReader(std::string_view bytes)
+      : bytes_(bytes), next_(bytes.data()), left_(bytes.size()) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &errors_, PngErrors::on_error,
                                   PngErrors::on_warning);
     info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
@@ -65,7 +68,7 @@ class PngReader {
   PngReader& operator=(const PngReader&) = delete;
   ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
 
-  Tensor read(std::int64_t most_pixels) {
+  Tensor read(const ImageReadOptions& options, ImageInfo& info) {
     const std::uint64_t file_size = left_;
     errors_.run([this] {
       png_set_read_fn(png_, this, on_read);
@@ -74,13 +77,19 @@ class PngReader {
     });
     const std::int64_t width = png_get_image_width(png_, info_);
     const std::int64_t height = png_get_image_height(png_, info_);
-    check_pixels(width, height, most_pixels);
+    check_pixels(width, height, options.max_pixels);
+    choose(width, height, options, info);
     // Deflate makes at most 1032 bytes of one.
     const std::uint64_t bits =
         std::uint64_t{png_get_bit_depth(png_, info_)} * png_get_channels(png_, info_);
     check_plausible(
         static_cast<std::uint64_t>(height) * (static_cast<std::uint64_t>(width) * bits / 8),
         file_size, 1032);
+
+    info.bits = png_get_bit_depth(png_, info_);
+    info.samples = info.bits == 16 ? SampleType::u16 : SampleType::u8;
+    info.alpha_dropped = (png_get_color_type(png_, info_) & PNG_COLOR_MASK_ALPHA) != 0 ||
+                         png_get_valid(png_, info_, PNG_INFO_tRNS) != 0;
 
     errors_.run([this] {
       if (png_get_color_type(png_, info_) == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);
@@ -106,6 +115,17 @@ class PngReader {
   }
 
  private:
+  void choose(std::int64_t width, std::int64_t height, const ImageReadOptions& options,
+              ImageInfo& info) const {
+    const PngChunks chunks = read_png_chunks(bytes_);
+    info.orientation = exif_orientation(chunks.exif);
+    const std::vector<Picture> all(static_cast<std::size_t>(chunks.pictures), {width, height});
+    if (choose_picture(all, options, info) > 0) {
+      throw error::Io(fmt::format("PNG: is animated; only page 1 can be read, and {} was asked for",
+                                  info.page));
+    }
+  }
+
   static void on_read(png_structp png, png_bytep target, std::size_t count) {
     auto* self = static_cast<PngReader*>(png_get_io_ptr(png));
     if (count > self->left_) png_error(png, "the file is truncated");
@@ -114,6 +134,7 @@ class PngReader {
     self->left_ -= count;
   }
 
+  std::string_view bytes_;
   const char* next_;
   std::size_t left_;
   PngErrors errors_;
@@ -179,8 +200,8 @@ class PngWriter {
 
 }  // namespace
 
-Tensor decode_png(const std::string& bytes, const ImageReadOptions& options) {
-  return PngReader(bytes).read(options.max_pixels);
+Tensor decode_png(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info) {
+  return PngReader(bytes).read(options, info);
 }
 
 std::string encode_png(const Tensor& image, const ImageWriteOptions& options) {

@@ -14,7 +14,7 @@ namespace tessera::io {
 
 namespace {
 
-/// Layout of the first page.
+/// Layout of a page.
 struct Page {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
@@ -25,6 +25,7 @@ struct Page {
   std::uint16_t planar = 0;
   std::uint16_t compression = 0;
   std::uint16_t orientation = 0;
+  std::uint16_t alpha = 0;  // samples at the end of a pixel that are alpha
 
   bool planes() const { return planar == PLANARCONFIG_SEPARATE && samples > 1; }
   std::uint64_t sample_size() const { return bits / 8; }
@@ -48,6 +49,20 @@ std::uint64_t largest_ratio(std::uint16_t compression) {
   }
 }
 
+/// How many samples at the end of a pixel the file declares alpha. Extra samples of no declared
+/// meaning are channels like the others.
+std::uint16_t alpha_samples(TIFF* tiff) {
+  std::uint16_t count = 0;
+  const std::uint16_t* kinds = nullptr;
+  if (TIFFGetField(tiff, TIFFTAG_EXTRASAMPLES, &count, &kinds) != 1) return 0;
+  const auto is_alpha = [](std::uint16_t kind) { return kind != EXTRASAMPLE_UNSPECIFIED; };
+  const auto* last = std::find_if(kinds, kinds + count, is_alpha);
+  if (!std::all_of(last, kinds + count, is_alpha)) {
+    throw error::Io("TIFF: has alpha among its channels, expected it behind them");
+  }
+  return static_cast<std::uint16_t>(kinds + count - last);
+}
+
 Page read_page(TIFF* tiff) {
   Page page;
   TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &page.width);
@@ -61,10 +76,11 @@ Page read_page(TIFF* tiff) {
   if (TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &page.photometric) != 1) {
     page.photometric = page.samples >= 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK;
   }
+  page.alpha = alpha_samples(tiff);
   return page;
 }
 
-/// Number of colour samples of a pixel; the ones after them, such as alpha, are dropped.
+/// Number of samples that the colours need.
 std::int64_t colour_samples(const Page& page) {
   switch (page.photometric) {
     case PHOTOMETRIC_MINISBLACK:
@@ -98,15 +114,16 @@ at::ScalarType sample_type(const Page& page) {
 
 void check_page(const Page& page, std::uint64_t file_size, const ImageReadOptions& options) {
   check_pixels(page.width, page.height, options.max_pixels);
-  if (page.samples < colour_samples(page)) {
+  if (page.samples < colour_samples(page) + page.alpha) {
     throw error::Io(fmt::format("TIFF: has {} samples per pixel, expected at least {}",
-                                page.samples, colour_samples(page)));
+                                page.samples, colour_samples(page) + page.alpha));
   }
-  // One million samples a pixel would pass the limit on pixels.
-  constexpr std::uint16_t most_samples = 64;
-  if (page.samples > most_samples) {
-    throw error::Io(fmt::format("TIFF: has {} samples per pixel, at most {} are supported",
-                                page.samples, most_samples));
+  // Many samples a pixel would pass the limit on pixels.
+  if (page.samples > most_channels || std::uint64_t{page.width} * page.height * page.samples / 4 >
+                                          static_cast<std::uint64_t>(options.max_pixels)) {
+    throw error::Io(fmt::format(
+        "TIFF: has {} x {} pixels of {} samples, at most {} samples and {} in all are supported",
+        page.width, page.height, page.samples, most_channels, options.max_pixels));
   }
   if (page.photometric == PHOTOMETRIC_PALETTE && (page.bits != 8 || page.samples != 1)) {
     throw error::Io(fmt::format("TIFF: has a palette with {} bits, expected 8", page.bits));
@@ -223,11 +240,35 @@ Tensor expand_palette(const TiffStream& stream, const Tensor& indices) {
   return colours;
 }
 
+/// The pages in the order of the file. Pages in a SubIFD are not counted.
+std::vector<Picture> list_pages(const TiffStream& stream) {
+  constexpr std::size_t most_pages = 20'000;
+  TIFF* tiff = stream.handle();
+  std::vector<Picture> pages;
+  do {
+    if (pages.size() == most_pages) {
+      throw error::Io(fmt::format("TIFF: has more than {} pages", most_pages));
+    }
+    std::uint32_t width = 0, height = 0, kind = 0;
+    TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &width);
+    TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &height);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_SUBFILETYPE, &kind);
+    const bool secondary = (kind & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) != 0;
+    pages.push_back({width, height, secondary});
+  } while (TIFFReadDirectory(tiff) == 1);
+  if (stream.has_failed()) stream.fail("a page cannot be read");
+  return pages;
+}
+
 }  // namespace
 
-Tensor decode_tiff(const std::string& bytes, const ImageReadOptions& options) {
+Tensor decode_tiff(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info) {
   const TiffStream stream(bytes);
   TIFF* tiff = stream.handle();
+  const std::size_t chosen = choose_picture(list_pages(stream), options, info);
+  if (TIFFSetDirectory(tiff, static_cast<tdir_t>(chosen)) != 1) {
+    stream.fail("a page cannot be read");
+  }
   const Page page = read_page(tiff);
   check_page(page, bytes.size(), options);
   if (TIFFIsCODECConfigured(page.compression) == 0) {
@@ -237,7 +278,7 @@ Tensor decode_tiff(const std::string& bytes, const ImageReadOptions& options) {
   if (page.photometric == PHOTOMETRIC_YCBCR)
     TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
 
-  const std::int64_t channels = colour_samples(page);
+  const std::int64_t channels = page.samples - page.alpha;
   Tensor samples = host_tensor({page.height, page.width, channels}, sample_type(page));
   const BlockCopier copier(page, samples);
   const auto planes = static_cast<std::uint16_t>(page.planes() ? channels : 1);
@@ -251,48 +292,13 @@ Tensor decode_tiff(const std::string& bytes, const ImageReadOptions& options) {
   if (page.photometric == PHOTOMETRIC_MINISWHITE && samples.scalar_type() != at::kFloat) {
     image = image.neg_().add_(1);
   }
-  return options.apply_orientation ? upright(image, page.orientation) : image;
-}
-
-std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options) {
-  const Tensor samples = samples_from_image(image, options.samples);
-  constexpr std::int64_t longest = std::int64_t{1} << 31;
-  if (samples.size(0) >= longest || samples.size(1) >= longest)
-    throw error::Io("TIFF: the image is too large");
-  // Offsets of 32 bits reach 4 GB; compressed data can be larger than raw ones, if only a little.
-  TiffStream stream(samples.nbytes() > std::size_t{3} << 30);
-  TIFF* tiff = stream.handle();
-  const bool floating = options.samples == SampleType::f32;
-  const auto row_size = static_cast<std::size_t>(samples.stride(0) * samples.element_size());
-  const auto height = static_cast<std::uint32_t>(samples.size(0));
-  const auto rows_per_strip =
-      static_cast<std::uint32_t>(std::clamp<std::size_t>((1 << 18) / row_size, 1, height));
-  TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, static_cast<std::uint32_t>(samples.size(1)));
-  TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, height);
-  TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, static_cast<int>(8 * samples.element_size()));
-  TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, floating ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT);
-  TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, static_cast<int>(samples.size(2)));
-  TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC,
-               samples.size(2) == 1 ? PHOTOMETRIC_MINISBLACK : PHOTOMETRIC_RGB);
-  TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
-  TIFFSetField(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
-  TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, rows_per_strip);
-  if (TIFFIsCODECConfigured(COMPRESSION_ADOBE_DEFLATE) != 0) {
-    TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_ADOBE_DEFLATE);
-    TIFFSetField(tiff, TIFFTAG_PREDICTOR,
-                 floating ? PREDICTOR_FLOATINGPOINT : PREDICTOR_HORIZONTAL);
-  }
-  // The predictor works in place, so that each strip is handed over as a copy.
-  std::vector<char> strip(row_size * rows_per_strip);
-  const auto* data = static_cast<const char*>(samples.const_data_ptr());
-  for (std::uint32_t row = 0, index = 0; row < height; row += rows_per_strip, ++index) {
-    const std::size_t size = row_size * std::min(rows_per_strip, height - row);
-    std::memcpy(strip.data(), data + row_size * row, size);
-    if (TIFFWriteEncodedStrip(tiff, index, strip.data(), static_cast<tmsize_t>(size)) < 0) {
-      stream.fail("cannot be written");
-    }
-  }
-  return stream.finish();
+  info.bits = page.bits;
+  info.samples = samples.scalar_type() == at::kFloat    ? SampleType::f32
+                 : samples.scalar_type() == at::kUInt16 ? SampleType::u16
+                                                        : SampleType::u8;
+  info.alpha_dropped = page.alpha > 0;
+  if (page.orientation >= 1 && page.orientation <= 8) info.orientation = page.orientation;
+  return image;
 }
 
 }  // namespace tessera::io

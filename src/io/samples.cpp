@@ -3,6 +3,8 @@
 #include <ATen/ops/nan_to_num.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tessera/core/error.hpp"
 
 namespace tessera::io {
@@ -40,6 +42,40 @@ Tensor samples_from_image(const Tensor& image, SampleType type) {
   const Tensor rounded =
       at::nan_to_num(interleaved.to(at::kDouble), 0.0).clamp(0, 1).mul_(full).round_();
   return rounded.to(type == SampleType::u8 ? at::kByte : at::kUInt16);
+}
+
+std::size_t choose_picture(const std::vector<Picture>& pictures, const ImageReadOptions& options,
+                           ImageInfo& info) {
+  info.pages = static_cast<std::int64_t>(pictures.size());
+  info.page = options.page.value_or(1);
+  if (info.page > info.pages) {
+    throw error::Io(fmt::format(
+        "holds {}, and page {} was asked for",
+        info.pages == 1 ? "one picture" : fmt::format("{} pictures", info.pages), info.page));
+  }
+  if (options.page || info.pages == 1) return static_cast<std::size_t>(info.page - 1);
+
+  const bool all_secondary = std::all_of(pictures.begin(), pictures.end(),
+                                         [](const Picture& picture) { return picture.secondary; });
+  const auto size = [&](const Picture& picture) {
+    return picture.secondary && !all_secondary
+               ? -1.0
+               : static_cast<double>(picture.width) * static_cast<double>(picture.height);
+  };
+  const auto largest =
+      std::max_element(pictures.begin(), pictures.end(),
+                       [&](const Picture& a, const Picture& b) { return size(a) < size(b); });
+  const auto equals = std::count_if(pictures.begin(), pictures.end(), [&](const Picture& picture) {
+    return size(picture) == size(*largest);
+  });
+  if (equals > 1) {
+    throw error::Io(
+        fmt::format("holds {} pictures, {} of them with {} x {} pixels, expected one: choose it by "
+                    "the option page, 1 to {}",
+                    info.pages, equals, largest->width, largest->height, info.pages));
+  }
+  info.page = largest - pictures.begin() + 1;
+  return static_cast<std::size_t>(largest - pictures.begin());
 }
 
 Tensor upright(const Tensor& image, int orientation) {

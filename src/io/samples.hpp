@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "tessera/core/tensor.hpp"
 #include "tessera/io/image.hpp"
@@ -25,11 +27,29 @@ Tensor samples_from_image(const Tensor& image, SampleType type);
 /// Undoes EXIF/TIFF orientation 1 to 8 of a (1, C, H, W) image; other numbers count as 1.
 Tensor upright(const Tensor& image, int orientation);
 
-Tensor decode_png(const std::string& bytes, const ImageReadOptions& options);
-Tensor decode_jpeg(const std::string& bytes, const ImageReadOptions& options);
-Tensor decode_tiff(const std::string& bytes, const ImageReadOptions& options);
+/// Channels that images may have.
+constexpr std::int64_t most_channels = 512;
 
-/// The complete file for a (C, H, W) floating host image, C = 1 or 3.
+/// One picture of a file, as far as the choice depends on it.
+struct Picture {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+  bool secondary = false;  // a thumbnail, a smaller version, a mask
+};
+
+/// Index of the picture to read: options.page, or the largest that is not secondary (of all, if all
+/// are). Notes the choice in `info`. Throws error::Io if that page is missing, or if several are
+/// the largest.
+std::size_t choose_picture(const std::vector<Picture>& pictures, const ImageReadOptions& options,
+                           ImageInfo& info);
+
+/// The picture that choose_picture() chooses as (1, C, H, W), not yet upright. They fill `info`
+/// except for its smallest and largest value.
+Tensor decode_png(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info);
+Tensor decode_jpeg(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info);
+Tensor decode_tiff(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info);
+
+/// The complete file for a (C, H, W) floating host image, C = 1 or 3; TIFF: up to most_channels.
 std::string encode_png(const Tensor& image, const ImageWriteOptions& options);
 std::string encode_jpeg(const Tensor& image, const ImageWriteOptions& options);
 std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options);

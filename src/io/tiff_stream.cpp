@@ -13,11 +13,11 @@
 
 namespace tessera::io {
 
-TiffStream::TiffStream(const std::string& bytes) : source_(&bytes) {
+TiffStream::TiffStream(std::string_view bytes) : source_(bytes) {
   open("rm");
 }
 
-TiffStream::TiffStream(bool big) {
+TiffStream::TiffStream(bool big) : writes_(true) {
   open(big ? "w8" : "w");
 }
 
@@ -73,7 +73,7 @@ int TiffStream::judge_warning(TIFF* tiff, void* self, const char* module, const 
 
 tmsize_t TiffStream::read(thandle_t self, void* target, tmsize_t count) {
   auto& stream = *static_cast<TiffStream*>(self);
-  const std::string& bytes = stream.source_ != nullptr ? *stream.source_ : stream.written_;
+  const std::string_view bytes = stream.writes_ ? stream.written_ : stream.source_;
   const std::uint64_t left = bytes.size() - std::min<std::uint64_t>(stream.position_, bytes.size());
   const auto taken = std::min<std::uint64_t>(left, static_cast<std::uint64_t>(count));
   if (taken > 0) std::memcpy(target, bytes.data() + stream.position_, taken);
@@ -83,7 +83,7 @@ tmsize_t TiffStream::read(thandle_t self, void* target, tmsize_t count) {
 
 tmsize_t TiffStream::write(thandle_t self, void* source, tmsize_t count) {
   auto& stream = *static_cast<TiffStream*>(self);
-  if (stream.source_ != nullptr) return -1;
+  if (!stream.writes_) return -1;
   const auto length = static_cast<std::uint64_t>(count);
   try {
     if (stream.written_.size() < stream.position_ + length)
@@ -106,7 +106,7 @@ toff_t TiffStream::seek(thandle_t self, toff_t offset, int whence) {
 
 toff_t TiffStream::size(thandle_t self) {
   const auto& stream = *static_cast<TiffStream*>(self);
-  return stream.source_ != nullptr ? stream.source_->size() : stream.written_.size();
+  return stream.writes_ ? stream.written_.size() : stream.source_.size();
 }
 
 }  // namespace tessera::io

@@ -4,14 +4,15 @@
 
 #include <cstdarg>
 #include <string>
+#include <string_view>
 
 namespace tessera::io {
 
 /// A TIFF file in memory, open through libtiff. Messages of libtiff are kept, never printed.
 class TiffStream {
  public:
-  /// Opens `bytes` for reading. `bytes` must outlive this.
-  explicit TiffStream(const std::string& bytes);
+  /// Opens `bytes` for reading; they must outlive this.
+  explicit TiffStream(std::string_view bytes);
   /// Opens an empty file for writing, with 64-bit offsets if `big`.
   explicit TiffStream(bool big);
   TiffStream(const TiffStream&) = delete;
@@ -22,6 +23,9 @@ class TiffStream {
 
   /// Throws error::Io with libtiff's last message, or `otherwise` if there is none.
   [[noreturn]] void fail(const char* otherwise) const;
+
+  /// Whether libtiff has complained of an error.
+  bool has_failed() const { return !message_.empty(); }
 
   /// Finishes writing and returns the file.
   std::string finish();
@@ -37,7 +41,8 @@ class TiffStream {
   static toff_t seek(thandle_t self, toff_t offset, int whence);
   static toff_t size(thandle_t self);
 
-  const std::string* source_ = nullptr;  // null: writing
+  bool writes_ = false;
+  std::string_view source_;  // reading
   std::string written_;
   std::uint64_t position_ = 0;
   std::string message_;

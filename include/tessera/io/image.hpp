@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "tessera/core/tensor.hpp"
 
@@ -13,8 +15,22 @@ enum class SampleType { u8, u16, f32 };
 struct ImageReadOptions {
   /// Larger images are refused before any memory is allocated for them.
   std::int64_t max_pixels = std::int64_t{1} << 31;
-  /// Turn and mirror the image as the orientation tag of a JPEG (EXIF) or TIFF file says.
+  /// Turn and mirror the image as the orientation tag of the file (EXIF, TIFF) says.
   bool apply_orientation = true;
+  /// Which picture of a file that holds several, 1 for the first; empty: the largest.
+  std::optional<std::int64_t> page = {};
+};
+
+/// What a file held, beside the pixels that were read.
+struct ImageInfo {
+  std::int64_t pages = 1;               ///< pictures in the file, thumbnails included
+  std::int64_t page = 1;                ///< the one that was read, from 1
+  SampleType samples = SampleType::u8;  ///< write_image() with it loses nothing
+  int bits = 8;                         ///< of a sample in the file
+  bool alpha_dropped = false;
+  int orientation = 1;  ///< the tag, 1 to 8; undone if the options say so
+  double smallest = 0;  ///< of the values returned; NaN if one of them is
+  double largest = 0;   ///< likewise
 };
 
 struct ImageWriteOptions {
@@ -25,23 +41,38 @@ struct ImageWriteOptions {
 };
 
 /// Reads a PNG, JPEG or TIFF image (recognised by content, not by name) as a (1, C, H, W) float32
-/// tensor on the host, C = 1 for grey and 3 for colour.
+/// tensor on the host, C = 1 for grey and 3 for colour; a TIFF pixel of other samples has as many
+/// channels.
 ///
 /// 8- and 16-bit samples are divided by 255 and 65535, so that they lie between 0 and 1; floating
-/// samples (TIFF, 32 bit) come as they are. Values are those in the file: gamma and colour profiles
-/// are not applied. Palettes are expanded; an alpha channel is dropped, without compositing. TIFF:
-/// strips and tiles, any compression libtiff has, both planar configurations; the first page.
+/// samples (TIFF, 32 bit) come as they are, NaN and infinities too (core/check.hpp finds them).
+/// Values are those in the file: gamma and colour profiles are not applied. Palettes are expanded;
+/// an alpha channel is dropped, without compositing. TIFF: strips and tiles, any compression
+/// libtiff has, both planar configurations; extra samples are channels unless the file declares
+/// them alpha.
+///
+/// A file may hold several pictures: TIFF pages, an animated PNG, a JPEG with a multi-picture index
+/// (MPO). Thumbnails and masks are passed over and the largest of the rest is read; if several are
+/// the largest, as in a stack, options.page must choose. `info`, if given, says what was there.
 ///
 /// Throws error::Io naming file and cause: missing, of another format, truncated, damaged, CMYK,
-/// more than options.max_pixels, or declaring more pixels than so many bytes can hold.
-Tensor read_image(const std::string& path, const ImageReadOptions& options = {});
+/// several pictures of one size, more than options.max_pixels, or declaring more pixels than so
+/// many bytes can hold. error::InvalidArgument if options.page < 1.
+Tensor read_image(const std::string& path, const ImageReadOptions& options = {},
+                  ImageInfo* info = nullptr);
+
+/// What a user should be told of a file that was read, a clause each; mostly nothing: that it holds
+/// several pictures, that 16-bit samples use only 14 bits or fewer, that floating values leave 0..1
+/// or are not finite.
+std::vector<std::string> image_notes(const ImageInfo& info);
 
 /// Writes an image; the format follows from the ending .png, .jpg, .jpeg, .tif or .tiff. The file
 /// is replaced only once the new one is complete.
 ///
-/// `image` is floating, (1, C, H, W), (C, H, W) or (H, W) with C = 1 or 3, on any device. Integer
-/// samples: values are clamped to 0..1, scaled and rounded to nearest; NaN becomes 0. f32 samples:
-/// written as they are (float64 is rounded). TIFF files are deflate-compressed.
+/// `image` is floating, (1, C, H, W), (C, H, W) or (H, W), on any device; C = 1 or 3, in TIFF files
+/// also others (up to 512; written as grey with extra samples that are no alpha). Integer samples:
+/// values are clamped to 0..1, scaled and rounded to nearest; NaN becomes 0. f32 samples: written
+/// as they are (float64 is rounded). TIFF files are deflate-compressed.
 ///
 /// Throws error::InvalidArgument for options or an ending that do not fit, error::ShapeMismatch for
 /// a tensor that is no image, error::Io if the file cannot be written.

@@ -1,0 +1,59 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "io/samples.hpp"
+#include "io/tiff_stream.hpp"
+#include "tessera/core/error.hpp"
+
+namespace tessera::io {
+
+std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options) {
+  const Tensor samples = samples_from_image(image, options.samples);
+  constexpr std::int64_t longest = std::int64_t{1} << 31;
+  if (samples.size(0) >= longest || samples.size(1) >= longest)
+    throw error::Io("TIFF: the image is too large");
+  // Offsets of 32 bits reach 4 GB; compressed data can be larger than raw ones, if only a little.
+  TiffStream stream(samples.nbytes() > std::size_t{3} << 30);
+  TIFF* tiff = stream.handle();
+  const bool floating = options.samples == SampleType::f32;
+  const auto row_size = static_cast<std::size_t>(samples.stride(0) * samples.element_size());
+  const auto height = static_cast<std::uint32_t>(samples.size(0));
+  const auto rows_per_strip =
+      static_cast<std::uint32_t>(std::clamp<std::size_t>((1 << 18) / row_size, 1, height));
+  TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, static_cast<std::uint32_t>(samples.size(1)));
+  TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, height);
+  TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, static_cast<int>(8 * samples.element_size()));
+  TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, floating ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT);
+  TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, static_cast<int>(samples.size(2)));
+  const bool colour = samples.size(2) == 3;
+  TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, colour ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK);
+  if (!colour && samples.size(2) > 1) {
+    const std::vector<std::uint16_t> kinds(static_cast<std::size_t>(samples.size(2) - 1),
+                                           EXTRASAMPLE_UNSPECIFIED);
+    TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, static_cast<int>(kinds.size()), kinds.data());
+  }
+  TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
+  TIFFSetField(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
+  TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, rows_per_strip);
+  if (TIFFIsCODECConfigured(COMPRESSION_ADOBE_DEFLATE) != 0) {
+    TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_ADOBE_DEFLATE);
+    TIFFSetField(tiff, TIFFTAG_PREDICTOR,
+                 floating ? PREDICTOR_FLOATINGPOINT : PREDICTOR_HORIZONTAL);
+  }
+  // The predictor works in place, so that each strip is handed over as a copy.
+  std::vector<char> strip(row_size * rows_per_strip);
+  const auto* data = static_cast<const char*>(samples.const_data_ptr());
+  for (std::uint32_t row = 0, index = 0; row < height; row += rows_per_strip, ++index) {
+    const std::size_t size = row_size * std::min(rows_per_strip, height - row);
+    std::memcpy(strip.data(), data + row_size * row, size);
+    if (TIFFWriteEncodedStrip(tiff, index, strip.data(), static_cast<tmsize_t>(size)) < 0) {
+      stream.fail("cannot be written");
+    }
+  }
+  return stream.finish();
+}
+
+}  // namespace tessera::io
