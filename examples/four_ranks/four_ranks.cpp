@@ -1,13 +1,14 @@
 // The same restoration alone and shared out over ranks; the results agree, and the solver knows of
 // no rank.
 //   mpiexec -n 4 four_ranks
+// The ranks of a machine share its cores, so that their threads do not get in each other's way;
+// OMP_NUM_THREADS=2 mpiexec ... gives each rank two.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/sin.h>
 
 #include <cstdio>
 
 #include "tessera/comm/mpi.hpp"
-#include "tessera/comm/program.hpp"
 #include "tessera/tessera.hpp"
 
 using tessera::Tensor;
@@ -55,7 +56,5 @@ int run(const tessera::CommunicatorPtr& ranks) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const tessera::MpiSession session(argc, argv);
-  const auto ranks = tessera::mpi_communicator();
-  return tessera::run_guarded(*ranks, "four_ranks", [&] { return run(ranks); });
+  return tessera::run_with_mpi(argc, argv, "four_ranks", run);
 }

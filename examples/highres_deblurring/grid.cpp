@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
-#include <string_view>
 
 #include "grid_inputs.hpp"
 #include "grid_plan.hpp"
@@ -355,20 +353,6 @@ class Grid {
 };
 
 }  // namespace
-
-bool is_launched_by_mpi() {
-  const auto is_set = [](const char* variable) { return std::getenv(variable) != nullptr; };
-  const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");  // set by srun only
-  return is_set("PMI_RANK") || is_set("PMIX_RANK") || is_set("OMPI_COMM_WORLD_RANK") ||
-         (tasks != nullptr && std::atoi(tasks) > 1);
-}
-
-bool is_first_of_launcher() {
-  for (const char* variable : {"PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"}) {
-    if (const char* rank = std::getenv(variable)) return std::string_view(rank) == "0";
-  }
-  return true;
-}
 
 int run_grid(const Options& options) {
   try {

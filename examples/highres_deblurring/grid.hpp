@@ -8,9 +8,3 @@
 /// a result or was submitted. Prints what is wrong and returns 1 if the grid itself is.
 /// Not collective: for one process that no MPI launcher started.
 int run_grid(const Options& options);
-
-/// Whether an MPI launcher started this process. A grid must not run then: it starts the launcher
-/// itself, once for each row.
-bool is_launched_by_mpi();
-/// Whether it is the launcher's first process, which speaks for all of them.
-bool is_first_of_launcher();

@@ -10,11 +10,11 @@
 #include <fstream>
 #include <optional>
 #include <string_view>
-#include <thread>
 
 #include "method.hpp"
 #include "numbers.hpp"
 #include "plain_text.hpp"
+#include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"
 
 using tessera::error::InvalidArgument;
@@ -116,7 +116,9 @@ std::vector<std::string> arguments_of(const GridRow& row, const Options& command
     if (!has(option) && !has(negation)) append({row.ranks() > 1 ? option : negation});
   }
   if (!has("--threads")) {
-    const int share = std::max(1, target.machine.cores / row.ranks());
+    const Machine& machine = target.machine;
+    const int share =
+        machine.threads > 0 ? machine.threads : std::max(1, machine.cores / row.ranks());
     append({"--threads", fmt::format("{}", target.is_cluster ? target.threads : share)});
   }
   return result;
@@ -177,7 +179,8 @@ std::vector<std::string> GridRow::arguments() const {
 
 Machine this_machine() {
   Machine machine;
-  machine.cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  machine.cores = tessera::usable_cores();
+  machine.threads = tessera::threads_asked_for().value_or(0);
   if (at::globalContext().hasCUDA()) {
     machine.gpus = static_cast<int>(at::detail::getCUDAHooks().getNumGPUs());
   }

@@ -9,8 +9,9 @@
 
 /// The machine that rows are to run on.
 struct Machine {
-  int cores = 1;
+  int cores = 1;  ///< that this process may use
   int gpus = 0;
+  int threads = 0;             ///< per rank, as the environment asks for; 0: cores shared
   double available_bytes = 0;  ///< of memory; 0: unknown
 };
 

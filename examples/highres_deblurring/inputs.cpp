@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 #include <vector>
 
 #include "digest.hpp"
 #include "parts.hpp"
 #include "rank_plan.hpp"
 #include "tessera/comm/agreement.hpp"
+#include "tessera/comm/host.hpp"
 #include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/core/error.hpp"
 
@@ -17,21 +17,21 @@ using namespace tessera;
 
 void check_threads(const Options& options) {
   constexpr int most_per_core = 8;
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int cores = usable_cores();
   if (options.threads <= most_per_core * cores) return;
   throw error::InvalidArgument(
       fmt::format("--threads: is {}, expected at most {} per core; this host has {} cores",
                   options.threads, most_per_core, cores));
 }
 
-Inputs read_inputs(Options& options, Communicator& world, int ranks_on_host) {
+Inputs read_inputs(Options& options, Communicator& world) {
   constexpr const char* who = "highres_deblurring";
+  const int ranks = ranks_of_host(world);
   Inputs inputs = guarded(world, who, [&] {
     Inputs mine{.source = read_source(options), .network = make_network(options), .digests = {}};
     const std::vector<std::int64_t> shape = truth_shape(options, mine.source);
     if (options.device == "cpu") {
-      check_memory(options, shape, plan_of_rank(options, shape, mine.network, world.size()),
-                   ranks_on_host);
+      check_memory(options, shape, plan_of_rank(options, shape, mine.network, world.size()), ranks);
     }
     mine.digests = digests_of_inputs(options);
     return mine;

@@ -22,4 +22,4 @@ void check_threads(const Options& options);
 /// options.image_size where the command line left them open. Throws error::RankFailure for what
 /// cannot be read or run: values on another scale, tiles that do not fit, too little memory, files
 /// that differ between ranks.
-Inputs read_inputs(Options& options, tessera::Communicator& world, int ranks_on_host);
+Inputs read_inputs(Options& options, tessera::Communicator& world);

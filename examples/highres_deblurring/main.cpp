@@ -19,6 +19,7 @@
 #include "run.hpp"
 #include "scaling.hpp"
 #include "tessera/comm/agreement.hpp"
+#include "tessera/comm/host.hpp"
 #include "tessera/comm/program.hpp"
 #include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/comm/self.hpp"
@@ -140,28 +141,32 @@ int restore(Options& options, const tessera::CommunicatorPtr& world) {
   return 1;
 }
 
+/// One run, or a report over several, on the ranks of `world`.
+int run_on(const tessera::CommunicatorPtr& world, int argc, char** argv) {
+  Options options;
+  if (const auto code = parse_together(argc, argv, *world, options)) return *code;
+  if (!options.grid.config.empty()) return refuse_grid_under_mpi(world->is_root());
+  if (options.plan) return world->is_root() ? plan(options) : 0;
+  if (!options.report.empty()) {
+    if (world->is_root()) report_on(options);
+    return 0;
+  }
+  try {
+    return restore(options, world);
+  } catch (...) {
+    rethrow_with_advice(options);
+  }
+}
+
 int run_main(int argc, char** argv) {
 #ifdef TESSERA_EXAMPLE_MPI
-  const tessera::MpiSession session(argc, argv);
-  const tessera::CommunicatorPtr world = tessera::mpi_communicator();
+  return tessera::run_with_mpi(argc, argv, "highres_deblurring",
+                               [&](const auto& world) { return run_on(world, argc, argv); });
 #else
   const tessera::CommunicatorPtr world = tessera::self_communicator();
+  return tessera::run_guarded(*world, "highres_deblurring",
+                              [&] { return run_on(world, argc, argv); });
 #endif
-  return tessera::run_guarded(*world, "highres_deblurring", [&] {
-    Options options;
-    if (const auto code = parse_together(argc, argv, *world, options)) return *code;
-    if (!options.grid.config.empty()) return refuse_grid_under_mpi(world->is_root());
-    if (options.plan) return world->is_root() ? plan(options) : 0;
-    if (!options.report.empty()) {
-      if (world->is_root()) report_on(options);
-      return 0;
-    }
-    try {
-      return restore(options, world);
-    } catch (...) {
-      rethrow_with_advice(options);
-    }
-  });
 }
 
 /// The exit code, unless what was printed did not arrive: a full disk, a closed pipe.
@@ -182,8 +187,8 @@ int main(int argc, char** argv) {
     for (const char* option : {"--config", "--plan", "--help", "-h", "--version"}) {
       needs_no_mpi = needs_no_mpi || has_option(argc, argv, option);
     }
-    return after_printing(needs_no_mpi && !is_launched_by_mpi() ? local_main(argc, argv)
-                                                                : run_main(argc, argv));
+    return after_printing(needs_no_mpi && !tessera::launched_by_mpi() ? local_main(argc, argv)
+                                                                      : run_main(argc, argv));
   } catch (const std::exception& error) {
     fmt::print(stderr, "highres_deblurring: {}\n", error.what());
   }

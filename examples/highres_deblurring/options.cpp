@@ -154,8 +154,12 @@ void add_run(CLI::App& app, Options& options) {
   constexpr const char* group = "Run";
   add_word(app, "--dtype", options.dtype, {"float32", "float64"}, "Precision")->group(group);
   add_word(app, "--device", options.device, {"cpu", "cuda"}, "cpu or cuda")->group(group);
+  add_word(app, "--backend", options.backend, {"auto", "mpi", "nccl"},
+           "How ranks exchange data: mpi: through host memory; nccl: between GPUs; auto: nccl with "
+           "--device cuda and a GPU for each rank, if built in, else mpi")
+      ->group(group);
   add_integer(app, "--threads", options.threads, 0, most_threads,
-              "Threads per rank; 0: the machine's cores shared by its ranks")
+              "Threads per rank; 0: OMP_NUM_THREADS, or the cores that its ranks may use, shared")
       ->group(group);
   add_integer(app, "--repetitions", options.repetitions, 1, many,
               "Times the restoration is repeated, for times that can be trusted")

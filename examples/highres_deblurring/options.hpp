@@ -49,7 +49,9 @@ struct Options {
 
   std::string dtype = "float32";
   std::string device = "cpu";
-  int threads = 0;  ///< per rank; 0: the machine's cores shared by its ranks
+  int gpu = 0;                   ///< with device cuda: index of this rank's; found by make_backend
+  std::string backend = "auto";  ///< auto | mpi | nccl
+  int threads = 0;               ///< per rank; 0: see tessera::threads_for_this_rank
 
   std::string truth;         ///< .npy (3, H, W) instead of the image
   std::string measurements;  ///< .npy (N, 3, H, W) instead of the simulation

@@ -47,6 +47,7 @@ tessera::Settings configuration(const Options& options, const Outcome& outcome) 
           {"max_batch_size", options.max_batch_size},
           {"dtype", options.dtype},
           {"device", options.device},
+          {"backend", outcome.backend},
           {"threads", static_cast<std::int64_t>(outcome.threads)},
           {"repetitions", options.repetitions},
           {"warmup", options.warmup},

@@ -19,10 +19,11 @@ struct Outcome {
   tessera::TensorList measurements;  ///< all of them with --save-npy, else those of the first rank
   tessera::SolveResult result;
   std::shared_ptr<const tessera::Recorder> recorder;
-  double step_size = 0;                          ///< the one used
-  double norm_squared = 0;                       ///< ||A||^2
-  int threads = 0;                               ///< per rank
-  std::optional<tessera::TilePlan> plan;         ///< none if untiled
+  double step_size = 0;                   ///< the one used
+  double norm_squared = 0;                ///< ||A||^2
+  std::string backend;                    ///< how the ranks exchanged data: "mpi", "nccl" or "self"
+  int threads = 0;                        ///< per rank
+  std::optional<tessera::TilePlan> plan;  ///< none if untiled
   std::vector<std::int64_t> operators_per_rank;  ///< how many blurs each rank has
   std::string tiling;                            ///< summary of the tile plan; empty if untiled
   std::map<std::string, std::string> inputs;     ///< digests_of_inputs

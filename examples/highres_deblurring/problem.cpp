@@ -1,14 +1,12 @@
 #include "problem.hpp"
 
 #include <ATen/Context.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <ATen/ops/_upsample_bicubic2d_aa.h>
 #include <ATen/ops/upsample_bicubic2d.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -57,20 +55,6 @@ Tensor read_truth(const Options& options) {
   return array.unsqueeze(0);
 }
 
-/// Number of this process among those of its host, as launchers tell it; 0 without a launcher.
-int rank_on_host() {
-  for (const char* variable :
-       {"MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "PMI_LOCAL_RANK", "SLURM_LOCALID"}) {
-    if (const char* rank = std::getenv(variable)) return std::max(0, std::atoi(rank));
-  }
-  return 0;
-}
-
-/// A launcher that shows each process its own GPU only leaves one to choose from.
-int visible_gpus() {
-  return std::max(1, static_cast<int>(at::detail::getCUDAHooks().getNumGPUs()));
-}
-
 bool is_clipped(const Tensor& values) {
   constexpr double rounding = 1e-3;
   return values.min().item<double>() >= -rounding && values.max().item<double>() <= 1 + rounding;
@@ -90,7 +74,7 @@ at::Device device(const Options& options) {
         "built without "
         "-DTESSERA_CUDA=ON, or CUDA's libraries are not installed beside LibTorch");
   }
-  return {at::kCUDA, static_cast<c10::DeviceIndex>(rank_on_host() % visible_gpus())};
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(options.gpu)};
 }
 
 Source read_source(const Options& options) {

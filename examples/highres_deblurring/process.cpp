@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "numbers.hpp"
+#include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"
 
 using tessera::error::Io;
@@ -90,9 +91,7 @@ bool is_plain(char c) {
 
 /// "host process", as the owner of a lock writes it.
 std::string signature() {
-  std::array<char, 64> host{};
-  gethostname(host.data(), host.size() - 1);
-  return fmt::format("{} {}", host.data(), getpid());
+  return fmt::format("{} {}", tessera::host_name(), getpid());
 }
 
 /// Whether the owner of a lock is a living process of this host.

@@ -1,7 +1,7 @@
 #include "run.hpp"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
@@ -13,13 +13,14 @@
 #include <utility>
 #include <vector>
 
+#include "backend.hpp"
 #include "inputs.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
-#include "ranks.hpp"
 #include "restart.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/counting.hpp"
+#include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
@@ -207,21 +208,20 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   }
 
   Outcome outcome;
-  const std::vector<std::string> hosts = gather_hosts(*world);
   guarded(*world, "highres_deblurring", [&] { check_threads(options); });
-  outcome.threads = threads_per_rank(options.threads, hosts, world->rank());
-  at::set_num_threads(outcome.threads);
-  const auto ranks_on_host =
-      std::count(hosts.begin(), hosts.end(), hosts[static_cast<std::size_t>(world->rank())]);
+  outcome.threads = share_cores(*world, options.threads);
+  const CommunicatorPtr backend = make_backend(options, world);
+  outcome.backend = backend->name();
+  const c10::OptionalDeviceGuard on_device(device(options));
 
-  Inputs inputs = read_inputs(options, *world, static_cast<int>(ranks_on_host));
+  Inputs inputs = read_inputs(options, *world);
   outcome.inputs = inputs.digests;
   warn(outcome, inputs.source.warning, world->is_root());
   outcome.truth = guarded(*world, "highres_deblurring",
                           [&] { return make_truth(options, std::exchange(inputs.source, {})); });
   // Work queued on a GPU is waited for, so that it is not taken for communication.
   const auto ranks = std::make_shared<CountingCommunicator>(
-      world,
+      backend,
       options.device == "cpu" ? std::function<void()>() : [x = outcome.truth] { synchronize(x); });
   const LinearPhysicsPtr physics = make_physics(options, ranks);
   outcome.operators_per_rank = operators_per_rank(*physics, world->size());

@@ -19,18 +19,6 @@
 namespace tessera {
 namespace {
 
-bool is_initialised() {
-  int flag = 0;
-  MPI_Initialized(&flag);
-  return flag != 0;
-}
-
-bool is_finalised() {
-  int flag = 0;
-  MPI_Finalized(&flag);
-  return flag != 0;
-}
-
 /// An MPI_Comm of our own, on which errors return.
 class OwnedComm {
  public:
@@ -39,7 +27,7 @@ class OwnedComm {
   }
   ~OwnedComm() {
     const bool unwinding = std::uncaught_exceptions() > exceptions_;
-    if (!unwinding && !is_finalised()) MPI_Comm_free(&comm_);
+    if (!unwinding && !mpi_is_finalised()) MPI_Comm_free(&comm_);
   }
   OwnedComm(const OwnedComm&) = delete;
   OwnedComm& operator=(const OwnedComm&) = delete;
@@ -216,11 +204,11 @@ class MpiCommunicator final : public Communicator {
 }  // namespace
 
 CommunicatorPtr mpi_communicator(MPI_Comm ranks, const MpiOptions& options) {
-  if (!is_initialised() || is_finalised()) {
+  if (!mpi_is_initialised() || mpi_is_finalised()) {
     throw error::Communication(
         fmt::format("mpi_communicator: MPI {}; call MPI_Init, or make an MpiSession that outlives "
                     "the communicator",
-                    is_initialised() ? "has been finalised" : "is not initialised"));
+                    mpi_is_initialised() ? "has been finalised" : "is not initialised"));
   }
   if (ranks == MPI_COMM_NULL) {
     throw error::Communication(
@@ -238,29 +226,11 @@ CommunicatorPtr mpi_communicator(MPI_Comm ranks, const MpiOptions& options) {
 
 CommunicatorPtr mpi_communicator(const MpiOptions& options) {
   CommunicatorPtr world = mpi_communicator(MPI_COMM_WORLD, options);
-  if (const auto contradiction = launcher_contradiction(world->size())) {
+  if (const auto contradiction =
+          detail::launcher_contradiction(detail::process_environment(), world->size())) {
     throw error::Communication("mpi_communicator: " + *contradiction);
   }
   return world;
-}
-
-MpiSession::MpiSession(int& argc, char**& argv) : exceptions_(std::uncaught_exceptions()) {
-  if (is_finalised()) {
-    throw error::Communication(
-        "MpiSession: MPI has been finalised and cannot start again in this process");
-  }
-  if (is_initialised()) return;
-  int provided = MPI_THREAD_SINGLE;
-  mpi_check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "init");
-  owns_ = true;
-  // MPI raises what it finds while waiting for a message here, not on the message's communicator.
-  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-  MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
-}
-
-MpiSession::~MpiSession() {
-  const bool unwinding = std::uncaught_exceptions() > exceptions_;
-  if (owns_ && !unwinding && !is_finalised()) MPI_Finalize();
 }
 
 }  // namespace tessera

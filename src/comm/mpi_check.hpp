@@ -9,6 +9,18 @@
 
 namespace tessera {
 
+inline bool mpi_is_initialised() {
+  int flag = 0;
+  MPI_Initialized(&flag);
+  return flag != 0;
+}
+
+inline bool mpi_is_finalised() {
+  int flag = 0;
+  MPI_Finalized(&flag);
+  return flag != 0;
+}
+
 /// Throws error::Communication, "mpi.<operation>: <MPI's text>", unless `code` is MPI_SUCCESS.
 inline void mpi_check(int code, std::string_view operation, std::string_view suffix = {}) {
   if (code == MPI_SUCCESS) return;

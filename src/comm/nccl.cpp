@@ -4,16 +4,15 @@
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 #include <nccl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <exception>
 #include <string>
 #include <vector>
 
 #include "message.hpp"
 #include "tessera/comm/agreement.hpp"
+#include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -234,22 +233,7 @@ class NcclCommunicator final : public Communicator {
   bool broken_ = false;
 };
 
-/// Collective. How many lower ranks run on the same host as this one.
-int rank_on_host(Communicator& control) {
-  constexpr std::int64_t length = 256;
-  std::array<char, length> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  std::vector<char> names(static_cast<std::size_t>(control.size() * length));
-  const std::vector<std::int64_t> counts(static_cast<std::size_t>(control.size()), length);
-  control.all_gather(name.data(), names.data(), counts, DataType::u8);
-  int lower = 0;
-  for (int rank = 0; rank < control.rank(); ++rank) {
-    lower += std::equal(name.begin(), name.end(), names.begin() + rank * length) ? 1 : 0;
-  }
-  return lower;
-}
-
-void check_device(const NcclOptions& options, int device) {
+void check_device(const NcclOptions& options, const GpuChoice& choice) {
   int devices = 0;
   const cudaError_t error = cudaGetDeviceCount(&devices);
   if (error != cudaSuccess || devices == 0) {
@@ -257,15 +241,15 @@ void check_device(const NcclOptions& options, int device) {
         fmt::format("nccl_communicator: no CUDA device here ({})",
                     error != cudaSuccess ? cudaGetErrorString(error) : "none found"));
   }
-  if (device < 0 || device >= devices) {
+  if (options.device && (*options.device < 0 || *options.device >= devices)) {
+    throw error::InvalidArgument(fmt::format(
+        "nccl_communicator: device is {}, expected one in [0, {})", *options.device, devices));
+  }
+  if (!options.device && choice.sharers > 1) {
     throw error::InvalidArgument(
-        options.device
-            ? fmt::format("nccl_communicator: device is {}, expected one in [0, {})", device,
-                          devices)
-            : fmt::format(
-                  "nccl_communicator: {} ranks or more on this host, but only {} CUDA devices; "
-                  "start one rank for each device",
-                  device + 1, devices));
+        fmt::format("nccl_communicator: {} ranks of this host would share one of its CUDA devices, "
+                    "of which this one sees {}; start one rank for each device",
+                    choice.sharers, devices));
   }
 }
 
@@ -276,11 +260,10 @@ CommunicatorPtr nccl_communicator(CommunicatorPtr control, const NcclOptions& op
     throw error::InvalidArgument(
         "nccl_communicator: expected a control communicator in host memory");
   }
-  const int on_host = rank_on_host(*control);
-  const int device = options.device.value_or(on_host);
+  const GpuChoice choice = gpu_of_this_rank(*control);
   ncclUniqueId id{};
   guarded(*control, "nccl_communicator", [&] {
-    check_device(options, device);
+    check_device(options, choice);
     if (!control->is_root()) return;
     const ncclResult_t result = ncclGetUniqueId(&id);
     if (result != ncclSuccess) {
@@ -288,7 +271,8 @@ CommunicatorPtr nccl_communicator(CommunicatorPtr control, const NcclOptions& op
     }
   });
   control->broadcast(&id, sizeof id, DataType::u8, 0);
-  return std::make_shared<NcclCommunicator>(std::move(control), device, id);
+  return std::make_shared<NcclCommunicator>(std::move(control),
+                                            options.device.value_or(choice.device), id);
 }
 
 }  // namespace tessera

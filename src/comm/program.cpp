@@ -1,8 +1,5 @@
 #include "tessera/comm/program.hpp"
 
-#include <fmt/format.h>
-
-#include <cstdio>
 #include <exception>
 
 #include "failure_message.hpp"
@@ -13,15 +10,6 @@ namespace tessera {
 namespace {
 
 constexpr int failure_code = 1;
-
-/// One write, so that the messages of several ranks do not mix.
-void print(std::string_view program, const std::string& message) {
-  const std::string name = fmt::format("{}: ", program);
-  const std::string line = (message.starts_with(name) ? message : name + message) + "\n";
-  std::fflush(stdout);
-  std::fwrite(line.data(), 1, line.size(), stderr);
-  std::fflush(stderr);
-}
 
 int agreed_code(Communicator& communicator, std::string_view program,
                 const std::function<int()>& body) {
@@ -43,12 +31,12 @@ int run_guarded(Communicator& communicator, std::string_view program,
   try {
     return agreed_code(communicator, program, body);
   } catch (const error::RankFailure& failure) {
-    if (failure.rank() == communicator.rank()) print(program, failure.what());
+    if (failure.rank() == communicator.rank()) print_failure(program, failure.what());
   } catch (const error::Communication& failure) {
-    print(program, failure.what());
+    print_failure(program, failure.what());
     if (communicator.size() > 1) communicator.abort(failure_code);
   } catch (...) {
-    print(program, failure_message(std::current_exception()));
+    print_failure(program, failure_message(std::current_exception()));
   }
   return failure_code;
 }

@@ -5,7 +5,8 @@
 
 #include <algorithm>
 #include <fstream>
-#include <thread>
+
+#include "tessera/comm/host.hpp"
 
 namespace tessera::detail {
 
@@ -29,11 +30,11 @@ std::string processor() {
 
 }  // namespace
 
-Machine this_machine() {
+Machine this_machine(Communicator& ranks) {
   Machine machine;
-  gethostname(machine.host.data(), machine.host.size() - 1);
+  copy(host_name(), machine.host);
   copy(processor(), machine.processor);
-  machine.cores = static_cast<int>(std::thread::hardware_concurrency());
+  machine.cores = cores_of_host(ranks);
   machine.threads = at::get_num_threads();
   machine.memory_mb = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
                       static_cast<double>(sysconf(_SC_PAGE_SIZE)) / (1024.0 * 1024.0);

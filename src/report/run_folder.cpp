@@ -41,7 +41,7 @@ std::vector<RankRecord> gather(Communicator& ranks, const Recorder& recorder) {
     detail::Machine machine;
     std::int64_t rows = 0;
   };
-  const Header mine{detail::this_machine(), static_cast<std::int64_t>(recorder.rows().size())};
+  const Header mine{detail::this_machine(ranks), static_cast<std::int64_t>(recorder.rows().size())};
   std::vector<Header> headers(count);
   gather_bytes(ranks, &mine, headers.data(), std::vector<std::int64_t>(count, sizeof(Header)));
 

@@ -68,6 +68,9 @@ TEST_CASE("Rows have ranks, threads and a device that fit where they run") {
   CHECK(gpus[1].options.device == "cuda");
   CHECK(gpus[1].options.threads == 8);
 
+  const Machine told = {.cores = 16, .gpus = 0, .threads = 3, .available_bytes = 0};
+  CHECK(make_rows(config, {}, {.machine = told})[0].options.threads == 3);
+
   const std::vector<GridRow> cluster = make_rows(config, {}, {.is_cluster = true, .threads = 10});
   CHECK(cluster[2].options.device == "cuda");
   CHECK(cluster[2].options.threads == 10);

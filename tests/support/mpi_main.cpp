@@ -13,6 +13,7 @@
 namespace {
 
 tessera::CommunicatorPtr all_ranks;
+int session_threads = 0;
 
 /// What this rank says while rank 0 speaks for all; null on rank 0.
 std::ostringstream* silenced = nullptr;
@@ -54,12 +55,17 @@ tessera::CommunicatorPtr world() {
   return all_ranks;
 }
 
+int threads_at_start() {
+  return session_threads;
+}
+
 }  // namespace test
 
 int main(int argc, char** argv) {
   try {
     const tessera::MpiSession mpi(argc, argv);
     all_ranks = tessera::mpi_communicator();
+    session_threads = at::get_num_threads();
     if (all_ranks->size() > 1) at::set_num_threads(1);
 
     std::ostringstream captured;

@@ -9,4 +9,7 @@ namespace test {
 /// All ranks of the program.
 tessera::CommunicatorPtr world();
 
+/// LibTorch's threads as the MpiSession left them; tests on several ranks run on one.
+int threads_at_start();
+
 }  // namespace test

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <string_view>
+
 #include "tessera/comm/communicator.hpp"
 
 /// Ranks as MPI processes, in host memory. mpi.h is not needed here; comm/mpi_interop.hpp takes an
@@ -28,15 +31,23 @@ struct MpiOptions {
 /// under way, because other ranks may then be elsewhere.
 CommunicatorPtr mpi_communicator(const MpiOptions& options = {});
 
+struct MpiSessionOptions {
+  /// LibTorch's threads on this rank; 0: see threads_for_this_rank() (comm/host.hpp), which shares
+  /// the cores of a host among its ranks unless OMP_NUM_THREADS says otherwise.
+  int threads = 0;
+};
+
 /// Initialises MPI for a program that has not done so, and finalises it on destruction if it
-/// initialised it. A program that calls MPI_Init itself needs none of this.
+/// initialised it. A program that calls MPI_Init itself needs none of this; it calls share_cores()
+/// (comm/host.hpp) to have LibTorch's threads set.
 ///
 /// The destructor does not finalise while an exception is under way: MPI_Finalize waits for all
 /// ranks, and this one is about to fail alone. The launcher then ends the job.
 class MpiSession {
  public:
-  /// Throws error::Communication if MPI has been finalised already: it cannot start twice.
-  MpiSession(int& argc, char**& argv);
+  /// Collective where MPI is not initialised yet; sets LibTorch's number of threads then. Throws
+  /// error::Communication if MPI has been finalised already: it cannot start twice.
+  MpiSession(int& argc, char**& argv, const MpiSessionOptions& options = {});
   ~MpiSession();
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
@@ -45,5 +56,18 @@ class MpiSession {
   bool owns_ = false;
   int exceptions_ = 0;
 };
+
+/// Collective. All of a program over MPI: an MpiSession, the ranks of mpi_communicator(), and
+/// `body` on them by run_guarded() (comm/program.hpp). Returns the exit code of the program; what
+/// goes wrong before there are ranks is printed too, `program: message`, and gives 1. Throws
+/// nothing.
+///
+///   int main(int argc, char** argv) {
+///     return tessera::run_with_mpi(argc, argv, "my_program",
+///                                  [&](const auto& ranks) { return run(argc, argv, ranks); });
+///   }
+int run_with_mpi(int argc, char** argv, std::string_view program,
+                 const std::function<int(const CommunicatorPtr&)>& body,
+                 const MpiSessionOptions& options = {}) noexcept;
 
 }  // namespace tessera

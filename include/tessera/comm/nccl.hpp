@@ -7,8 +7,8 @@
 namespace tessera {
 
 struct NcclOptions {
-  /// The CUDA device of this rank. By default the first rank of a host takes device 0, its second
-  /// device 1, ...
+  /// The CUDA device of this rank, among those that it sees. By default the one that
+  /// gpu_of_this_rank() (comm/host.hpp) finds: one for each rank of a host.
   std::optional<int> device;
 };
 
@@ -21,7 +21,8 @@ struct NcclOptions {
 /// Buffers must lie on the rank's device. Errors that NCCL notices later, such as a lost peer, are
 /// thrown as error::Communication by the next operation. barrier() also waits for the work queued
 /// by this rank. Throws error::RankFailure on all ranks (on a single one error::InvalidArgument) if
-/// a rank has no such device, and error::Communication if NCCL does not start.
+/// a rank has no such device, or ranks would share one, and error::Communication if NCCL does not
+/// start.
 ///
 /// The destructor waits for queued operations and then frees without communication; after an error,
 /// or while an exception is under way, it does not wait.

@@ -13,13 +13,8 @@ namespace tessera {
 /// message`.
 ///
 /// If the ranks cannot agree any more (error::Communication), the message is printed where that is
-/// noticed, and the job is aborted, so that no rank is left waiting. Throws nothing.
-///
-///   int main(int argc, char** argv) {
-///     tessera::MpiSession mpi(argc, argv);
-///     const auto ranks = tessera::mpi_communicator();
-///     return tessera::run_guarded(*ranks, "my_program", [&] { return run(argc, argv, ranks); });
-///   }
+/// noticed, and the job is aborted, so that no rank is left waiting. Throws nothing. run_with_mpi()
+/// (comm/mpi.hpp) makes the ranks too.
 int run_guarded(Communicator& communicator, std::string_view program,
                 const std::function<int()>& body) noexcept;
 
