@@ -7,14 +7,19 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=$root/.deps
 
-# Debian 12, Ubuntu 24.04 and later.
+# Debian 12 and 13, Ubuntu 24.04.
+mpi_packages=(mpich libmpich-dev)
+if grep -qs '^ID=ubuntu$' /etc/os-release && grep -qs '^VERSION_ID="24.04"$' /etc/os-release; then
+  # Ubuntu's MPICH 4.2.0 is built for another launcher than its own: each of its processes believes that it is alone.
+  mpi_packages=(openmpi-bin libopenmpi-dev)
+fi
 build_packages=(
   g++ cmake ninja-build ccache
-  mpich libmpich-dev
+  "${mpi_packages[@]}"
   libeigen3-dev libfmt-dev catch2 libcli11-dev libyaml-cpp-dev nlohmann-json3-dev
   libpng-dev libjpeg-dev libtiff-dev libhwy-dev
 )
-clang_packages=(clang libomp-dev clang-format-14)
+clang_packages=(clang libomp-dev)
 
 # LibTorch 2.15.0 with the CUDA runtime of its release; libtorch_cpu needs no other wheel to load.
 wheels=(
@@ -33,6 +38,10 @@ fail() {
   printf 'error: %s\n' "$*" >&2
   exit 1
 }
+
+# Open MPI starts no more ranks than there are cores, and nothing as root (containers, CI), unless told to.
+export OMPI_MCA_rmaps_base_oversubscribe=1
+if [[ $(id -u) == 0 ]]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 
 is_installed() {
   [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == "install ok installed" ]]
@@ -66,6 +75,35 @@ install_packages() {
   if ! as_root "${install[@]}"; then
     as_root apt-get update -q && as_root "${install[@]}"
   fi
+}
+
+# Whether the system's packages include `package`, installed or not.
+is_offered() {
+  command -v apt-cache >/dev/null && [[ -n $(apt-cache madison "$1" 2>/dev/null) ]]
+}
+
+# The command of clang-format 14, whose format the sources have and later versions change; installs it where there is a
+# package of it (Debian 12, Ubuntu 24.04). Sets `clang_format`, empty if there is none to be had (Debian 13).
+find_clang_format() {
+  local candidate
+  if ! command -v clang-format-14 >/dev/null && is_offered clang-format-14; then install_packages clang-format-14 || true; fi
+  clang_format=
+  for candidate in clang-format-14 clang-format; do
+    if command -v "$candidate" >/dev/null && [[ $("$candidate" --version) == *" version 14."* ]]; then
+      clang_format=$candidate
+      return 0
+    fi
+  done
+}
+
+# A browser for the test of the reports. Ubuntu's packages of that name only call snap, which needs a running system.
+install_browser() {
+  local program
+  for program in chromium chromium-browser google-chrome google-chrome-stable; do
+    if command -v "$program" >/dev/null; then return 0; fi
+  done
+  if grep -qs '^ID=debian$' /etc/os-release && install_packages chromium fonts-dejavu-core; then return 0; fi
+  say "no Chromium could be installed here: the report's test in a browser will be skipped"
 }
 
 # The system's own Python, whose package for virtual environments is at hand; what goes into .deps/venv serves as
