@@ -4,6 +4,20 @@ include(CMakePackageConfigHelpers)
 set(_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tessera")
 get_property(TESSERA_COMPONENTS GLOBAL PROPERTY TESSERA_COMPONENTS)
 
+# `cmake --install` of a tree in which only some programs were built builds the libraries that are missing.
+list(TRANSFORM TESSERA_COMPONENTS PREPEND tessera_ OUTPUT_VARIABLE _libraries)
+add_custom_target(tessera_libraries DEPENDS ${_libraries})
+list(TRANSFORM _libraries REPLACE "(.+)" "\"$<TARGET_FILE:\\1>\"" OUTPUT_VARIABLE _library_files)
+list(JOIN _library_files " " _library_files)
+install(CODE "
+  foreach(_library IN ITEMS ${_library_files})
+    if(NOT EXISTS \"\${_library}\")
+      message(STATUS \"tessera: building what was not built yet, \${_library}\")
+      execute_process(COMMAND \"${CMAKE_COMMAND}\" --build \"${CMAKE_BINARY_DIR}\" --config \"\${CMAKE_INSTALL_CONFIG_NAME}\"
+                              --target tessera_libraries COMMAND_ERROR_IS_FATAL ANY)
+    endif()
+  endforeach()")
+
 foreach(_component IN LISTS TESSERA_COMPONENTS)
   install(TARGETS tessera_${_component} EXPORT tessera-${_component}
           ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
