@@ -1,10 +1,10 @@
-#define CATCH_CONFIG_RUNNER
 #include <cuda_runtime_api.h>
 
 #include <cstdio>
 #include <optional>
 
 #include "communicator_suite.hpp"
+#include "runner.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/nccl.hpp"
 #include "tessera/comm/self.hpp"
@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
     }
     code = 77;
   } else {
-    code = Catch::Session().run(argc, argv) == 0 ? 0 : 1;
+    code = test::run(argc, argv) == 0 ? 0 : 1;
   }
   control.reset();
   return code;

@@ -1,4 +1,3 @@
-#define CATCH_CONFIG_RUNNER
 #include <ATen/Context.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>
@@ -6,6 +5,7 @@
 #include <cstdio>
 
 #include "catch.hpp"
+#include "runner.hpp"
 #include "tensors.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/comm/tensor_view.hpp"
@@ -42,5 +42,5 @@ int main(int argc, char** argv) {
     std::printf("skipped: no CUDA device, or a build without TESSERA_CUDA=ON\n");
     return 77;
   }
-  return Catch::Session().run(argc, argv);
+  return test::run(argc, argv);
 }

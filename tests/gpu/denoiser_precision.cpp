@@ -1,4 +1,3 @@
-#define CATCH_CONFIG_RUNNER
 #include <ATen/Context.h>
 #include <c10/core/InferenceMode.h>
 
@@ -6,6 +5,7 @@
 
 #include "catch.hpp"
 #include "networks.hpp"
+#include "runner.hpp"
 #include "tensors.hpp"
 #include "tessera/denoiser/dncnn.hpp"
 #include "tessera/denoiser/drunet.hpp"
@@ -73,5 +73,5 @@ int main(int argc, char** argv) {
     std::printf("skipped: no CUDA device, or a build without TESSERA_CUDA=ON\n");
     return 77;
   }
-  return Catch::Session().run(argc, argv);
+  return test::run(argc, argv);
 }

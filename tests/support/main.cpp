@@ -1,6 +1,5 @@
-#define CATCH_CONFIG_RUNNER
-#include "catch.hpp"
+#include "runner.hpp"
 
 int main(int argc, char** argv) {
-  return Catch::Session().run(argc, argv);
+  return test::run(argc, argv);
 }

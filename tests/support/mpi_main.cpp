@@ -1,4 +1,4 @@
-#define CATCH_CONFIG_RUNNER
+#define CATCH_CONFIG_EXTERNAL_INTERFACES  // listeners, in Catch2 2
 #include <ATen/Parallel.h>
 
 #include <cstdio>
@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "catch.hpp"
+#include "runner.hpp"
 #include "tessera/comm/mpi.hpp"
 #include "world.hpp"
 
@@ -74,7 +75,7 @@ int main(int argc, char** argv) {
       silenced = &captured;
       std::cout.rdbuf(captured.rdbuf());
     }
-    std::int64_t failed = Catch::Session().run(argc, argv);
+    std::int64_t failed = test::run(argc, argv);
     std::cout.rdbuf(terminal);
     if (failed != 0) speak_up();
     all_ranks->all_reduce(&failed, 1, tessera::DataType::i64, tessera::Reduction::max);

@@ -1,0 +1,8 @@
+#define CATCH_CONFIG_RUNNER
+#include "runner.hpp"
+
+#include "catch.hpp"
+
+int test::run(int argc, char** argv) {
+  return Catch::Session().run(argc, argv);
+}
