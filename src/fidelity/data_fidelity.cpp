@@ -12,8 +12,11 @@ DataFidelity::DataFidelity(PhysicsPtr physics, TensorList measurements)
   const std::size_t expected = physics_->held().size();
   if (measurements_.size() != expected) {
     throw error::ShapeMismatch(fmt::format(
-        "DataFidelity: got {} measurements, expected {}, one per operator that this rank holds",
-        measurements_.size(), expected));
+        "DataFidelity: got {} measurements, expected {}, one per operator that this rank holds{}",
+        measurements_.size(), expected,
+        static_cast<std::int64_t>(measurements_.size()) == physics_->operator_count()
+            ? "; physics.select(all) takes those of this rank"
+            : ""));
   }
 }
 

@@ -57,8 +57,11 @@ void Physics::check_measurements(const TensorList& v, const std::string& functio
   const std::size_t expected = held().size();
   if (v.size() != expected) {
     throw error::ShapeMismatch(
-        fmt::format("{}.{}: got {} measurements, expected {}, one per held operator", name(),
-                    function, v.size(), expected));
+        fmt::format("{}.{}: got {} measurements, expected {}, one per held operator{}", name(),
+                    function, v.size(), expected,
+                    static_cast<std::int64_t>(v.size()) == operator_count()
+                        ? "; select(all) takes those of this rank"
+                        : ""));
   }
   for (std::size_t i = 0; i < v.size(); ++i) {
     if (!v[i].defined()) {

@@ -1,0 +1,108 @@
+#include "pages.hpp"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/stack.h>
+
+#include <filesystem>
+
+#include "catch.hpp"
+#include "tensors.hpp"
+#include "tessera/tessera.hpp"
+#include "world.hpp"
+
+using namespace tessera;
+
+namespace {
+
+Tensor stripes(std::int64_t height, std::int64_t width, at::ScalarType type) {
+  const Tensor down = at::arange(height, type).view({-1, 1});
+  const Tensor along = at::arange(width, type);
+  const auto channel = [&](double f) { return 0.5 + 0.4 * at::sin(f * down * along); };
+  return at::stack({channel(0.004), channel(0.006), channel(0.009)}).unsqueeze(0);
+}
+
+/// Removes what an earlier run left in the working directory.
+void clean(const std::string& name) {
+  if (test::world()->is_root()) std::filesystem::remove_all(name);
+  test::world()->barrier();
+}
+
+}  // namespace
+
+TEST_CASE("README: the lines for many ranks restore what one rank does") {
+  std::vector<LinearPhysicsPtr> blurs;
+  for (const double angle : {0.0, 60.0, 120.0}) {
+    auto blur = std::make_shared<Blur>(gaussian_kernel(2.0, 0.7, angle));
+    blur->set_noise(std::make_shared<GaussianNoise>(0.01, 7, std::nullopt, blurs.size()));
+    blurs.push_back(blur);
+  }
+  const Tensor truth = stripes(80, 96, at::kFloat);
+  const TensorList photographs = StackedPhysics(blurs).measure(truth);
+
+  const Tensor alone = pages::restore_alone(photographs, blurs);
+  const Tensor shared = pages::restore_on_ranks(photographs, blurs, test::world());
+  const double before = psnr(photographs.front(), truth).item<double>();
+  const double after = psnr(alone, truth).item<double>();
+  INFO("photograph " << before << " dB, restored " << after << " dB");
+  CHECK(after > before + 1);
+  CHECK((shared - alone).abs().max().item<double>() < 2e-3);  // tiles have a border each
+
+  // Without select(), the error names it.
+  if (test::world()->size() == 1) return;
+  const auto physics = std::make_shared<DistributedPhysics>(blurs, test::world());
+  CHECK_THROWS_WITH(L2(physics, photographs, truth), test::contains("physics.select(all)"));
+}
+
+TEST_CASE("write_an_operator.md: the operator passes its test and inverts") {
+  const Tensor truth = stripes(26, 34, at::kDouble);
+  const pages::OwnOperator page = pages::own_operator(truth);
+  CHECK(page.adjoint_error < 1e-12);
+  CHECK(page.norm_squared == Approx(0.25).epsilon(0.03));  // means of 4: ||A||^2 = 4 / 16
+  CHECK(page.fidelity_of_truth == Approx(0.5 * 1e-4 * 3 * 13 * 17).epsilon(0.1));  // noise alone
+  // The least-squares solution of least norm repeats each mean, noise included, four times.
+  const Tensor x = page.least_squares;
+  CHECK(x.sizes() == truth.sizes());
+  const auto corner = [&](std::int64_t i, std::int64_t j) {
+    return x.slice(2, i, std::nullopt, 2).slice(3, j, std::nullopt, 2);
+  };
+  CHECK((corner(1, 1) - corner(0, 0)).abs().max().item<double>() < 1e-5);
+}
+
+TEST_CASE("checkpoint.md: a second run goes on from the file") {
+  clean("run.checkpoint");
+  const Tensor truth = stripes(24, 20, at::kDouble);
+  const auto blur = std::make_shared<Blur>(gaussian_kernel(1.0, 1.0, 0.0));
+  const L2 fidelity(blur, blur->measure(truth), truth);
+  const auto prior = PlugAndPlay::fixed(std::make_shared<TotalVariation>(), 0.01);
+  const auto run = [&](std::int64_t iterations) {
+    const PnP solver(fidelity, prior, {.step = 0.5, .stopping = {.max_iterations = iterations}});
+    return pages::resumed(solver, fidelity.adjoint_of_data(), truth, test::world());
+  };
+  run(4);
+  CHECK(std::filesystem::exists("run.checkpoint"));
+  const SolveResult continued = run(9);
+  clean("run.checkpoint");
+  const SolveResult whole = run(9);
+  CHECK(continued.iterations == 9);
+  CHECK(at::equal(continued.x, whole.x));
+  clean("run.checkpoint");
+}
+
+TEST_CASE("reading_results.md: five lines leave a run folder and its report") {
+  clean("results");
+  const Tensor truth = stripes(24, 20, at::kDouble);
+  const auto blur = std::make_shared<Blur>(gaussian_kernel(1.0, 1.0, 0.0));
+  const L2 fidelity(blur, blur->measure(truth), truth);
+  const auto prior = PlugAndPlay::fixed(std::make_shared<TotalVariation>(), 0.01);
+  const PnP solver(fidelity, prior, {.step = 0.5, .stopping = {.max_iterations = 3}});
+  pages::recorded(solver, fidelity.adjoint_of_data(), truth, test::world());
+  test::world()->barrier();
+  for (const char* file : {"metrics.csv", "summary.json", "report.html"}) {
+    INFO(file);
+    CHECK(std::filesystem::exists(std::filesystem::path("results") / file));
+  }
+  test::world()->barrier();
+  clean("results");
+}

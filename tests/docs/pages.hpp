@@ -1,0 +1,37 @@
+#pragma once
+
+#include <vector>
+
+#include "tessera/comm/communicator.hpp"
+#include "tessera/physics/linear_physics.hpp"
+#include "tessera/solver/solver.hpp"
+
+/// What the snippets of the pages do, put into functions: see the files <page>.cpp.in.
+namespace pages {
+
+/// README.md on one rank.
+tessera::Tensor restore_alone(const tessera::TensorList& photographs,
+                              const std::vector<tessera::LinearPhysicsPtr>& blurs);
+/// Collective. README.md on many ranks.
+tessera::Tensor restore_on_ranks(const tessera::TensorList& photographs,
+                                 const std::vector<tessera::LinearPhysicsPtr>& blurs,
+                                 const tessera::CommunicatorPtr& world);
+
+/// What write_an_operator.md computes for the image `truth`.
+struct OwnOperator {
+  double adjoint_error = 0;
+  double norm_squared = 0;
+  double fidelity_of_truth = 0;
+  tessera::Tensor least_squares;
+};
+OwnOperator own_operator(const tessera::Tensor& truth);
+
+/// Collective. checkpoint.md: goes on from run.checkpoint in the working directory.
+tessera::SolveResult resumed(const tessera::Solver& solver, const tessera::Tensor& x0,
+                             const tessera::Tensor& truth, const tessera::CommunicatorPtr& world);
+
+/// Collective. reading_results.md: writes the folder `results` in the working directory.
+void recorded(const tessera::Solver& solver, const tessera::Tensor& x0,
+              const tessera::Tensor& truth, const tessera::CommunicatorPtr& world);
+
+}  // namespace pages
