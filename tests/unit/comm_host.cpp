@@ -14,8 +14,9 @@
 #include "tessera/comm/self.hpp"
 
 using namespace tessera;
-using detail::Environment;
-using detail::RankCores;
+namespace rules = tessera::detail;
+using tessera::detail::Environment;
+using tessera::detail::RankCores;
 
 namespace {
 
@@ -40,43 +41,41 @@ class Groups {
   test::TemporaryFolder folder_;
 };
 
-std::vector<int> devices_of(const std::vector<detail::VisibleGpus>& ranks) {
+std::vector<int> devices_of(const std::vector<rules::VisibleGpus>& ranks) {
   std::vector<int> devices;
-  for (const GpuChoice& choice : detail::choose_gpus(ranks))
-    devices.push_back(choice.device);
+  for (const GpuChoice& choice : rules::choose_gpus(ranks)) devices.push_back(choice.device);
   return devices;
 }
 
-std::vector<int> sharers_of(const std::vector<detail::VisibleGpus>& ranks) {
+std::vector<int> sharers_of(const std::vector<rules::VisibleGpus>& ranks) {
   std::vector<int> sharers;
-  for (const GpuChoice& choice : detail::choose_gpus(ranks))
-    sharers.push_back(choice.sharers);
+  for (const GpuChoice& choice : rules::choose_gpus(ranks)) sharers.push_back(choice.sharers);
   return sharers;
 }
 
 std::vector<int> shares_of(const std::vector<RankCores>& ranks) {
   std::vector<int> shares;
   for (std::size_t r = 0; r < ranks.size(); ++r)
-    shares.push_back(detail::share_of_cores(ranks, static_cast<int>(r)));
+    shares.push_back(rules::share_of_cores(ranks, static_cast<int>(r)));
   return shares;
 }
 
 }  // namespace
 
 TEST_CASE("host: whole numbers, and nothing else, are read from variables") {
-  CHECK(detail::whole_number("0") == 0);
-  CHECK(detail::whole_number(" 12\n") == 12);
-  CHECK(detail::whole_number("2147483647") == 2147483647);
+  CHECK(rules::whole_number("0") == 0);
+  CHECK(rules::whole_number(" 12\n") == 12);
+  CHECK(rules::whole_number("2147483647") == 2147483647);
   for (const char* text : {"", " ", "-1", "+1", "1x", "1 2", "0x10", "2147483648",
                            "99999999999999999999", "1e3", "four"}) {
     CAPTURE(text);
-    CHECK_FALSE(detail::whole_number(text));
+    CHECK_FALSE(rules::whole_number(text));
   }
 }
 
 TEST_CASE("host: threads that the environment asks for") {
   const auto threads = [](std::map<std::string, std::string> variables) {
-    return detail::threads_asked_for(environment(std::move(variables)), 4);
+    return rules::threads_asked_for(environment(std::move(variables)), 4);
   };
   CHECK_FALSE(threads({}));
   CHECK(threads({{"OMP_NUM_THREADS", "1"}}) == 1);
@@ -95,25 +94,25 @@ TEST_CASE("host: the strictest quota of a control group and those above it count
   const Groups version2;
   version2.write("job/cpu.max", "250000 100000\n");
   version2.write("job/step/cpu.max", "max 100000\n");
-  CHECK(detail::cpu_quota("0::/job/step\n", version2.mount()) == 2.5);
+  CHECK(rules::cpu_quota("0::/job/step\n", version2.mount()) == 2.5);
   version2.write("job/step/cpu.max", "50000 100000\n");
-  CHECK(detail::cpu_quota("0::/job/step\n", version2.mount()) == 0.5);
-  CHECK_FALSE(detail::cpu_quota("0::/elsewhere\n", version2.mount()));
-  CHECK_FALSE(detail::cpu_quota("", version2.mount()));
+  CHECK(rules::cpu_quota("0::/job/step\n", version2.mount()) == 0.5);
+  CHECK_FALSE(rules::cpu_quota("0::/elsewhere\n", version2.mount()));
+  CHECK_FALSE(rules::cpu_quota("", version2.mount()));
   // A container whose paths are those of its host sees its own bound at the top.
   version2.write("cpu.max", "300000 100000\n");
-  CHECK(detail::cpu_quota("0::/docker/0123\n", version2.mount()) == 3);
+  CHECK(rules::cpu_quota("0::/docker/0123\n", version2.mount()) == 3);
 
   const Groups version1;
   version1.write("cpu/job/cpu.cfs_quota_us", "150000\n");
   version1.write("cpu/job/cpu.cfs_period_us", "100000\n");
   const std::string memberships = "5:memory:/job\n4:cpu,cpuacct:/job\n3:cpuset:/\n";
-  CHECK(detail::cpu_quota(memberships, version1.mount()) == 1.5);
+  CHECK(rules::cpu_quota(memberships, version1.mount()) == 1.5);
   version1.write("cpu/job/cpu.cfs_quota_us", "-1\n");
-  CHECK_FALSE(detail::cpu_quota(memberships, version1.mount()));
+  CHECK_FALSE(rules::cpu_quota(memberships, version1.mount()));
   version1.write("cpu/job/cpu.cfs_quota_us", "150000\n");
   version1.write("cpu/job/cpu.cfs_period_us", "0\n");
-  CHECK_FALSE(detail::cpu_quota(memberships, version1.mount()));
+  CHECK_FALSE(rules::cpu_quota(memberships, version1.mount()));
 }
 
 TEST_CASE("host: ranks share the cores that several of them may use") {
@@ -147,15 +146,15 @@ TEST_CASE("host: cores of a host are counted once, whoever may use them") {
                                         {"a", "g", {1, 2}, std::nullopt},
                                         {"b", "g", {0, 1, 2, 3}, 2.0},
                                         {"b", "h", {0, 1, 2, 3}, 1.0}};
-  CHECK(detail::cores_of_host(ranks, 0) == 3);
-  CHECK(detail::cores_of_host(ranks, 1) == 3);
-  CHECK(detail::cores_of_host(ranks, 2) == 3);
-  CHECK(detail::cores_of_host({{"a", "g", {0, 1}, 0.5}}, 0) == 1);
+  CHECK(rules::cores_of_host(ranks, 0) == 3);
+  CHECK(rules::cores_of_host(ranks, 1) == 3);
+  CHECK(rules::cores_of_host(ranks, 2) == 3);
+  CHECK(rules::cores_of_host({{"a", "g", {0, 1}, 0.5}}, 0) == 1);
 }
 
 TEST_CASE("host: launchers are told by their variables") {
   const auto launched = [](std::map<std::string, std::string> variables) {
-    return detail::launched_by_mpi(environment(std::move(variables)));
+    return rules::launched_by_mpi(environment(std::move(variables)));
   };
   CHECK_FALSE(launched({}));
   CHECK(launched({{"PMI_RANK", "0"}}));
@@ -167,7 +166,7 @@ TEST_CASE("host: launchers are told by their variables") {
   CHECK_FALSE(launched({{"SLURM_STEP_NUM_TASKS", "99999999999"}}));
 
   const auto first = [](std::map<std::string, std::string> variables) {
-    return detail::first_of_launcher(environment(std::move(variables)));
+    return rules::first_of_launcher(environment(std::move(variables)));
   };
   CHECK(first({}));
   CHECK(first({{"PMI_RANK", "0"}, {"SLURM_PROCID", "2"}}));
@@ -177,7 +176,7 @@ TEST_CASE("host: launchers are told by their variables") {
 
 TEST_CASE("host: a launcher and an MPI that contradict each other") {
   const auto contradiction = [](std::map<std::string, std::string> variables, int size = 1) {
-    return detail::launcher_contradiction(environment(std::move(variables)), size).value_or("none");
+    return rules::launcher_contradiction(environment(std::move(variables)), size).value_or("none");
   };
   CHECK(contradiction({}) == "none");
   CHECK_THAT(contradiction({{"PMI_SIZE", "4"}}), test::contains("another MPI than its launcher"));
@@ -213,10 +212,10 @@ TEST_CASE("host: ranks that see the same GPUs take different ones") {
 
 TEST_CASE("host: ranks share GPUs evenly where there are too few") {
   const std::vector<std::string> two = {"A", "B"};
-  const std::vector<detail::VisibleGpus> three = {{"a", two}, {"a", two}, {"a", two}};
+  const std::vector<rules::VisibleGpus> three = {{"a", two}, {"a", two}, {"a", two}};
   CHECK(devices_of(three) == std::vector{0, 1, 0});
   CHECK(sharers_of(three) == std::vector{2, 1, 2});
-  const std::vector<detail::VisibleGpus> some = {{"a", {}}, {"a", two}};
+  const std::vector<rules::VisibleGpus> some = {{"a", {}}, {"a", two}};
   CHECK(devices_of(some) == std::vector{-1, 0});
   CHECK(sharers_of(some) == std::vector{0, 1});
 }
