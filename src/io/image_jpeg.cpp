@@ -74,6 +74,28 @@ class JpegErrors {
   std::array<char, JMSG_LENGTH_MAX> message_{};
 };
 
+/// What follows `label` in the first marker segment before the pixels that has this code and begins
+/// with it; empty if there is none. libjpeg's own list of markers takes time quadratic in their
+/// number.
+std::string_view segment(std::string_view file, int code, std::string_view label) {
+  constexpr int start_of_scan = 0xda;
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(file[i]); };
+  std::size_t at = 2;
+  while ((at = file.find('\xff', at)) != std::string_view::npos && at + 4 <= file.size()) {
+    const int marker = byte(at + 1);
+    if (marker == start_of_scan) break;
+    if (marker == 0xff || marker == 0) {  // padding, or no marker
+      ++at;
+      continue;
+    }
+    const std::size_t size = std::size_t{byte(at + 2)} << 8 | byte(at + 3);
+    const std::string_view data = file.substr(at + 4, std::max<std::size_t>(size, 2) - 2);
+    if (marker == code && data.starts_with(label)) return data.substr(label.size());
+    at += 2 + size;
+  }
+  return {};
+}
+
 struct Extents {
   std::int64_t width = 0;
   std::int64_t height = 0;
@@ -99,7 +121,6 @@ class JpegReader {
     const auto size = static_cast<unsigned long>(bytes.size());
     errors_.run([=, this] {
       jpeg_mem_src(&codec_, data, size);
-      jpeg_save_markers(&codec_, exif_marker, 0xffff);
       jpeg_read_header(&codec_, TRUE);
     });
     return {codec_.image_width, codec_.image_height};
@@ -122,7 +143,7 @@ class JpegReader {
           "JPEG: has neither grey nor RGB colours (CMYK, perhaps): convert it to RGB first");
     }
     codec_.out_color_space = grey ? JCS_GRAYSCALE : JCS_RGB;
-    info.orientation = exif_orientation(exif());
+    info.orientation = exif_orientation(segment(bytes_, JPEG_APP0 + 1, {"Exif\0\0", 6}));
 
     const Tensor samples = host_tensor({height, width, grey ? 1 : 3}, at::kByte);
     auto* first = samples.mutable_data_ptr<std::uint8_t>();
@@ -139,18 +160,6 @@ class JpegReader {
   }
 
  private:
-  static constexpr int exif_marker = JPEG_APP0 + 1;
-
-  /// A TIFF structure; empty if there is none.
-  std::string_view exif() const {
-    constexpr std::string_view prefix{"Exif\0\0", 6};
-    for (const auto* marker = codec_.marker_list; marker != nullptr; marker = marker->next) {
-      const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
-      if (data.starts_with(prefix)) return data.substr(prefix.size());
-    }
-    return {};
-  }
-
   /// A small progressive file can ask for thousands of passes over a large image.
   static void limit_scans(j_common_ptr codec) {
     constexpr int most_scans = 500;
@@ -245,24 +254,6 @@ class JpegWriter {
   jpeg_compress_struct codec_{};
 };
 
-/// Position of the multi-picture index among the markers before the pixels; npos if there is none.
-std::size_t find_index(std::string_view file) {
-  constexpr std::string_view label{"MPF\0", 4};
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(file[i]); };
-  std::size_t at = 2;
-  while (at + 8 <= file.size() && byte(at) == 0xff) {
-    const int marker = byte(at + 1);
-    if (marker == 0xff) {  // padding
-      ++at;
-      continue;
-    }
-    if (marker == 0xda) break;  // pixels
-    if (marker == JPEG_APP0 + 2 && file.substr(at + 4, label.size()) == label) return at + 8;
-    at += 2 + (std::size_t{byte(at + 2)} << 8 | byte(at + 3));
-  }
-  return std::string_view::npos;
-}
-
 struct Part {
   std::string_view bytes;  // empty: the file has lost it
   Picture picture;
@@ -283,9 +274,10 @@ std::vector<Part> further_pictures(std::string_view file) {
   constexpr std::uint16_t entries_tag = 0xb002;
   constexpr std::size_t entry_size = 16;  // attributes, size, offset, two dependent entries
   constexpr std::uint32_t thumbnail_class = 0x01;
-  const std::size_t base = find_index(file);
-  if (base == std::string_view::npos) return {};
-  const TagDirectory index(file.substr(base, 0xffff));
+  const std::string_view data = segment(file, JPEG_APP0 + 2, {"MPF\0", 4});
+  if (data.empty()) return {};
+  const auto base = static_cast<std::size_t>(data.data() - file.data());
+  const TagDirectory index(data);
   const std::string_view entries = index.bytes(entries_tag);
   std::vector<Part> parts;
   std::size_t budget = file.size();  // pictures do not overlap

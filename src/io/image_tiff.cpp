@@ -7,6 +7,7 @@
 
 #include "io/host.hpp"
 #include "io/samples.hpp"
+#include "io/tiff_directories.hpp"
 #include "io/tiff_stream.hpp"
 #include "tessera/core/error.hpp"
 
@@ -240,34 +241,20 @@ Tensor expand_palette(const TiffStream& stream, const Tensor& indices) {
   return colours;
 }
 
-/// The pages in the order of the file. Pages in a SubIFD are not counted.
-std::vector<Picture> list_pages(const TiffStream& stream) {
-  constexpr std::size_t most_pages = 20'000;
-  TIFF* tiff = stream.handle();
-  std::vector<Picture> pages;
-  do {
-    if (pages.size() == most_pages) {
-      throw error::Io(fmt::format("TIFF: has more than {} pages", most_pages));
-    }
-    std::uint32_t width = 0, height = 0, kind = 0;
-    TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &width);
-    TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &height);
-    TIFFGetFieldDefaulted(tiff, TIFFTAG_SUBFILETYPE, &kind);
-    const bool secondary = (kind & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) != 0;
-    pages.push_back({width, height, secondary});
-  } while (TIFFReadDirectory(tiff) == 1);
-  if (stream.has_failed()) stream.fail("a page cannot be read");
-  return pages;
-}
-
 }  // namespace
 
 Tensor decode_tiff(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info) {
+  const std::vector<TiffDirectory> directories = list_directories(bytes);
+  std::vector<Picture> pictures;
+  for (const TiffDirectory& directory : directories) {
+    const bool secondary = (directory.kind & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) != 0;
+    pictures.push_back({directory.width, directory.height, secondary});
+  }
+  const std::size_t chosen = choose_picture(pictures, options, info);
   const TiffStream stream(bytes);
   TIFF* tiff = stream.handle();
-  const std::size_t chosen = choose_picture(list_pages(stream), options, info);
-  if (TIFFSetDirectory(tiff, static_cast<tdir_t>(chosen)) != 1) {
-    stream.fail("a page cannot be read");
+  if (chosen > 0 && TIFFSetSubDirectory(tiff, directories[chosen].offset) != 1) {
+    stream.fail("the page cannot be read");
   }
   const Page page = read_page(tiff);
   check_page(page, bytes.size(), options);

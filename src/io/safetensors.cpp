@@ -49,27 +49,52 @@ struct Entry {
   std::uint64_t end = 0;
 };
 
-/// Parses JSON, refusing what a permissive parser would let pass: repeated keys and deep nesting.
-json parse_header(const std::string& text) {
-  std::vector<std::set<std::string>> keys;
-  const auto watch = [&keys](int depth, json::parse_event_t event, json& parsed) {
-    constexpr int deepest = 3;  // header, entry, shape
-    if (depth > deepest) throw error::Io("has a damaged header: too deeply nested");
-    keys.resize(static_cast<std::size_t>(depth) +
-                1);  // forgets the keys of objects that have ended
-    if (event == json::parse_event_t::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys.back().insert(key).second) {
-        throw error::Io("has a damaged header: the name " + io::in_quotes(key) + " occurs twice");
-      }
+/// Refuses what a permissive parser would let pass: repeated keys and deep nesting.
+class HeaderWatcher : public nlohmann::json_sax<json> {
+ public:
+  bool null() override { return true; }
+  bool boolean(bool /*value*/) override { return true; }
+  bool number_integer(number_integer_t /*value*/) override { return true; }
+  bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
+  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return true; }
+  bool string(string_t& /*value*/) override { return true; }
+  bool binary(binary_t& /*value*/) override { return true; }
+  bool start_object(std::size_t /*elements*/) override { return open(); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t /*elements*/) override { return open(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    if (!names_.back().insert(name).second) {
+      throw error::Io("has a damaged header: the name " + io::in_quotes(name) + " occurs twice");
     }
     return true;
-  };
-  try {
-    return json::parse(text, watch);
-  } catch (const json::exception& e) {
-    throw error::Io(fmt::format("has a damaged header: {}", e.what()));
   }
+  bool parse_error(std::size_t /*position*/, const std::string& /*token*/,
+                   const nlohmann::detail::exception& failure) override {
+    throw error::Io(fmt::format("has a damaged header: {}", failure.what()));
+  }
+
+ private:
+  bool open() {
+    constexpr std::size_t deepest = 3;  // header, entry, shape
+    if (names_.size() == deepest) throw error::Io("has a damaged header: too deeply nested");
+    names_.emplace_back();
+    return true;
+  }
+  bool close() {
+    names_.pop_back();
+    return true;
+  }
+
+  std::vector<std::set<std::string>> names_;  // of the objects that are open
+};
+
+/// In two passes: the library's own hook for watching takes time quadratic in the number of
+/// entries.
+json parse_header(const std::string& text) {
+  HeaderWatcher watcher;
+  json::sax_parse(text, &watcher);
+  return json::parse(text);
 }
 
 std::uint64_t natural(const json& value, const std::string& what) {

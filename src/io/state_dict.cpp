@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
-#include <optional>
 
 #include "io/guard.hpp"
 #include "io/host.hpp"
@@ -100,31 +99,70 @@ class TensorFactory {
   std::map<std::string_view, Tensor> storages_;
 };
 
-/// The tensors of a dictionary, if it has entries and all are tensors with text as key.
-std::optional<std::map<std::string, TensorInfo>> as_tensors(const Unpickler& pickle,
-                                                            const Value& value) {
-  const auto* dictionary = std::get_if<Dictionary>(&value);
-  if (dictionary == nullptr || pickle.pairs(*dictionary).empty()) return std::nullopt;
-  std::map<std::string, TensorInfo> tensors;
-  for (const auto& [key, item] : pickle.pairs(*dictionary)) {
-    const auto* name = std::get_if<std::string_view>(&key);
-    const auto* tensor = std::get_if<TensorReference>(&item);
-    if (name == nullptr || tensor == nullptr) return std::nullopt;
-    tensors.insert_or_assign(std::string(*name), pickle.tensor(*tensor));
+/// Tensors by name; both belong to the pickle.
+using TensorInfos = std::map<std::string_view, const TensorInfo*>;
+
+/// Looks for dictionaries of tensors. One that many entries share is looked at once.
+class TensorFinder {
+ public:
+  explicit TensorFinder(const Unpickler& pickle) : pickle_(pickle) {}
+
+  /// Whether a value is a dictionary that has entries, all of them tensors with text as key.
+  bool holds_tensors(const Value& value) {
+    const auto* dictionary = std::get_if<Dictionary>(&value);
+    if (dictionary == nullptr) return false;
+    const auto [known, is_new] = known_.try_emplace(dictionary->index, false);
+    if (is_new) {
+      const auto& pairs = pickle_.pairs(*dictionary);
+      known->second =
+          !pairs.empty() && std::all_of(pairs.begin(), pairs.end(), [](const auto& pair) {
+            return std::holds_alternative<std::string_view>(pair.first) &&
+                   std::holds_alternative<TensorReference>(pair.second);
+          });
+    }
+    return known->second;
   }
-  return tensors;
+
+  /// The tensors of such a dictionary.
+  TensorInfos tensors(const Value& value) const {
+    constexpr std::size_t longest_name = 1024;
+    TensorInfos found;
+    for (const auto& [key, item] : pickle_.pairs(std::get<Dictionary>(value))) {
+      const auto name = std::get<std::string_view>(key);
+      if (name.size() > longest_name) {
+        throw error::Io(fmt::format("has a tensor whose name is {} bytes long, at most {} are read",
+                                    name.size(), longest_name));
+      }
+      found.insert_or_assign(name, &pickle_.tensor(std::get<TensorReference>(item)));
+    }
+    return found;
+  }
+
+ private:
+  const Unpickler& pickle_;
+  std::map<std::size_t, bool> known_;  // by the dictionary's index
+};
+
+[[noreturn]] void refuse_several(const std::vector<std::string_view>& names) {
+  constexpr std::size_t shown = 8;
+  std::vector<std::string> some;
+  for (const auto name : names) {
+    if (some.size() == shown) break;
+    some.push_back(io::in_quotes(name));
+  }
+  throw error::Io(fmt::format("holds several dictionaries of tensors, {}{}: choose one by name",
+                              fmt::join(some, ", "), names.size() > shown ? ", ..." : ""));
 }
 
 /// The dictionary of tensors that `top` is, or the one it holds (the one named `entry`, unless that
 /// is empty).
-std::map<std::string, TensorInfo> find_tensors(const Unpickler& pickle, const Value& top,
-                                               const std::string& entry) {
-  if (entry.empty()) {
-    if (auto tensors = as_tensors(pickle, top)) return std::move(*tensors);
-  }
+TensorInfos find_tensors(const Unpickler& pickle, const Value& top, const std::string& entry) {
+  TensorFinder finder(pickle);
+  if (entry.empty() && finder.holds_tensors(top)) return finder.tensors(top);
   const auto* dictionary = std::get_if<Dictionary>(&top);
   if (dictionary == nullptr) throw error::Io("holds no dictionary of tensors");
-  std::map<std::string, std::map<std::string, TensorInfo>> candidates;
+  std::vector<std::string_view> names;
+  const Value* found = nullptr;
   for (const auto& [key, item] : pickle.pairs(*dictionary)) {
     const auto* name = std::get_if<std::string_view>(&key);
     if (name == nullptr || (!entry.empty() && *name != entry)) continue;
@@ -132,24 +170,24 @@ std::map<std::string, TensorInfo> find_tensors(const Unpickler& pickle, const Va
       throw error::Io("mixes tensors, such as " + io::in_quotes(*name) +
                       ", with other things at its top level");
     }
-    if (auto tensors = as_tensors(pickle, item))
-      candidates.insert_or_assign(std::string(*name), std::move(*tensors));
+    if (!finder.holds_tensors(item)) continue;
+    if (names.empty() || names.back() != *name) names.push_back(*name);
+    found = &item;
   }
-  if (candidates.size() == 1) return std::move(candidates.begin()->second);
+  if (names.size() == 1) return finder.tensors(*found);
   if (!entry.empty())
     throw error::Io("has no entry " + io::in_quotes(entry) + " that is a dictionary of tensors");
-  if (candidates.empty()) throw error::Io("holds no dictionary of tensors");
-  std::vector<std::string> names;
-  for (const auto& candidate : candidates) names.push_back(io::in_quotes(candidate.first));
-  throw error::Io(fmt::format("holds several dictionaries of tensors, {}: choose one by name",
-                              fmt::join(names, ", ")));
+  if (names.empty()) throw error::Io("holds no dictionary of tensors");
+  refuse_several(names);
 }
 
-StateDict make_tensors(const std::map<std::string, TensorInfo>& infos, StorageReader reader,
-                       std::uint64_t file_size) {
+StateDict make_tensors(const TensorInfos& infos, StorageReader reader, std::uint64_t file_size) {
   TensorFactory factory(std::move(reader), file_size);
   StateDict tensors;
-  for (const auto& [name, info] : infos) tensors.emplace(name, factory.make(name, info));
+  for (const auto& [name, info] : infos) {
+    const std::string text(name);
+    tensors.emplace(text, factory.make(text, *info));
+  }
   return tensors;
 }
 

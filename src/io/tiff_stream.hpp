@@ -24,9 +24,6 @@ class TiffStream {
   /// Throws error::Io with libtiff's last message, or `otherwise` if there is none.
   [[noreturn]] void fail(const char* otherwise) const;
 
-  /// Whether libtiff has complained of an error.
-  bool has_failed() const { return !message_.empty(); }
-
   /// Finishes writing and returns the file.
   std::string finish();
 

@@ -321,7 +321,7 @@ void Unpickler::push_global(std::string_view module, std::string_view name) {
 
 /// A persistent id of torch.save: ("storage", class, key, location, element count[, None]).
 void Unpickler::push_storage() {
-  const Items id = items(pop_as<Sequence>("the identifier of a storage"));
+  const Items& id = items(pop_as<Sequence>("the identifier of a storage"));
   const auto text = [&](std::size_t i) {
     return i < id.size() ? std::get_if<std::string_view>(&id[i]) : nullptr;
   };
@@ -330,8 +330,9 @@ void Unpickler::push_storage() {
   const std::string_view* key = text(2);
   const auto* count = id.size() > 4 ? std::get_if<std::int64_t>(&id[4]) : nullptr;
   const bool view = id.size() > 6 || (id.size() == 6 && !std::holds_alternative<None>(id[5]));
+  constexpr std::size_t longest_key = 256;
   if (word == nullptr || *word != "storage" || type == nullptr || key == nullptr ||
-      count == nullptr || *count < 0 || view) {
+      key->size() > longest_key || count == nullptr || *count < 0 || view) {
     damaged("a storage has an unknown kind of identifier");
   }
   push(StorageReference{storages_.size()});
@@ -339,7 +340,7 @@ void Unpickler::push_storage() {
 }
 
 void Unpickler::reduce() {
-  const Items arguments = items(pop_as<Sequence>("a list of arguments"));
+  const Items& arguments = items(pop_as<Sequence>("a list of arguments"));
   switch (pop_as<Function>("a function to call")) {
     case Function::ordered_dict:
       if (!arguments.empty()) damaged("an OrderedDict with arguments");
@@ -372,6 +373,8 @@ void Unpickler::rebuild_tensor(const Items& arguments) {
 std::vector<std::int64_t> Unpickler::extents(const Value& value) const {
   const auto* sequence = std::get_if<Sequence>(&value);
   if (sequence == nullptr) damaged("a tensor without sizes or strides");
+  constexpr std::size_t most_dimensions = 64;
+  if (items(*sequence).size() > most_dimensions) damaged("a tensor of too many dimensions");
   std::vector<std::int64_t> result;
   for (const Value& item : items(*sequence)) {
     const auto* number = std::get_if<std::int64_t>(&item);

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -60,6 +60,9 @@ struct TensorInfo {
   std::vector<std::int64_t> strides;
 };
 
+/// Takes time and memory linear in the pickle, whatever it says: arguments are not copied, and
+/// tensors and names have bounds.
+///
 /// Text in the results points into the bytes of the cursor; containers live as long as the
 /// Unpickler.
 class Unpickler {
@@ -100,7 +103,7 @@ class Unpickler {
   ByteCursor& cursor_;
   std::vector<Value> stack_;
   std::vector<std::size_t> marks_;
-  std::unordered_map<std::uint32_t, Value> memo_;
+  std::map<std::uint32_t, Value> memo_;  // no hash table: a file could choose its collisions
   std::deque<Items> sequences_;
   std::deque<Pairs> dictionaries_;
   std::deque<StorageInfo> storages_;

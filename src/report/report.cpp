@@ -90,6 +90,7 @@ std::vector<std::string> write_report(const std::string& html_path,
   if (run_folders.empty()) {
     throw error::InvalidArgument("write_report: expected at least one run folder, got none");
   }
+  AtomicFile file(html_path);  // before the work, in case it cannot be written
   std::vector<std::string> notes;
   ordered_json runs = ordered_json::array();
   detail::PictureStore pictures;
@@ -114,7 +115,6 @@ std::vector<std::string> write_report(const std::string& html_path,
                                         {"plots_js", std::string(detail::template_plots_js)},
                                         {"page_js", std::string(detail::template_page_js)},
                                         {"data", embedded(data)}});
-  AtomicFile file(html_path);
   file.write(page);
   file.commit();
   return notes;

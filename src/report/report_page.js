@@ -24,6 +24,14 @@ function about() {
   at("notes").replaceChildren(...notes.map((note) => tag("p", {class: "note"}, note)));
 }
 
+// A section without content is not shown, nor the link to it.
+function reveal(id, isShown) {
+  at(id).hidden = !isShown;
+  for (const link of document.querySelectorAll(`nav a[href="#${id}"]`)) link.hidden = !isShown;
+}
+
+const withNumbers = (column) => runs.filter((run) => (run.rows[column] || []).some(isNumber));
+
 // Groups of runs that compute the same on different numbers of ranks, fewest first.
 function families() {
   const byMethod = new Map();
@@ -41,6 +49,10 @@ function answers() {
     if (psnr.length > 1) card(`${apart < 0.001 ? "< 0.001" : number(apart, 2)} dB`, `${name}largest difference in final PSNR between its runs`);
     else if (psnr.length === 1) card(`${number(psnr[0], 4)} dB`, `${name}final PSNR`);
     const [first, last] = [family[0], family[family.length - 1]];
+    if (psnr.length === 0) {
+      if (isNumber(last.totals.objective)) card(number(last.totals.objective, 4), `${name}final objective`);
+      if (isNumber(last.totals.iterations)) card(String(last.totals.iterations), `${name}iterations; the run ${last.summary.stopped}`);
+    }
     if (last.ranks > first.ranks) {
       const gain = first.median("iteration_time_sec") / last.median("iteration_time_sec");
       const more = last.processors / first.processors, kind = first.onGpu ? "GPUs" : "cores";
@@ -54,20 +66,48 @@ function answers() {
 }
 
 function overview() {
-  const head = ["Run", "PSNR dB", "SSIM", "Iteration s", "Gradient s", "Denoiser s", "Communication s", "Waiting s", "Sent MB", "Memory MB"];
-  const rows = runs.map((run) => {
+  const seconds = (title, key) => [title, (run) => number(run.median(key))];
+  const quality = [["PSNR dB", "psnr", 4], ["SSIM", "ssim", 3], ["Objective", "objective", 4]]
+    .filter(([, key]) => runs.some((run) => isNumber(run.totals[key])))
+    .map(([title, key, digits]) => [title, (run) => number(run.totals[key], digits)]);
+  const columns = [...quality, seconds("Iteration s", "iteration_time_sec"), seconds("Gradient s", "gradient_time_sec"), seconds("Denoiser s", "denoise_time_sec"),
+    seconds("Communication s", "communication_time_sec"), seconds("Waiting s", "waiting_time_sec"),
+    ["Sent MB", (run) => number((run.median("communication_bytes") || 0) / 1e6)],
+    ["Memory MB", (run) => number(run.all.memory_peak_mb ? run.all.memory_peak_mb.max : null)]];
+  fillTable(at("runs"), ["Run", ...columns.map(([title]) => title)], runs.map((run) => {
     const name = tag("span", {}, tag("span", {class: "swatch", style: `background:${run.color}`}), run.label);
-    return [name, number(run.totals.psnr, 4), number(run.totals.ssim), ...["iteration_time_sec", "gradient_time_sec", "denoise_time_sec", "communication_time_sec", "waiting_time_sec"].map((key) => number(run.median(key))),
-      number((run.median("communication_bytes") || 0) / 1e6), number(run.all.memory_peak_mb ? run.all.memory_peak_mb.max : null)];
-  });
-  fillTable(at("runs"), head, rows);
+    return [name, ...columns.map(([, value]) => value(run))];
+  }));
 }
 
+const curve = (run, x, y) => ({name: run.label, x, y, mode: "lines+markers", ...lines(run)});
+const iterationsOf = (run) => run.rows.iteration.map((i) => i + 1);
+
 function quality() {
-  const against = (x) => runs.filter((run) => (run.rows.psnr || []).some(isNumber))
-    .map((run) => ({name: run.label, x: x(run), y: run.rows.psnr, mode: "lines+markers", ...lines(run)}));
-  draw("plot-psnr-iteration", "PSNR against iteration", against((run) => run.rows.iteration.map((i) => i + 1)), {xaxis: {title: "iteration"}, yaxis: {title: "PSNR in dB"}});
-  draw("plot-psnr-time", "PSNR against time", against((run) => run.rows.time), {xaxis: {title: "seconds", rangemode: "tozero"}, yaxis: {title: "PSNR in dB"}});
+  const known = withNumbers("psnr");
+  reveal("quality", known.length > 0);
+  if (known.length === 0) return;
+  draw("plot-psnr-iteration", "PSNR against iteration", known.map((run) => curve(run, iterationsOf(run), run.rows.psnr)), {xaxis: {title: "iteration"}, yaxis: {title: "PSNR in dB"}});
+  draw("plot-psnr-time", "PSNR against time", known.map((run) => curve(run, run.rows.time, run.rows.psnr)), {xaxis: {title: "seconds", rangemode: "tozero"}, yaxis: {title: "PSNR in dB"}});
+}
+
+// Draws a column against iteration, on a logarithmic axis if it spans a factor of ten; hides the figure if no run has it.
+function progress(id, title, column) {
+  const known = withNumbers(column);
+  at(id).closest("figure").hidden = known.length === 0;
+  if (known.length === 0) return false;
+  const values = known.flatMap((run) => run.rows[column]).filter(isNumber);
+  const positive = values.filter((value) => value > 0);
+  const isLog = values.every((value) => value >= 0) && Math.max(...positive) > 10 * Math.min(...positive);
+  const shown = (value) => (isNumber(value) && (!isLog || value > 0) ? value : null);
+  draw(id, title, known.map((run) => curve(run, iterationsOf(run), run.rows[column].map(shown))),
+    {xaxis: {title: "iteration"}, yaxis: isLog ? {title: "", type: "log", ...ticks125(positive), exponentformat: "e"} : {title: ""}});
+  return true;
+}
+
+function convergence() {
+  const drawn = [progress("plot-objective", "Objective", "objective"), progress("plot-change", "Relative change", "relative_change")];
+  reveal("convergence", drawn.some(Boolean));
 }
 
 const bar = (phase, x, y) => ({type: "bar", name: phase.name, x, y, marker: {color: phase.color, line: {width: 1, color: "#00000055"}, pattern: {shape: phase.pattern, fillmode: "overlay", fgcolor: "#000", fgopacity: 0.35, size: 6}}});
@@ -98,12 +138,8 @@ function memory() {
 
 function scaling() {
   const several = families().filter((family) => new Set(family.map((run) => run.ranks)).size > 1);
-  at("scaling-plots").hidden = several.length === 0;
-  at("scaling-note").hidden = false;
-  if (several.length === 0) {
-    at("scaling-note").textContent = "Scaling needs runs of the same problem on at least two numbers of ranks.";
-    return;
-  }
+  reveal("scaling", several.length > 0);
+  if (several.length === 0) return;
   const times = [], efficiency = [];
   for (const family of several) {
     const x = family.map((run) => run.ranks), first = family[0];
@@ -141,7 +177,9 @@ function tilePicture(run) {
   const plan = run.plan;
   if (!plan || plan.shape.length !== 2) {
     at("tiles").replaceChildren(...(run.pictures.reconstruction ? [tag("img", {src: data.pictures[run.pictures.reconstruction].uri, alt: "The restored picture", style: "width:100%"})] : []));
-    at("tiles-caption").textContent = "The denoiser was given the whole picture: there are no tiles.";
+    at("tiles-caption").textContent = plan ? "The tiles are three-dimensional and not drawn."
+      : run.isWhole ? "The denoiser was given the whole picture: there are no tiles."
+      : "The run does not tell how its denoiser cuts the picture.";
     return;
   }
   const [height, width] = plan.shape, unit = Math.max(height, width) / 600;
@@ -221,8 +259,9 @@ function pictureChoices() {
 
 function pictures() {
   const choices = pictureChoices();
-  at("pictures").hidden = choices.length === 0;
+  reveal("pictures", choices.length > 0);
   if (choices.length === 0) return;
+  at("compare").classList.toggle("single", choices.length === 1);
   const viewport = at("viewport"), slider = at("slider"), left = at("image-left"), right = at("image-right");
   const view = {scale: 1, x: 0, y: 0};  // of the pictures' upper left corner, in units of the viewport
   const selects = [at("compare-left"), at("compare-right")];
@@ -240,7 +279,7 @@ function pictures() {
     at("zoom-level").textContent = `${Math.round(100 * view.scale)} %`;
     viewport.classList.toggle("near", view.scale >= 4);
     const names = selects.map((select) => choices[select.value].name);
-    viewport.setAttribute("aria-label", `${names[0]} on the left, ${names[1]} on the right of the line at ${slider.value} %`);
+    viewport.setAttribute("aria-label", choices.length === 1 ? names[0] : `${names[0]} on the left, ${names[1]} on the right of the line at ${slider.value} %`);
     slider.setAttribute("aria-valuetext", `${slider.value} % ${names[0]}`);
   }
   function choose() {
@@ -315,8 +354,8 @@ function pictures() {
   });
   for (const end of ["pointerup", "pointercancel"]) viewport.addEventListener(end, (event) => pointers.delete(event.pointerId));
   choose();
-  at("print-pictures").replaceChildren(...selects.map((select) => {
-    const choice = choices[select.value];
+  at("print-pictures").replaceChildren(...[...new Set(selects.map((select) => select.value))].map((value) => {
+    const choice = choices[value];
     return tag("figure", {}, tag("img", {src: choice.uri, alt: choice.name}), tag("figcaption", {}, choice.name));
   }));
 }
@@ -333,11 +372,12 @@ function configuration() {
   for (const key of keys) add(key, runs.map((run) => run.configuration[key]));
   add("ranks", runs.map((run) => run.ranks));
   add("hosts", runs.map((run) => [...new Set(run.summary.hosts || [])].join(", ")));
-  add("device", runs.map((run) => run.summary.device));
+  add(keys.includes("device") ? "device used" : "device", runs.map((run) => run.summary.device));
+  if (!keys.includes("backend") && runs.some((run) => run.summary.backend)) add("backend", runs.map((run) => run.summary.backend));
   for (const key of ["processor", "cores", "threads_per_rank"]) add(key, runs.map((run) => (run.summary.machine || {})[key]));
   add("memory_gb", runs.map((run) => number(((run.summary.machine || {}).memory_mb || 0) / 1024)));
   for (const key of ["tessera", "libtorch"]) add(`version of ${key}`, runs.map((run) => (run.summary.versions || {})[key]));
-  for (const key of ["iterations", "setup_time_sec", "time_sec", "recording_time_sec", "objective"]) add(key, runs.map((run) => (isNumber(run.totals[key]) ? number(run.totals[key], 4) : undefined)));
+  for (const key of ["iterations", "setup_time_sec", "time_sec", "recording_time_sec", "objective", "relative_change"]) add(key, runs.map((run) => (isNumber(run.totals[key]) ? number(run.totals[key], 4) : undefined)));
   add("repetitions", runs.map((run) => (run.summary.statistics || {}).repetitions));
   add("stopped", runs.map((run) => run.summary.stopped));
   add("folder", runs.map((run) => run.folder));
@@ -366,7 +406,7 @@ window.addEventListener("afterprint", () => {
 });
 about();
 if (runs.length > 0) {
-  for (const section of [answers, overview, quality, time, memory, scaling, ranks, pictures, configuration]) section();
+  for (const section of [answers, overview, quality, convergence, time, memory, scaling, ranks, pictures, configuration]) section();
 } else {
   for (const section of document.querySelectorAll("main > section")) section.hidden = true;
 }

@@ -23,12 +23,13 @@ function number(x, digits = 3) {
   return String(Number(x.toPrecision(Math.max(digits, Math.ceil(Math.log10(Math.abs(x) + 1))))));
 }
 
-// Ticks 1, 2, 5, 10, ... of a logarithmic axis over these values.
+// Ticks 1, 2, 5, 10, ... of a logarithmic axis over these values; 1, 10, ... where they span many decades.
 function ticks125(values) {
   const positive = values.filter((x) => isNumber(x) && x > 0);
   const low = Math.min(...positive), high = Math.max(...positive), tickvals = [];
+  const digits = high > 1000 * low ? [1] : [1, 2, 5];
   for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.ceil(Math.log10(high)); ++exponent) {
-    for (const digit of [1, 2, 5]) {
+    for (const digit of digits) {
       const tick = Number(`${digit}e${exponent}`);
       if (tick > low / 2.5 && tick < high * 2.5) tickvals.push(tick);
     }
@@ -56,7 +57,7 @@ function lastRepetition(columns) {
 
 // The seed's "distribute" keys and what goes with them: how a run is shared out, not what it computes.
 const sharing = new Set(["distribute_physics", "distribute_denoiser", "tiling", "patch_size", "overlap", "max_batch_size", "threads",
-  "device", "out", "resume", "checkpoint_every", "repetitions", "warmup", "quiet"]);
+  "device", "backend", "out", "resume", "checkpoint_every", "repetitions", "warmup", "quiet"]);
 
 const runs = data.runs.map((run, index) => {
   const summary = run.summary;
@@ -72,6 +73,7 @@ const runs = data.runs.map((run, index) => {
     rows: lastRepetition(parseCsv(run.metrics)),
     color: colorOf(index), dash: dashes[index % dashes.length], symbol: symbols[index % symbols.length],
     processors: onGpu ? summary.ranks : Math.min((summary.ranks || 1) * threads, cores),
+    isWhole: summary.denoiser !== undefined || configuration.distribute_denoiser === false,  // unless there is a plan
     method: JSON.stringify(Object.entries(configuration).filter(([key]) => !sharing.has(key)).sort()),
   };
   result.breakdown = phases.map((phase) => {

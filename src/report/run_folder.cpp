@@ -12,6 +12,7 @@
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/version.hpp"
+#include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/io/atomic_file.hpp"
 #include "tessera/io/image.hpp"
 
@@ -131,6 +132,7 @@ ordered_json totals(const Recorder& recorder, const RunDescription& description)
   json["ssim"] = rows.back().ssim;
   json["mse"] = rows.back().mse;
   json["objective"] = rows.back().objective;
+  json["relative_change"] = rows.back().relative_change;
   json.update(to_json(description.totals));
   return json;
 }
@@ -199,6 +201,19 @@ void remove_stale(const fs::path& folder, int ranks, bool has_plan) {
   if (!has_plan) fs::remove(folder / "plan.json", ignored);
 }
 
+/// The description, with the tiles of the recorder's denoiser where it says nothing of them.
+RunDescription with_tiles(const RunDescription& given, const Recorder& recorder) {
+  RunDescription description = given;
+  const Tensor& x = recorder.result()->x;
+  const auto* tiled = dynamic_cast<const TiledDenoiser*>(recorder.options().denoiser.get());
+  if (tiled == nullptr) return description;
+  if (!description.plan) description.plan = tiled->plan(x.sizes(), x.element_size());
+  if (description.tiling.empty()) {
+    description.tiling = tiled->summary(x.sizes(), x.element_size());
+  }
+  return description;
+}
+
 void write_files(const fs::path& folder, const Recorder& recorder,
                  const RunDescription& description, const std::vector<RankRecord>& records) {
   std::error_code failure;
@@ -234,6 +249,9 @@ void write_files(const fs::path& folder, const Recorder& recorder,
       {"statistics", statistics(recorder, records)},
       {"stopped", to_string(recorder.result()->reason)},
       {"pictures", pictures}};
+  if (const DenoiserPtr& denoiser = recorder.options().denoiser) {
+    summary["denoiser"] = denoiser->name();
+  }
   summary.update(to_json(description.more));
   write_text(folder / "summary.json", to_text(summary, 2) + "\n");
 }
@@ -250,7 +268,9 @@ void write_run(const std::string& folder, Communicator& ranks, const Recorder& r
   });
   const std::vector<RankRecord> records = gather(ranks, recorder);
   guarded(ranks, who, [&] {
-    if (ranks.is_root()) write_files(folder, recorder, description, records);
+    if (ranks.is_root()) {
+      write_files(folder, recorder, with_tiles(description, recorder), records);
+    }
   });
 }
 

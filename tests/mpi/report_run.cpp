@@ -59,9 +59,10 @@ TEST_CASE("A user's own solver run leaves the same files, with a row for every r
   options.stopping.max_iterations = 3;
   const PnP solver(fidelity, prior, options);
 
-  Recorder recorder({.truth = truth, .compare = ranks->is_root(), .traffic = ranks});
+  Recorder recorder(
+      {.truth = truth, .compare = ranks->is_root(), .traffic = ranks, .denoiser = denoiser});
   solver.solve(at::zeros_like(truth), recorder);
-  write_run(out, *ranks, recorder, {.plan = denoiser->plan(truth.sizes())});
+  write_run(out, *ranks, recorder);
   if (ranks->is_root()) write_report(out + "/report.html", {out});
 
   guarded(*world, "check", [&] {
@@ -74,6 +75,7 @@ TEST_CASE("A user's own solver run leaves the same files, with a row for every r
     REQUIRE(per_rank.size() == static_cast<std::size_t>(world->size()));
     const auto plan = nlohmann::json::parse(test::read_bytes(out + "/plan.json"));
     CHECK(plan.at("ranks") == world->size());
+    CHECK(plan.at("tiles").size() == denoiser->plan(truth.sizes()).tiles().size());
     double sent = 0;
     for (int rank = 0; rank < world->size(); ++rank) {
       sent += per_rank.at(static_cast<std::size_t>(rank))

@@ -1,7 +1,9 @@
 #include <ATen/ops/equal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -206,4 +208,28 @@ TEST_CASE("AtomicFile writes through symbolic links", "[io][damage]") {
   file.commit();
   CHECK(std::filesystem::is_symlink(folder.file("link")));
   CHECK(test::read_bytes(folder.file("target")) == "new");
+}
+
+TEST_CASE("AtomicFile: a disk that is full is an error, and the old file stays", "[io][damage]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("x.npy");
+  test::write_bytes(path, "old");
+  // A limit on the size of files fails as a full disk does.
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{1 << 14, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  std::string message;
+  try {
+    write_npy(path, test::indexed({1 << 12}));
+  } catch (const error::Io& failure) {
+    message = failure.what();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, old_handler);
+  CHECK_THAT(message, test::contains("cannot write " + path + ": writing failed: File too large"));
+  CHECK(test::read_bytes(path) == "old");
+  CHECK(folder.entry_count() == 1);
+  CHECK_THROWS_WITH(AtomicFile("/dev/full"), test::contains("/dev/full: it is a special file"));
 }

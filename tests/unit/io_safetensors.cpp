@@ -142,3 +142,18 @@ TEST_CASE("write_safetensors refuses what the format cannot hold", "[io][safeten
   CHECK_THROWS_AS(write_safetensors(path, {{"\xff", test::indexed({2})}}), error::Io);
   CHECK(folder.entry_count() == 0);
 }
+
+TEST_CASE("read_safetensors: 300,000 names", "[io][safetensors]") {  // minutes, if quadratic
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("w.safetensors");
+  std::string header = "{";
+  constexpr int count = 300'000;
+  for (int i = 0; i < count; ++i) {
+    header += (i == 0 ? "\"" : ",\"") + std::to_string(i) +
+              R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  }
+  test::write_bytes(path, safetensors_bytes(header + "}", 0));
+  CHECK(read_safetensors(path).size() == count);
+  test::write_bytes(path, safetensors_bytes(header + R"(,"77":{}})", 0));
+  CHECK_THROWS_WITH(read_safetensors(path), test::contains("the name '77' occurs twice"));
+}

@@ -185,3 +185,42 @@ TEST_CASE("read_state_dict survives a very deep pickle", "[io][state_dict]") {
   test::write_bytes(path, legacy_bytes(")" + std::string(1 << 20, '\x85') + "."));
   CHECK_THROWS_WITH(read_state_dict(path), test::contains("no dictionary of tensors"));
 }
+
+// The next three took minutes where time grew with the square of the size.
+TEST_CASE("read_state_dict: calls of one growing list of arguments", "[io][state_dict]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("w.pth");
+  const std::string storage = "(X\x07" + std::string(3, '\0') +
+                              "storagectorch\nFloatStorage\nX\x01" + std::string(3, '\0') +
+                              "0X\x03" + std::string(3, '\0') + "cpuK\x01tQ";
+  std::string program = "ctorch._utils\n_rebuild_tensor_v2\nq\x02(" + storage + "K" +
+                        std::string(1, '\0') + "(K\x01t(K\x01ttq\x01";
+  for (int i = 0; i < 200'000; ++i)
+    program +=
+        "h\x01N"
+        "ah\x02h\x01R";
+  test::write_bytes(path, legacy_bytes(program + "."));
+  CHECK_THROWS_WITH(read_state_dict(path), test::contains("no dictionary of tensors"));
+
+  std::string sizes = "(";
+  for (int i = 0; i < 65; ++i) sizes += "K\x01";
+  test::write_bytes(path, legacy_bytes("ctorch._utils\n_rebuild_tensor_v2\n(" + storage + "K" +
+                                       std::string(1, '\0') + sizes + "t(K\x01ttR."));
+  CHECK_THROWS_WITH(read_state_dict(path), test::contains("too many dimensions"));
+}
+
+TEST_CASE("read_state_dict: one dictionary of tensors under many names", "[io][state_dict]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("w.pth");
+  const auto key = [](int i) { return std::string("\x8c\x05", 2) + std::to_string(10'000 + i); };
+  const std::string storage = "(X\x07" + std::string(3, '\0') +
+                              "storagectorch\nFloatStorage\nX\x01" + std::string(3, '\0') +
+                              "0X\x03" + std::string(3, '\0') + "cpuK\x01tQ";
+  std::string program = "ctorch._utils\n_rebuild_tensor_v2\n(" + storage + "K" +
+                        std::string(1, '\0') + "(K\x01t(K\x01ttRq\x01}q\x02(";
+  for (int i = 0; i < 80'000; ++i) program += key(i) + "h\x01";
+  program += "u}(";
+  for (int i = 0; i < 80'000; ++i) program += key(i) + "h\x02";
+  test::write_bytes(path, legacy_bytes(program + "u."));
+  CHECK_THROWS_WITH(read_state_dict(path), test::contains("'10007', ...: choose one by name"));
+}

@@ -8,6 +8,8 @@
 #include "tensors.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/denoiser/total_variation.hpp"
+#include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/io/image.hpp"
 
 using namespace tessera;
@@ -147,4 +149,41 @@ TEST_CASE("write_run: one iteration alone is not left out; failures say what") {
 
   test::write_bytes(folder.file("file"), "in the way");
   CHECK_THROWS_AS(write_run(folder.file("file/run"), *self_communicator(), recorder), error::Io);
+}
+
+TEST_CASE("write_run takes the tiles from the recorder's denoiser") {
+  const test::TemporaryFolder folder;
+  const auto run = [&](const DenoiserPtr& denoiser, const RunDescription& description) {
+    Recorder recorder({.denoiser = denoiser});
+    recorder.on_start(picture);
+    recorder.on_iteration({.x = picture, .elapsed_s = 1, .relative_change = 0.25});
+    SolveResult result;
+    result.x = picture;
+    recorder.on_end(result);
+    write_run(folder.path(), *self_communicator(), recorder, description);
+    return read_json(folder.file("summary.json"));
+  };
+  TilingOptions tiling;
+  tiling.minimum_tiles = 2;
+  tiling.context = 4;
+  tiling.blend = 0;
+  const auto plain = std::make_shared<TotalVariation>();
+  const auto tiled = std::make_shared<TiledDenoiser>(plain, self_communicator(), tiling);
+  json summary = run(tiled, {});
+  CHECK(summary.at("denoiser") == "tiled(" + plain->name() + ")");
+  CHECK(summary.at("tile_plan") == tiled->summary(picture.sizes(), 8));
+  CHECK(summary.at("totals").at("relative_change") == 0.25);
+  CHECK(read_json(folder.file("plan.json")).at("tiles").size() ==
+        tiled->plan(picture.sizes()).tiles().size());
+  CHECK(tiled->plan(picture.sizes()).tiles().size() >= 2);
+
+  // What the description says comes first.
+  const TilePlan own = TilePlan::even({20, 30}, {.ranks = 3, .context = 4, .blend = 4});
+  summary = run(tiled, {.plan = own, .tiling = "as told"});
+  CHECK(summary.at("tile_plan") == "as told");
+  CHECK(read_json(folder.file("plan.json")).at("tiles").size() == own.tiles().size());
+
+  CHECK(run(plain, {}).at("denoiser") == plain->name());
+  CHECK(!std::filesystem::exists(folder.file("plan.json")));
+  CHECK(!run(nullptr, {}).contains("denoiser"));
 }

@@ -11,6 +11,7 @@
 
 #include "tessera/comm/counting.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/denoiser/denoiser.hpp"
 #include "tessera/report/memory.hpp"
 #include "tessera/solver/observer.hpp"
 #include "tessera/solver/solver.hpp"
@@ -57,7 +58,8 @@ struct MetricsRow {
 };
 
 struct RecorderOptions {
-  /// Image to compare with; undefined: no psnr, ssim and mse.
+  /// Image to compare with; undefined: no psnr, ssim and mse. Images below 6 pixels in a direction
+  /// have no ssim: its window does not fit.
   Tensor truth = {};
   /// Objective to evaluate at each iterate, typically the fidelity's value; empty: none. Every rank
   /// calls it, so that it may be collective.
@@ -66,6 +68,8 @@ struct RecorderOptions {
   bool compare = true;
   /// The communicator that physics and denoiser were made with; null: no communication is recorded.
   std::shared_ptr<const CountingCommunicator> traffic = nullptr;
+  /// The denoiser of the run; if it is a TiledDenoiser, write_run() takes the tile plan from it.
+  DenoiserPtr denoiser = nullptr;
   /// The first iterations of each repetition that statistics of times leave out: caches fill,
   /// memory is fetched.
   std::int64_t warmup = 1;
@@ -77,7 +81,8 @@ struct RecorderOptions {
 /// A run that leaves the same files as the example programs, on every rank:
 ///
 ///   auto ranks = std::make_shared<CountingCommunicator>(world);  // physics and denoiser: with it
-///   Recorder recorder({.truth = truth, .compare = ranks->is_root(), .traffic = ranks});
+///   Recorder recorder({.truth = truth, .compare = ranks->is_root(), .traffic = ranks,
+///                      .denoiser = denoiser});
 ///   solver.solve(x0, recorder);
 ///   write_run("results", *ranks, recorder);                                // run_folder.hpp
 ///   if (ranks->is_root()) write_report("results/report.html", {"results"});  // report.hpp

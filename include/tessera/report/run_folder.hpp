@@ -24,12 +24,13 @@ using Settings = std::vector<std::pair<std::string, SettingValue>>;
 
 /// What is told about a run beside its measurements. All of it may be left out.
 struct RunDescription {
-  Settings configuration = {};        ///< "configuration" of summary.json, flat
-  Settings totals = {};               ///< added to "totals", e.g. setup_time_sec
-  Settings more = {};                 ///< added to summary.json itself
-  std::optional<TilePlan> plan = {};  ///< how the denoiser cuts the image, assigned to the ranks
-  std::string tiling = {};            ///< "tile_plan": the plan's costs in words
-  std::vector<Panel> pictures = {};   ///< beside the truth and the restoration, e.g. measurements
+  Settings configuration = {};  ///< "configuration" of summary.json, flat
+  Settings totals = {};         ///< added to "totals", e.g. setup_time_sec
+  Settings more = {};           ///< added to summary.json itself
+  /// How the denoiser cuts the image; empty: as RecorderOptions::denoiser does.
+  std::optional<TilePlan> plan = {};
+  std::string tiling = {};           ///< "tile_plan": the plan's costs in words; empty: likewise
+  std::vector<Panel> pictures = {};  ///< beside the truth and the restoration, e.g. measurements
   /// Number of operators that each rank holds.
   std::vector<std::int64_t> operators_per_rank = {};
 };
