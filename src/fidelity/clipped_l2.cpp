@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "tessera/comm/agreement.hpp"
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -16,13 +17,17 @@ ClippedL2::ClippedL2(LinearPhysicsPtr physics, TensorList measurements, ClippedL
     : DataFidelity(physics, std::move(measurements)),
       linear_(std::move(physics)),
       options_(options) {
-  if (!(options_.sigma > 0)) {
-    throw error::InvalidArgument(
-        fmt::format("ClippedL2: sigma is {}, expected > 0", options_.sigma));
-  }
+  check_positive(options_.sigma, "ClippedL2", "sigma");
+  check_not_negative(options_.tolerance, "ClippedL2", "tolerance");
   if (!(options_.low < options_.high)) {
     throw error::InvalidArgument(fmt::format(
         "ClippedL2: the range is {} to {}, expected low < high", options_.low, options_.high));
+  }
+  for (const Tensor& y : this->measurements()) {
+    if (y.is_complex()) {
+      throw error::InvalidArgument(
+          "ClippedL2: complex measurements have no range to be clipped to");
+    }
   }
   if (options_.max_iterations < 1) {
     throw error::InvalidArgument(fmt::format("ClippedL2: max_iterations is {}, expected 1 or more",
@@ -63,6 +68,11 @@ Tensor ClippedL2::do_distance_gradient(const Tensor& u, const Tensor& y) const {
   return gradient.view(u.sizes());
 }
 
+bool ClippedL2::has_settled(const Tensor& u, const Tensor& last) const {
+  const auto norms = [](const Tensor& images) { return images.flatten(1).norm(2, 1); };
+  return (norms(u - last) <= options_.tolerance * norms(u)).all().item<bool>();
+}
+
 Tensor ClippedL2::do_prox(const Tensor& z, double step) const {
   // (A^T A + c I) u = c z + A^T y with c = 1 / step
   const double shift = 1 / step;
@@ -74,10 +84,9 @@ Tensor ClippedL2::do_prox(const Tensor& z, double step) const {
       y[k] = y[k] - do_distance_gradient(y[k], measurements()[k]);
     }
     const Tensor last = u;
-    u = linear_->solve_normal(linear_->adjoint(y) + shift * z, shift, options_.conjugate_gradient);
-    const double change = (u - last).norm().item<double>();
-    const bool settled = change <= options_.tolerance * u.norm().item<double>();
-    if (any_rank(physics().communicator(), "clipped_l2.prox", settled)) break;
+    u = linear_->solve_normal(linear_->adjoint(y) + shift * z, shift, options_.conjugate_gradient,
+                              last);
+    if (!any_rank(physics().communicator(), "clipped_l2.prox", !has_settled(u, last))) break;
   }
   return u;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "tessera/comm/agreement.hpp"
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -9,6 +11,10 @@ namespace tessera {
 DataFidelity::DataFidelity(PhysicsPtr physics, TensorList measurements)
     : physics_(std::move(physics)), measurements_(std::move(measurements)) {
   if (!physics_) throw error::InvalidArgument("DataFidelity: physics is null");
+  guarded(physics_->communicator(), "DataFidelity", [&] { check_measurements(); });
+}
+
+void DataFidelity::check_measurements() const {
   const std::size_t expected = physics_->held().size();
   if (measurements_.size() != expected) {
     throw error::ShapeMismatch(fmt::format(
@@ -17,6 +23,13 @@ DataFidelity::DataFidelity(PhysicsPtr physics, TensorList measurements)
         static_cast<std::int64_t>(measurements_.size()) == physics_->operator_count()
             ? "; physics.select(all) takes those of this rank"
             : ""));
+  }
+  for (std::size_t i = 0; i < expected; ++i) {
+    const std::string what = fmt::format("the measurement of operator {}", physics_->held()[i]);
+    if (!measurements_[i].defined()) {
+      throw error::ShapeMismatch("DataFidelity: " + what + " is undefined");
+    }
+    check_finite(measurements_[i], "DataFidelity", what);
   }
 }
 
@@ -32,9 +45,7 @@ Tensor DataFidelity::gradient(const Tensor& x) const {
 
 Tensor DataFidelity::prox(const Tensor& z, double step) const {
   check_image(z, name() + ".prox: z");
-  if (!(step > 0)) {
-    throw error::InvalidArgument(fmt::format("{}.prox: step is {}, expected > 0", name(), step));
-  }
+  check_positive(step, name() + ".prox", "step");
   return do_prox(z, step);
 }
 

@@ -1,17 +1,21 @@
 #include "tessera/physics/linear_physics.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/ops/add.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/dot.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
-#include <Eigen/Eigenvalues>
+#include <algorithm>
 #include <cmath>
 
+#include "conjugate_gradient_loop.hpp"
 #include "convolution.hpp"
+#include "image_products.hpp"
+#include "largest_eigenvalue.hpp"
 #include "tessera/comm/agreement.hpp"
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -27,39 +31,124 @@ Tensor filter(const Tensor& x, const Tensor& spectrum) {
   return convolve_fourier(x, spectrum, x.sizes().slice(2).vec(), false);
 }
 
-/// Conjugate gradients for the symmetric positive (semi-)definite `apply`, from zero.
-template <typename Apply, typename Stop>
-Tensor conjugate_gradient(const Apply& apply, const Tensor& b,
-                          const ConjugateGradientOptions& options, const Stop& stop_together) {
-  Tensor x = at::zeros_like(b);
-  Tensor residual = b.clone();
-  Tensor direction = b.clone();
-  double residual_norm = inner(residual, residual);
-  const double target = options.tolerance * options.tolerance * residual_norm;
-  for (std::int64_t k = 0; k < options.max_iterations; ++k) {
-    if (stop_together(!(residual_norm > target))) break;
-    const Tensor image = apply(direction);
-    const double curvature = inner(direction, image);
-    if (!(curvature > 0)) {  // the direction lies in the null space: nothing left to gain
-      residual_norm = 0;
-      continue;
-    }
-    const double length = residual_norm / curvature;
-    x.add_(direction, length);
-    residual.sub_(image, length);
-    const double next_norm = inner(residual, residual);
-    direction.mul_(next_norm / residual_norm).add_(residual);
-    residual_norm = next_norm;
-  }
-  return x;
+/// Float32 at least.
+Tensor widened(const Tensor& x) {
+  return x.to(c10::promoteTypes(x.scalar_type(), at::kFloat));
 }
 
-void check_options(const ConjugateGradientOptions& options, const std::string& who) {
-  if (!(options.tolerance >= 0) || options.max_iterations < 1) {
-    throw error::InvalidArgument(fmt::format(
-        "{}: conjugate gradients need tolerance >= 0 and max_iterations >= 1, got {} and {}", who,
-        options.tolerance, options.max_iterations));
+/// A power of two for each image that brings its largest value near 1, as a tensor that multiplies
+/// images. One on all ranks: they have the same images.
+Tensor scales_of(const Tensor& images, std::int64_t groups) {
+  std::vector<double> scales;
+  for (const double largest : detail::largest_each(images, groups)) {
+    scales.push_back(detail::power_of_two_towards_one(largest));
   }
+  return detail::per_group(scales, images);
+}
+
+/// (A^T A + shift I) x = b, from the normal operator.
+class ShiftedNormal final : public detail::NormalEquations {
+ public:
+  ShiftedNormal(const LinearPhysics& physics, Tensor b, double shift)
+      : physics_(physics), b_(std::move(b)), shift_(shift) {
+    if (!(shift > 0)) return;
+    const Tensor spectrum = physics.approximate_normal_spectrum(b_);
+    if (spectrum.defined()) inverse_ = (spectrum + shift).reciprocal_();
+  }
+
+  Tensor residual(const Tensor& x) override {
+    residual_ = b_ - apply(x);
+    return residual_;
+  }
+  std::vector<double> curvature(const Tensor& p) override {
+    image_ = apply(p);
+    return detail::inner_each(p, image_, b_.size(0));
+  }
+  Tensor advance(const Tensor& lengths) override {
+    residual_ = residual_ - lengths * image_;
+    return residual_;
+  }
+  Tensor precondition(const Tensor& r) override {
+    return inverse_.defined() ? filter(r, inverse_) : r;
+  }
+
+ private:
+  Tensor apply(const Tensor& x) const { return physics_.normal(x).add(x, shift_); }
+
+  const LinearPhysics& physics_;
+  Tensor b_;
+  double shift_;
+  Tensor inverse_;  // of the approximate spectrum
+  Tensor residual_;
+  Tensor image_;
+};
+
+/// A^T A x = A^T y, from A and its adjoint, with the residual y - A x kept.
+class LeastSquares final : public detail::NormalEquations {
+ public:
+  LeastSquares(const LinearPhysics& physics, TensorList y, std::int64_t groups,
+               const std::string& who)
+      : physics_(physics), y_(std::move(y)), groups_(groups), who_(who) {}
+
+  Tensor residual(const Tensor& x) override {
+    residual_ = physics_.forward(x);
+    for (std::size_t i = 0; i < y_.size(); ++i) residual_[i] = y_[i] - residual_[i];
+    return physics_.adjoint(residual_);
+  }
+  std::vector<double> curvature(const Tensor& p) override {
+    images_ = physics_.forward(p);
+    std::vector<double> norms(static_cast<std::size_t>(groups_), 0.0);
+    for (const Tensor& image : images_) {
+      const std::vector<double> more = detail::norm_each(image, groups_);
+      for (std::size_t i = 0; i < norms.size(); ++i) norms[i] = std::hypot(norms[i], more[i]);
+    }
+    norms = detail::norms_over_ranks(physics_.communicator(), who_, physics_.measurement_weight(),
+                                     std::move(norms));
+    for (double& norm : norms) norm *= norm;
+    return norms;
+  }
+  Tensor advance(const Tensor& lengths) override {
+    for (std::size_t i = 0; i < images_.size(); ++i) {
+      std::vector<std::int64_t> shape(static_cast<std::size_t>(images_[i].dim()), 1);
+      if (!shape.empty()) shape.front() = groups_;
+      residual_[i] = residual_[i] - lengths.view(shape) * images_[i];
+    }
+    return physics_.adjoint(residual_);
+  }
+
+ private:
+  const LinearPhysics& physics_;
+  TensorList y_;
+  std::int64_t groups_;
+  const std::string& who_;
+  TensorList residual_;
+  TensorList images_;
+};
+
+void check_options(const ConjugateGradientOptions& options, const std::string& who) {
+  check_not_negative(options.tolerance, who, "the tolerance of conjugate gradients");
+  if (options.max_iterations < 1) {
+    throw error::InvalidArgument(
+        fmt::format("{}: max_iterations of conjugate gradients is {}, expected 1 or more", who,
+                    options.max_iterations));
+  }
+}
+
+/// The solution, or error::NotConverged.
+Tensor accepted(const ConjugateGradientResult& result, const ConjugateGradientOptions& options,
+                const std::string& who) {
+  if (options.unconverged == Unconverged::accept || result.converged(options.tolerance)) {
+    return result.x;
+  }
+  const auto worst = std::max_element(
+      result.images.begin(), result.images.end(),
+      [](const auto& a, const auto& b) { return a.relative_residual < b.relative_residual; });
+  throw error::NotConverged(fmt::format(
+      "{}: conjugate gradients ended by {} after {} iterations with a relative residual of {:.2g}, "
+      "expected {:.2g} (image {} of {}). Allow more iterations or a larger tolerance, or take the "
+      "best iterate: unconverged = Unconverged::accept",
+      who, to_string(worst->end), worst->iterations, worst->relative_residual, options.tolerance,
+      worst - result.images.begin(), result.images.size()));
 }
 
 /// Largest Ritz value of the symmetric `apply` after `steps` Lanczos steps from `start`.
@@ -76,22 +165,15 @@ double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t 
     const double alpha = inner(current, next);
     diagonal.push_back(alpha);
     next.sub_(current, alpha).sub_(previous, beta);
-    beta = std::sqrt(inner(next, next));
+    beta = detail::norm_each(next, 1).front();
     // Where the Krylov space is exhausted.
-    if (stop_together(beta <= 1e-12 * std::abs(diagonal.front()))) break;
+    if (stop_together(!(beta > 1e-12 * std::abs(diagonal.front())))) break;
     off_diagonal.push_back(beta);
     previous = current;
     current = next / beta;
   }
   off_diagonal.resize(diagonal.size() - 1);
-  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
-  solver.computeFromTridiagonal(
-      Eigen::Map<const Eigen::VectorXd>(diagonal.data(),
-                                        static_cast<Eigen::Index>(diagonal.size())),
-      Eigen::Map<const Eigen::VectorXd>(off_diagonal.data(),
-                                        static_cast<Eigen::Index>(off_diagonal.size())),
-      Eigen::EigenvaluesOnly);
-  return solver.eigenvalues().maxCoeff();
+  return detail::largest_eigenvalue(diagonal, off_diagonal);
 }
 
 /// Runs a check of what this rank was given. If it fails, the ranks that share the operators, which
@@ -131,11 +213,21 @@ Tensor LinearPhysics::normal_spectrum(const Tensor& x) const {
   return spectra_.get(describe(x.select(0, 0)), [&] { return do_normal_spectrum(x); });
 }
 
+Tensor LinearPhysics::approximate_normal_spectrum(const Tensor& x) const {
+  check_together(*this, "approximate_normal_spectrum",
+                 [&](const std::string& who) { check_image(x, who + ": x"); });
+  const Tensor exact = normal_spectrum(x);
+  if (exact.defined()) return exact;
+  return approximate_spectra_.get(describe(x.select(0, 0)),
+                                  [&] { return do_approximate_normal_spectrum(x); });
+}
+
 double LinearPhysics::norm_squared(const Tensor& x) const {
   check_together(*this, "norm_squared",
                  [&](const std::string& who) { check_image(x, who + ": x"); });
   const Tensor spectrum = normal_spectrum(x);
   if (spectrum.defined()) return spectrum.max().item<double>();
+  if (const std::optional<double> known = do_norm_squared(x)) return *known;
 
   constexpr double slack = 0.02 / 1.02;  // theta / (1 - slack) = 1.02 theta
   constexpr double failure_probability = 1e-6;
@@ -154,25 +246,83 @@ double LinearPhysics::norm_squared(const Tensor& x) const {
 }
 
 Tensor LinearPhysics::solve_normal(const Tensor& b, double shift,
-                                   const ConjugateGradientOptions& options) const {
+                                   const ConjugateGradientOptions& options,
+                                   const Tensor& start) const {
+  return accepted(normal_solution(b, shift, options, start), options, name() + ".solve_normal");
+}
+
+ConjugateGradientResult LinearPhysics::normal_solution(const Tensor& b, double shift,
+                                                       const ConjugateGradientOptions& options,
+                                                       const Tensor& start) const {
   check_together(*this, "solve_normal", [&](const std::string& who) {
     check_image(b, who + ": b");
     check_options(options, who);
-    if (!(shift >= 0))
-      throw error::InvalidArgument(fmt::format("{}: shift is {}, expected >= 0", who, shift));
+    check_not_negative(shift, who, "shift");
+    if (start.defined()) check_like(start, b, who + ": start");
+    check_finite(b, who, "b");
   });
+  const std::string who = name() + ".solve_normal";
+  const Tensor right = widened(b.detach());
   const Tensor spectrum = normal_spectrum(b);
-  if (spectrum.defined() && shift > 0) return filter(b, (spectrum + shift).reciprocal_());
-  const auto apply = [&](const Tensor& v) { return at::add(normal(v), v, shift); };
-  const auto stop = [&](bool says) {
-    return any_rank(communicator(), name() + ".solve_normal", says);
-  };
-  return conjugate_gradient(apply, b, options, stop);
+  if (spectrum.defined() && shift > 0) {
+    return {filter(b, (spectrum + shift).reciprocal_()),
+            std::vector<ConjugateGradientReport>(static_cast<std::size_t>(b.size(0)))};
+  }
+  if (b.requires_grad() && at::GradMode::is_enabled()) {
+    throw error::InvalidArgument(who + ": conjugate gradients cannot be differentiated, and b " +
+                                 "requires gradients; detach it");
+  }
+  const Tensor scales = scales_of(right, b.size(0));
+  const Tensor scaled = right * scales;
+  ShiftedNormal equations(*this, scaled, shift);
+  const Tensor x0 = start.defined() ? widened(start.detach()) * scales : at::zeros_like(scaled);
+  ConjugateGradientResult result =
+      detail::conjugate_gradient(equations, {x0, scaled, b.size(0)}, options, communicator(), who);
+  result.x = (result.x / scales).to(b.scalar_type());
+  return result;
 }
 
 Tensor LinearPhysics::pseudo_inverse(const TensorList& y,
                                      const ConjugateGradientOptions& options) const {
-  return solve_normal(adjoint(y), 0.0, options);
+  return accepted(least_squares(y, options), options, name() + ".pseudo_inverse");
+}
+
+ConjugateGradientResult LinearPhysics::least_squares(
+    const TensorList& y, const ConjugateGradientOptions& options) const {
+  check_together(*this, "pseudo_inverse", [&](const std::string& who) {
+    check_measurements(y, "pseudo_inverse");
+    check_options(options, who);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      check_finite(y[i], who, fmt::format("the measurement of held operator {}", i));
+    }
+  });
+  const std::string who = name() + ".pseudo_inverse";
+  TensorList wide;
+  for (const Tensor& one : y) wide.push_back(widened(one.detach()));
+  const Tensor right = adjoint(wide);
+  if (normal_spectrum(right).defined()) return normal_solution(right, 0, options);
+
+  const std::int64_t images = right.size(0);
+  const bool is_joint =
+      any_rank(communicator(), who, std::any_of(y.begin(), y.end(), [&](auto& one) {
+                 return one.dim() == 0 || one.size(0) != images;
+               }));
+  const std::int64_t groups = is_joint ? 1 : images;
+  const Tensor scales = scales_of(right, groups);
+  for (Tensor& one : wide) {
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(one.dim()), 1);
+    if (one.dim() > 0) shape.front() = groups;
+    one = one * scales.view(shape);
+  }
+  const Tensor scaled = right * scales;
+  LeastSquares equations(*this, std::move(wide), groups, who);
+  ConjugateGradientResult result = detail::conjugate_gradient(
+      equations, {at::zeros_like(scaled), scaled, groups}, options, communicator(), who);
+  result.x = result.x / scales;
+  if (!y.empty() && y.front().is_floating_point()) {
+    result.x = result.x.to(y.front().scalar_type());
+  }
+  return result;
 }
 
 Tensor LinearPhysics::do_normal(const Tensor& x) const {
@@ -181,6 +331,14 @@ Tensor LinearPhysics::do_normal(const Tensor& x) const {
 
 Tensor LinearPhysics::do_normal_spectrum(const Tensor& /*x*/) const {
   return {};
+}
+
+Tensor LinearPhysics::do_approximate_normal_spectrum(const Tensor& /*x*/) const {
+  return {};
+}
+
+std::optional<double> LinearPhysics::do_norm_squared(const Tensor& /*x*/) const {
+  return std::nullopt;
 }
 
 Tensor LinearPhysics::transfer_function(const Tensor& /*x*/) const {

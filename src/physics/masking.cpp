@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -14,6 +15,7 @@ Masking::Masking(Tensor mask) : mask_(std::move(mask)) {
         "masking: the mask is {}, expected boolean or floating (1 or B, 1 or C, spatial...)",
         describe(mask_)));
   }
+  if (mask_.is_floating_point()) check_finite(mask_, "masking", "the mask");
 }
 
 Tensor Masking::product(const Tensor& image, const char* what) const {
@@ -34,6 +36,10 @@ Tensor Masking::do_apply(const Tensor& x) const {
 
 Tensor Masking::do_apply_adjoint(const Tensor& v) const {
   return product(v, "adjoint: v");
+}
+
+std::optional<double> Masking::do_norm_squared(const Tensor& /*x*/) const {
+  return mask_.to(at::kDouble).square().max().item<double>();
 }
 
 }  // namespace tessera

@@ -25,6 +25,13 @@ class ShapeMismatch : public InvalidArgument {
   using InvalidArgument::InvalidArgument;
 };
 
+/// An iterative solution that misses the tolerance it was asked for; the message has what was
+/// reached and what helps.
+class NotConverged : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A file that cannot be read or written; the message names the file and the cause.
 class Io : public Error {
  public:

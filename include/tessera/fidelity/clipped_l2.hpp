@@ -11,7 +11,7 @@ struct ClippedL2Options {
   double sigma = 0.1;  ///< standard deviation of the noise before clipping, > 0
   double low = 0;      ///< a measurement at or below it was clipped there
   double high = 1;     ///< a measurement at or above it was clipped there; more than low
-  /// prox stops once an iteration changes its result by less than this, relative, or after
+  /// prox stops once an iteration changes each image by less than this, relative, or after
   /// max_iterations.
   double tolerance = 1e-3;
   std::int64_t max_iterations = 10;
@@ -37,7 +37,8 @@ struct ClippedL2Options {
 /// Soc. B 39, 1977), from z; each round lowers the objective.
 class ClippedL2 : public DataFidelity {
  public:
-  /// Local. Throws error::InvalidArgument for options that cannot be.
+  /// Collective if the physics is distributed. Throws error::InvalidArgument for options that
+  /// cannot be, and for measurements that are complex or not finite.
   ClippedL2(LinearPhysicsPtr physics, TensorList measurements, ClippedL2Options options);
 
   std::string name() const override { return "clipped_l2"; }
@@ -47,6 +48,9 @@ class ClippedL2 : public DataFidelity {
   Tensor do_prox(const Tensor& z, double step) const override;
   double do_distance(const Tensor& u, const Tensor& y) const override;
   Tensor do_distance_gradient(const Tensor& u, const Tensor& y) const override;
+
+  /// Whether every image of the batch changed by less than the tolerance.
+  bool has_settled(const Tensor& u, const Tensor& last) const;
 
   /// What was clipped at one end of the range.
   struct End {

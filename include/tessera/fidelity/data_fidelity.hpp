@@ -32,6 +32,8 @@ class DataFidelity {
   Tensor prox(const Tensor& z, double step) const;
 
  protected:
+  /// Collective if the physics is distributed. Throws on every rank if a rank's measurements are
+  /// not one per operator that it holds, or not finite.
   DataFidelity(PhysicsPtr physics, TensorList measurements);
   const TensorList& measurements() const { return measurements_; }
   void drop_measurements() { measurements_.clear(); }
@@ -46,6 +48,8 @@ class DataFidelity {
  private:
   /// Default: throws, no closed form.
   virtual Tensor do_prox(const Tensor& z, double step) const;
+
+  void check_measurements() const;
 
   /// d(u, y), summed over all elements.
   virtual double do_distance(const Tensor& u, const Tensor& y) const = 0;

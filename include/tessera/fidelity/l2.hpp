@@ -19,8 +19,15 @@ struct L2Options {
 
 /// Least squares, the fidelity of Gaussian noise: f(x) = 0.5 / sigma^2 * sum_i ||A_i x - y_i||^2.
 ///
+/// Measurements may be complex; images are real.
+///
+/// The fused value is a difference of sums of squares, where little may be left of much. Where its
+/// rounding would show (a thousandth of the sums in float32) the value is computed from the
+/// residuals instead; if those were dropped, it is accurate to the rounding of ||y||^2, and never
+/// negative.
+///
 /// prox(z, step) solves (step / sigma^2 A^T A + I) u = z + step / sigma^2 A^T y: exactly in Fourier
-/// space for circular blurs, by conjugate gradients otherwise.
+/// space for circular blurs, by conjugate gradients from z otherwise.
 class L2 : public DataFidelity {
  public:
   /// Collective if the physics is distributed (it computes A^T y). `image` gives the shape, dtype
@@ -45,6 +52,7 @@ class L2 : public DataFidelity {
   LinearPhysicsPtr linear_;
   L2Options options_;
   bool fused_ = false;
+  bool has_measurements_ = true;
   Tensor adjoint_of_data_;
   double data_norm_squared_ = 0;
 };

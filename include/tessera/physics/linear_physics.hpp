@@ -1,15 +1,12 @@
 #pragma once
 
+#include <optional>
+
+#include "tessera/physics/conjugate_gradient.hpp"
 #include "tessera/physics/physics.hpp"
 #include "tessera/physics/spectrum_cache.hpp"
 
 namespace tessera {
-
-/// When conjugate gradients stop: ||r||^2 <= tolerance^2 ||b||^2, or after max_iterations.
-struct ConjugateGradientOptions {
-  double tolerance = 1e-6;
-  std::int64_t max_iterations = 200;
-};
 
 /// A linear forward model: A_i(x) = A_i x, with its exact adjoint.
 ///
@@ -41,22 +38,44 @@ class LinearPhysics : public Physics {
   /// operators that have one. Local.
   virtual Tensor transfer_function(const Tensor& x) const;
 
-  /// Largest eigenvalue of A^T A, that is ||A||^2, on images like x. Exact from the spectrum where
-  /// there is one. Otherwise Lanczos from a fixed random start, returned as an upper bound: 1.02
-  /// theta, with so many steps that the true norm exceeds it with probability below 1e-6 over
-  /// starts (Kuczynski and Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1992, theorem 3.2); at most
-  /// 2 % above the norm. The same on every rank and for every rank count. Collective if
-  /// distributed.
+  /// Spectrum of a circular convolution that is close to A^T A on images like x, of the form of
+  /// normal_spectrum and positive semi-definite: what conjugate gradients are preconditioned with.
+  /// Undefined if none is known. Computed once per shape, dtype and device. Collective if
+  /// distributed, once per shape.
+  Tensor approximate_normal_spectrum(const Tensor& x) const;
+
+  /// Largest eigenvalue of A^T A, that is ||A||^2, on images like x. Exact from the spectrum, or
+  /// where the operator knows it. Otherwise Lanczos from a fixed random start, returned as an upper
+  /// bound: 1.02 theta, with so many steps that the true norm exceeds it with probability below
+  /// 1e-6 over starts (Kuczynski and Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1992, theorem
+  /// 3.2); at most 2 % above the norm, at every scale of A. The same on every rank and for every
+  /// rank count. Collective if distributed.
   double norm_squared(const Tensor& x) const;
 
   /// Solves (A^T A + shift I) x = b, shift >= 0: exactly in Fourier space where there is a spectrum
-  /// and shift > 0, else by conjugate gradients from zero. Collective if distributed.
-  Tensor solve_normal(const Tensor& b, double shift,
-                      const ConjugateGradientOptions& options = {}) const;
+  /// and shift > 0, else by conjugate gradients, each image of the batch as if alone.
+  /// `start` is where they begin (undefined: at zero); near the solution it saves iterations.
+  /// Throws error::InvalidArgument if b is not finite, and error::NotConverged if the tolerance is
+  /// missed, unless options.unconverged accepts that. Collective if distributed.
+  Tensor solve_normal(const Tensor& b, double shift, const ConjugateGradientOptions& options = {},
+                      const Tensor& start = {}) const;
+
+  /// The same with a report instead of error::NotConverged.
+  /// Collective if distributed.
+  ConjugateGradientResult normal_solution(const Tensor& b, double shift,
+                                          const ConjugateGradientOptions& options = {},
+                                          const Tensor& start = {}) const;
 
   /// Least-squares solution argmin_x sum_i ||A_i x - y_i||^2 of least norm, by conjugate gradients
-  /// on the normal equations from zero. Collective if distributed.
+  /// for least squares from zero (CGLS: Bjorck, Elfving and Strakos, SIAM J. Matrix Anal. Appl. 19,
+  /// 1998): the residual is kept as y - A x, so that float32 loses nothing to the square of the
+  /// condition. Images of a batch are solved by themselves where every measurement has the batch as
+  /// its first dimension. Throws as solve_normal does. Collective if distributed.
   Tensor pseudo_inverse(const TensorList& y, const ConjugateGradientOptions& options = {}) const;
+
+  /// The same with a report instead of error::NotConverged. Collective if distributed.
+  ConjugateGradientResult least_squares(const TensorList& y,
+                                        const ConjugateGradientOptions& options = {}) const;
 
  private:
   virtual Tensor do_adjoint(const TensorList& v) const = 0;
@@ -64,8 +83,13 @@ class LinearPhysics : public Physics {
   virtual Tensor do_normal(const Tensor& x) const;
   /// Default: undefined, no spectrum.
   virtual Tensor do_normal_spectrum(const Tensor& x) const;
+  /// Default: undefined.
+  virtual Tensor do_approximate_normal_spectrum(const Tensor& x) const;
+  /// Default: not known.
+  virtual std::optional<double> do_norm_squared(const Tensor& x) const;
   Tensor do_vjp(const Tensor& x, const TensorList& v) const override;
 
+  mutable SpectrumCache approximate_spectra_;
   mutable SpectrumCache spectra_;  // by channels, spatial shape, dtype and device
 };
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "tessera/physics/linear_operator.hpp"
 
 namespace tessera {
@@ -16,6 +18,8 @@ class Masking : public LinearOperator {
  private:
   Tensor do_apply(const Tensor& x) const override;
   Tensor do_apply_adjoint(const Tensor& v) const override;
+  /// The largest square in the mask.
+  std::optional<double> do_norm_squared(const Tensor& x) const override;
   Tensor product(const Tensor& image, const char* what) const;
 
   Tensor mask_;

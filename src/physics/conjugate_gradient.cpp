@@ -1,0 +1,199 @@
+#include "tessera/physics/conjugate_gradient.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "conjugate_gradient_loop.hpp"
+#include "image_products.hpp"
+#include "tessera/core/error.hpp"
+
+namespace tessera {
+
+namespace {
+
+/// Iterations between two recomputed residuals.
+constexpr std::int64_t interval = 16;
+
+double epsilon(const Tensor& x) {
+  return x.scalar_type() == at::kDouble ? std::numeric_limits<double>::epsilon()
+                                        : std::numeric_limits<float>::epsilon();
+}
+
+Tensor part(const Tensor& x, std::int64_t groups, std::size_t i) {
+  return x.view({groups, -1})[static_cast<std::int64_t>(i)];
+}
+
+/// The work on one system.
+class Loop {
+ public:
+  Loop(detail::NormalEquations& equations, const detail::ConjugateGradientStart& start,
+       const ConjugateGradientOptions& options, Communicator& ranks, const std::string& who)
+      : equations_(equations),
+        options_(options),
+        ranks_(ranks),
+        who_(who),
+        groups_(start.groups),
+        count_(static_cast<std::size_t>(start.groups)),
+        x_(start.x.clone(at::MemoryFormat::Contiguous)),
+        images_(count_),
+        is_active_(count_, true),
+        is_flat_(count_, 0.0),
+        steepest_(count_, 0.0),
+        slope_(count_, 0.0),
+        best_norm_(count_, std::numeric_limits<double>::infinity()) {
+    right_norm_ = shared(detail::norm_each(start.right, groups_));
+    best_ = x_.clone();
+  }
+
+  ConjugateGradientResult run() {
+    check_residual(0);
+    for (std::int64_t k = 1; any_active(); ++k) {
+      step();
+      for (std::size_t i = 0; i < count_; ++i) images_[i].iterations += is_active_[i] ? 1 : 0;
+      const std::vector<double> norms = shared(detail::norm_each(residual_, groups_));
+      std::vector<double> flat = is_flat_;
+      detail::share(ranks_, who_, flat);
+      bool is_claimed = false;
+      for (std::size_t i = 0; i < count_; ++i) {
+        const bool settled = norms[i] <= options_.tolerance * right_norm_[i] || flat[i] > 0;
+        is_claimed = is_claimed || (is_active_[i] && settled);
+      }
+      is_flat_ = flat;
+      if (is_claimed || k % interval == 0 || k == options_.max_iterations) check_residual(k);
+    }
+    return {best_, images_};
+  }
+
+ private:
+  std::vector<double> shared(std::vector<double> numbers) const {
+    detail::share(ranks_, who_, numbers);
+    for (const double number : numbers) {
+      if (!std::isfinite(number)) {
+        throw error::InvalidArgument(
+            fmt::format("{}: conjugate gradients met numbers that are not finite: the operator "
+                        "makes them, or its values overflow",
+                        who_));
+      }
+    }
+    return numbers;
+  }
+
+  bool any_active() const {
+    return std::any_of(is_active_.begin(), is_active_.end(), [](bool active) { return active; });
+  }
+
+  /// One step of each active group, from the residual and the last direction.
+  void step() {
+    const Tensor z = equations_.precondition(residual_);
+    const std::vector<double> slope = detail::inner_each(residual_, z, groups_);
+    std::vector<double> turn(count_, 0.0);
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (is_active_[i] && slope_[i] > 0) turn[i] = slope[i] / slope_[i];
+    }
+    slope_ = slope;
+    direction_ = direction_.defined() ? z + detail::per_group(turn, z) * direction_ : z.clone();
+    const std::vector<double> curvature = equations_.curvature(direction_);
+    const std::vector<double> length_squared = detail::inner_each(direction_, direction_, groups_);
+    std::vector<double> lengths(count_, 0.0);
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (!is_active_[i]) continue;
+      const double steepness = length_squared[i] > 0 ? curvature[i] / length_squared[i] : 0;
+      steepest_[i] = std::max(steepest_[i], steepness);
+      is_flat_[i] = steepness > epsilon(x_) * steepest_[i] ? 0 : 1;
+      if (is_flat_[i] == 0) lengths[i] = slope[i] / curvature[i];
+    }
+    const Tensor factors = detail::per_group(lengths, x_);
+    x_.add_(factors * direction_);
+    residual_ = equations_.advance(factors);
+  }
+
+  /// Recomputes the residual, keeps what is best, and ends what can end.
+  void check_residual(std::int64_t iteration) {
+    const Tensor recurrence = residual_;
+    residual_ = equations_.residual(x_);
+    const std::vector<double> norms = shared(detail::norm_each(residual_, groups_));
+    std::vector<double> drift(count_, 0.0);
+    if (recurrence.defined()) drift = shared(detail::norm_each(residual_ - recurrence, groups_));
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (is_active_[i]) settle(i, norms[i], drift[i], iteration);
+    }
+  }
+
+  void settle(std::size_t i, double norm, double drift, std::int64_t iteration) {
+    const double before = best_norm_[i];
+    if (norm < before) {
+      best_norm_[i] = norm;
+      part(best_, groups_, i).copy_(part(x_, groups_, i));
+    }
+    const auto end = [&](ConjugateGradientEnd reason) {
+      is_active_[i] = false;
+      images_[i].end = reason;
+      images_[i].relative_residual = right_norm_[i] > 0 ? best_norm_[i] / right_norm_[i] : 0;
+    };
+    if (norm <= options_.tolerance * right_norm_[i]) return end(ConjugateGradientEnd::tolerance);
+    const bool is_rounding = drift > 0.5 * norm;
+    if (is_rounding && norm > 0.5 * before) return end(ConjugateGradientEnd::rounding);
+    if (is_flat_[i] > 0) return end(ConjugateGradientEnd::null_space);
+    if (iteration >= options_.max_iterations) return end(ConjugateGradientEnd::limit);
+    if (is_rounding) slope_[i] = 0;  // the direction belongs to another residual: begin anew
+  }
+
+  detail::NormalEquations& equations_;
+  const ConjugateGradientOptions& options_;
+  Communicator& ranks_;
+  const std::string& who_;
+  std::int64_t groups_;
+  std::size_t count_;
+  Tensor x_;
+  Tensor residual_;
+  Tensor direction_;
+  Tensor best_;
+  std::vector<ConjugateGradientReport> images_;
+  std::vector<bool> is_active_;
+  std::vector<double> is_flat_;   // 1: the last direction lies in the null space
+  std::vector<double> steepest_;  // largest <p, N p> / <p, p> so far
+  std::vector<double> slope_;     // <r, z> of the step before; 0: none
+  std::vector<double> best_norm_;
+  std::vector<double> right_norm_;
+};
+
+}  // namespace
+
+std::string to_string(ConjugateGradientEnd end) {
+  switch (end) {
+    case ConjugateGradientEnd::tolerance:
+      return "the tolerance";
+    case ConjugateGradientEnd::rounding:
+      return "rounding";
+    case ConjugateGradientEnd::null_space:
+      return "the null space";
+    case ConjugateGradientEnd::limit:
+      return "the limit of iterations";
+  }
+  return "unknown";
+}
+
+bool ConjugateGradientResult::converged(double tolerance) const {
+  const double attainable = std::sqrt(epsilon(x));
+  return std::all_of(images.begin(), images.end(), [&](const ConjugateGradientReport& image) {
+    const bool is_stuck = image.end == ConjugateGradientEnd::rounding ||
+                          image.end == ConjugateGradientEnd::null_space;
+    return image.relative_residual <= (is_stuck ? std::max(tolerance, attainable) : tolerance);
+  });
+}
+
+namespace detail {
+
+ConjugateGradientResult conjugate_gradient(NormalEquations& equations,
+                                           const ConjugateGradientStart& start,
+                                           const ConjugateGradientOptions& options,
+                                           Communicator& ranks, const std::string& who) {
+  return Loop(equations, start, options, ranks, who).run();
+}
+
+}  // namespace detail
+
+}  // namespace tessera
