@@ -90,16 +90,18 @@ TEST_CASE("checkpoint.md: a second run goes on from the file") {
   clean("run.checkpoint");
 }
 
-TEST_CASE("reading_results.md: five lines leave a run folder and its report") {
+TEST_CASE("reading_results.md: a few lines leave a run folder and its report") {
   clean("results");
   const Tensor truth = stripes(24, 20, at::kDouble);
   const auto blur = std::make_shared<Blur>(gaussian_kernel(1.0, 1.0, 0.0));
   const L2 fidelity(blur, blur->measure(truth), truth);
-  const auto prior = PlugAndPlay::fixed(std::make_shared<TotalVariation>(), 0.01);
+  const auto denoiser = std::make_shared<TiledDenoiser>(
+      std::make_shared<TotalVariation>(), test::world(), TilingOptions{.context = 4, .blend = 0});
+  const auto prior = PlugAndPlay::fixed(denoiser, 0.01);
   const PnP solver(fidelity, prior, {.step = 0.5, .stopping = {.max_iterations = 3}});
-  pages::recorded(solver, fidelity.adjoint_of_data(), truth, test::world());
+  pages::recorded(solver, fidelity.adjoint_of_data(), truth, test::world(), fidelity, denoiser);
   test::world()->barrier();
-  for (const char* file : {"metrics.csv", "summary.json", "report.html"}) {
+  for (const char* file : {"metrics.csv", "plan.json", "summary.json", "report.html"}) {
     INFO(file);
     CHECK(std::filesystem::exists(std::filesystem::path("results") / file));
   }

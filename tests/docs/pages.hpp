@@ -3,6 +3,8 @@
 #include <vector>
 
 #include "tessera/comm/communicator.hpp"
+#include "tessera/denoiser/denoiser.hpp"
+#include "tessera/fidelity/data_fidelity.hpp"
 #include "tessera/physics/linear_physics.hpp"
 #include "tessera/solver/solver.hpp"
 
@@ -32,6 +34,7 @@ tessera::SolveResult resumed(const tessera::Solver& solver, const tessera::Tenso
 
 /// Collective. reading_results.md: writes the folder `results` in the working directory.
 void recorded(const tessera::Solver& solver, const tessera::Tensor& x0,
-              const tessera::Tensor& truth, const tessera::CommunicatorPtr& world);
+              const tessera::Tensor& truth, const tessera::CommunicatorPtr& world,
+              const tessera::DataFidelity& fidelity, const tessera::DenoiserPtr& denoiser);
 
 }  // namespace pages

@@ -150,8 +150,23 @@ def check_plots(browser, check):
                                  f"#{plot} svg.plain rect').length")
         check.that(f"{plot} is drawn", drawn > 0, f"{drawn} marks")
     runs = browser.evaluate("runs.length")
-    check.that("a curve per run", runs > 0 and browser.evaluate(
-        "document.querySelectorAll('#plot-psnr-iteration .scatterlayer .trace, #plot-psnr-iteration polyline').length") == runs, runs)
+    check.that("there are runs", runs > 0, runs)
+    for plot, column in (("plot-psnr-iteration", "psnr"), ("plot-objective", "objective"), ("plot-change", "relative_change")):
+        known = browser.evaluate(f"withNumbers('{column}').length")
+        curves = browser.evaluate(f"document.querySelectorAll('#{plot} .scatterlayer .trace, #{plot} polyline').length")
+        check.that(f"{plot}: a curve per run that has it", curves == known, known)
+
+
+def check_sections(browser, check):
+    """Nothing empty is shown, and no link leads to what is not."""
+    empty = browser.evaluate(
+        "[...document.querySelectorAll('main figure')].filter(f => f.getClientRects().length > 0 && !f.querySelector('.trace, .point, svg, img')).length")
+    check.that("no empty frame", empty == 0, empty)
+    wrong = browser.evaluate(
+        "[...document.querySelectorAll('nav a')].filter(a => (a.getClientRects().length > 0) !== (document.querySelector(a.getAttribute('href')).getClientRects().length > 0)).map(a => a.textContent)")
+    check.that("links lead to sections that are there", wrong == [], wrong)
+    scaling = browser.evaluate("families().some(f => new Set(f.map(r => r.ranks)).size > 1)")
+    check.that("scaling is shown for several numbers of ranks alone", scaling == browser.evaluate("!document.getElementById('scaling').hidden"), scaling)
 
 
 def check_tiles(browser, check):
@@ -167,10 +182,17 @@ def check_tiles(browser, check):
         check.that("a focused tile is explained", "tile 2 of rank" in second and first != second, before[:9])
 
 
-def check_slider(browser, check):
-    cut = "parseFloat(document.getElementById('image-left').style.clipPath.split(' ')[1])"
+def check_pictures(browser, check):
     check.that("pictures are there", browser.evaluate(
         "[...document.images].filter(i => i.getAttribute('src')).every(i => i.complete && i.naturalWidth > 0) && document.images.length > 1"))
+    if browser.evaluate("pictureChoices().length") > 1:
+        check_slider(browser, check)
+    else:
+        check.that("one picture has no slider", browser.evaluate("document.getElementById('slider').getClientRects().length") == 0)
+
+
+def check_slider(browser, check):
+    cut = "parseFloat(document.getElementById('image-left').style.clipPath.split(' ')[1])"
     before = browser.evaluate(cut)
     browser.evaluate("document.getElementById('slider').focus()")
     for _ in range(10):
@@ -198,8 +220,9 @@ def check_page(browser, report, runs, check, pictures):
     if runs is not None:
         check.that("all runs are there", browser.evaluate("runs.length") == runs, browser.evaluate("runs.length"))
     check_plots(browser, check)
+    check_sections(browser, check)
     check_tiles(browser, check)
-    check_slider(browser, check)
+    check_pictures(browser, check)
     if pictures:
         browser.screenshot(pictures / "desktop.png")
     browser.evaluate("document.getElementById('theme').click()")
