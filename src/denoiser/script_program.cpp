@@ -8,10 +8,13 @@
 #include <dlfcn.h>
 #include <link.h>
 
+#include <array>
+#include <fstream>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "tessera/core/error.hpp"
 
@@ -45,6 +48,15 @@ class Script : public ScriptDenoiser::Program {
   torch::jit::Module module_;
 };
 
+/// A package is a zip archive.
+void check_archive(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 4> magic{};
+  if (!file) throw std::runtime_error("cannot open");
+  if (!file.read(magic.data(), magic.size()) || std::string_view(magic.data(), 2) != "PK")
+    throw std::runtime_error("it is no package, which is a zip archive");
+}
+
 /// Packages need libtorch.so, which stands for all of LibTorch, beside libtorch_cpu.so; a program
 /// that links only the latter has to open the former, from the same folder.
 void open_libtorch() {
@@ -58,14 +70,14 @@ void open_libtorch() {
   }
   if (::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     const char* cause = ::dlerror();
-    throw std::runtime_error("packages need all of LibTorch's libraries: " +
-                             std::string(cause != nullptr ? cause : path));
+    throw std::runtime_error(missing_library(cause != nullptr ? cause : path));
   }
 }
 
 class Package : public ScriptDenoiser::Program {
  public:
   Package(const std::string& path, at::Device device) {
+    check_archive(path);
     open_libtorch();
     loader_.emplace(path, "model", false, 1, device.is_cpu() ? -1 : device.index());
   }
@@ -93,6 +105,17 @@ class Package : public ScriptDenoiser::Program {
 };
 
 }  // namespace
+
+std::string missing_library(const std::string& cause) {
+  const std::size_t end = cause.find(": cannot open shared object file");
+  const std::string what = end == std::string::npos
+                               ? "which cannot be loaded here (" + cause + ")"
+                               : "of which " + cause.substr(0, end) + " is missing here";
+  return "packages need all of LibTorch's libraries, " + what +
+         ". A LibTorch for GPUs needs NVIDIA's libraries for this even on the CPU: install the "
+         "Python package torch with what it depends on, or a LibTorch for the CPU, or save the "
+         "network as TorchScript (.pt), which needs neither";
+}
 
 std::unique_ptr<const ScriptDenoiser::Program> load_script(const std::string& path,
                                                            at::Device device) {

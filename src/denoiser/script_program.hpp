@@ -19,7 +19,12 @@ class ScriptDenoiser::Program {
 
 namespace detail {
 
-/// TorchScript, and packages made by AOTInductor. Both throw c10::Error for a file that is none.
+/// What a user is told whose LibTorch cannot be loaded as a whole; `cause` is the dynamic linker's
+/// message.
+std::string missing_library(const std::string& cause);
+
+/// TorchScript, and packages made by AOTInductor. Both throw for a file that is none, and
+/// load_package() where libraries are missing.
 std::unique_ptr<const ScriptDenoiser::Program> load_script(const std::string& path,
                                                            at::Device device);
 std::unique_ptr<const ScriptDenoiser::Program> load_package(const std::string& path,

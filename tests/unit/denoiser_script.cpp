@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "catch.hpp"
+#include "denoiser/script_program.hpp"
 #include "files.hpp"
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
@@ -143,6 +144,21 @@ TEST_CASE("A TorchScript network runs in several threads at once") {
   for (const Tensor& result : results) CHECK(test::relative_error(result, expected) < 1e-6);
 }
 
+TEST_CASE("A package that needs a library which is not there says which, and what helps") {
+  const std::string missing = tessera::detail::missing_library(
+      "libcublas.so.13: cannot open shared object file: No such file or directory");
+  CHECK_THAT(missing, test::contains("of which libcublas.so.13 is missing here"));
+  CHECK_THAT(missing, test::contains("TorchScript"));
+  CHECK_THAT(tessera::detail::missing_library("libtorch.so: undefined symbol: x"),
+             test::contains("(libtorch.so: undefined symbol: x)"));
+
+  // An archive that is no package either: LibTorch says so where it can be loaded as a whole.
+  const test::TemporaryFolder folder;
+  test::write_bytes(folder.file("net.pt2"), "PK\x05\x06" + std::string(18, '\0'));
+  CHECK_THROWS_AS(ScriptDenoiser(folder.file("net.pt2")), tessera::error::Io);
+  CHECK_THROWS_WITH(ScriptDenoiser(folder.file("net.pt2")), test::contains(folder.file("net.pt2")));
+}
+
 TEST_CASE("A network's file or result that does not fit is named") {
   const test::TemporaryFolder folder;
   const Tensor x = test::indexed({1, 3, 6, 7}).to(at::kFloat);
@@ -152,6 +168,8 @@ TEST_CASE("A network's file or result that does not fit is named") {
     CHECK_THROWS_AS(ScriptDenoiser(folder.file(name)), tessera::error::Io);
     CHECK_THROWS_WITH(ScriptDenoiser(folder.file(name)), test::contains(folder.file(name)));
   }
+  CHECK_THROWS_WITH(ScriptDenoiser("/no/such/net.pt2"), test::contains("cannot open"));
+  CHECK_THROWS_WITH(ScriptDenoiser(folder.file("net.pt2")), test::contains("it is no package"));
   const std::string three =
       script_file(folder, "def forward(self, x, sigma, third):\n  return x + sigma + third\n");
   CHECK_THROWS_WITH(ScriptDenoiser(three), test::contains("forward takes 3 arguments"));
