@@ -13,6 +13,7 @@
 #include "parts.hpp"
 #include "problem.hpp"
 #include "scaling_model.hpp"
+#include "tessera/comm/host.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
@@ -109,7 +110,7 @@ TilePlan plan_for(const Options& options, const DenoiserPtr& denoiser, at::IntAr
 
 std::string plan_run(Options& options) {
   const c10::InferenceMode no_gradients;
-  if (options.threads > 0) at::set_num_threads(options.threads);
+  tessera::share_cores(*tessera::self_communicator(), options.threads);
   const DenoiserPtr denoiser = make_network(options);
   const std::vector<std::int64_t> shape = truth_shape(options, read_source(options));
   const MachineCosts costs = measure(options, *denoiser, shape);

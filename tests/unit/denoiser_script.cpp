@@ -154,7 +154,9 @@ TEST_CASE("A package that needs a library which is not there says which, and wha
 
   // An archive that is no package either: LibTorch says so where it can be loaded as a whole.
   const test::TemporaryFolder folder;
-  test::write_bytes(folder.file("net.pt2"), "PK\x05\x06" + std::string(18, '\0'));
+  std::string archive(22, '\0');
+  archive.replace(0, 4, "PK\x05\x06");
+  test::write_bytes(folder.file("net.pt2"), archive);
   CHECK_THROWS_AS(ScriptDenoiser(folder.file("net.pt2")), tessera::error::Io);
   CHECK_THROWS_WITH(ScriptDenoiser(folder.file("net.pt2")), test::contains(folder.file("net.pt2")));
 }
