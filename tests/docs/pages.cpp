@@ -23,11 +23,34 @@ Tensor stripes(std::int64_t height, std::int64_t width, at::ScalarType type) {
   return at::stack({channel(0.004), channel(0.006), channel(0.009)}).unsqueeze(0);
 }
 
-/// Removes what an earlier run left in the working directory.
+/// Removes what an earlier run left in the working directory, one for each number of ranks.
 void clean(const std::string& name) {
+  static const auto folder = "pages." + std::to_string(test::world()->size());
+  if (std::filesystem::current_path().filename() != folder) {
+    std::filesystem::create_directories(folder);
+    std::filesystem::current_path(folder);
+  }
+  test::world()->barrier();
   if (test::world()->is_root()) std::filesystem::remove_all(name);
   test::world()->barrier();
 }
+
+/// What the pages take for granted: two blurs shared by all ranks, total variation.
+struct Problem {
+  Tensor truth = stripes(24, 20, at::kDouble);
+  std::shared_ptr<DistributedPhysics> physics = std::make_shared<DistributedPhysics>(
+      2,
+      [](std::int64_t index) {
+        return std::make_unique<Blur>(gaussian_kernel(1.5, 0.5, 90.0 * static_cast<double>(index)));
+      },
+      test::world());
+  L2 fidelity{physics, physics->measure(truth), truth};
+  PlugAndPlay prior = PlugAndPlay::fixed(std::make_shared<TotalVariation>(), 0.01);
+
+  auto solver(std::int64_t iterations) const {
+    return PnP(fidelity, prior, {.step = 0.5, .stopping = {.max_iterations = iterations}});
+  }
+};
 
 }  // namespace
 
@@ -72,13 +95,10 @@ TEST_CASE("write_an_operator.md: the operator passes its test and inverts") {
 
 TEST_CASE("checkpoint.md: a second run goes on from the file") {
   clean("run.checkpoint");
-  const Tensor truth = stripes(24, 20, at::kDouble);
-  const auto blur = std::make_shared<Blur>(gaussian_kernel(1.0, 1.0, 0.0));
-  const L2 fidelity(blur, blur->measure(truth), truth);
-  const auto prior = PlugAndPlay::fixed(std::make_shared<TotalVariation>(), 0.01);
+  const Problem problem;
   const auto run = [&](std::int64_t iterations) {
-    const PnP solver(fidelity, prior, {.step = 0.5, .stopping = {.max_iterations = iterations}});
-    return pages::resumed(solver, fidelity.adjoint_of_data(), truth, test::world());
+    return pages::resumed(problem.solver(iterations), problem.fidelity.adjoint_of_data(),
+                          problem.truth, test::world());
   };
   run(4);
   CHECK(std::filesystem::exists("run.checkpoint"));
@@ -105,6 +125,5 @@ TEST_CASE("reading_results.md: a few lines leave a run folder and its report") {
     INFO(file);
     CHECK(std::filesystem::exists(std::filesystem::path("results") / file));
   }
-  test::world()->barrier();
   clean("results");
 }
