@@ -18,7 +18,7 @@ namespace {
 std::string obstacle_to_reading(const std::string& path) {
   std::error_code failure;
   const fs::file_status status = fs::status(path, failure);
-  if (!fs::exists(status)) return failure ? failure.message() : "there is no such file";
+  if (!fs::exists(status)) return failure.message();
   if (fs::is_directory(status)) return "is a folder";
   if (!fs::is_regular_file(status)) return "is not a regular file";
   return access(path.c_str(), R_OK) == 0 ? "" : std::strerror(errno);

@@ -102,11 +102,11 @@ solver:
   - PnP: {denoiser: tv}' >files.yml
   run 1 --config files.yml --out out --dry-run
   has "[1/2] pnp-tv-1-rank-image"
-  has "would fail: files.yml:2:51: image: no_such.png: cannot be read: there is no such file"
+  has "would fail: files.yml:2:51: image: no_such.png: cannot be read: No such file or directory"
   has "would fail: files.yml:2:64: image: folder.png: cannot be read: is a folder"
   for option in --truth --measurements --weights; do
     run 1 --config grid.yml --out out --dry-run $option /no/such/file
-    has "would fail: $option: /no/such/file: cannot be read: there is no such file"
+    has "would fail: $option: /no/such/file: cannot be read: No such file or directory"
   done
   run 1 --config grid.yml --out out --dry-run --submit slurm --parallel-config no_such.yml
   has "no_such.yml: cannot be read"
@@ -121,37 +121,37 @@ changed_files)
   row=pnp-tv-1-rank
   for option in image truth measurements; do
     cp first/$row/reconstruction.png image && cp first/$row/truth.npy truth && cp first/$row/measurements.npy measurements
-    run 0 --config grid.yml --out $option --quiet --$option $option
-    run 0 --config grid.yml --out $option --quiet --$option $option
+    run 0 --config grid.yml --out out_$option --quiet --$option $option
+    run 0 --config grid.yml --out out_$option --quiet --$option $option
     status $row "done before"
     touch $option
-    run 0 --config grid.yml --out $option --quiet --$option $option
+    run 0 --config grid.yml --out out_$option --quiet --$option $option
     status $row "done before"
     case $option in
     image) cp first/$row/preview.png image ;;
     truth) cp first/$row/x.npy truth ;;
-    *) tail -c 1 $option | tr '\000-\177' '\001-\200' >byte && truncate -s -1 $option && cat byte >>$option ;;
+    *) printf '\x55' | dd of=$option bs=1 seek=$(($(stat -c %s $option) - 4)) conv=notrunc status=none ;;
     esac
-    run 0 --config grid.yml --out $option --quiet --$option $option
+    run 0 --config grid.yml --out out_$option --quiet --$option $option
     status $row "done "
     has_not "done before"
     has "the file of --$option has other contents"
-    [[ -s $option/$row/summary.previous.json ]] || fail "the earlier result of --$option was lost"
-    run 0 --config grid.yml --out $option --quiet --$option $option
+    [[ -s out_$option/$row/summary.previous.json ]] || fail "the earlier result of --$option was lost"
+    run 0 --config grid.yml --out out_$option --quiet --$option $option
     status $row "done before"
   done
   # A summary of an older program says nothing of its files; one without a finite PSNR is none.
-  sed -i '/"inputs"/d' image/$row/summary.json
-  run 0 --config grid.yml --out image --quiet --image image
+  sed -i 's/"inputs"/"files"/' out_image/$row/summary.json
+  run 0 --config grid.yml --out out_image --quiet --image image
   has "it does not say what its files contained"
-  sed -i 's/"psnr": [0-9.]*/"psnr": null/' image/$row/summary.json
-  run 0 --config grid.yml --out image --quiet --image image
+  sed -i 's/"psnr": [0-9.]*/"psnr": null/' out_image/$row/summary.json
+  run 0 --config grid.yml --out out_image --quiet --image image
   has "it diverged or has no finite PSNR"
   status $row "done "
   # What cannot be read cannot be compared.
   rm image
-  run 1 --config grid.yml --out image --quiet --image image
-  status $row "failed .*--image: image: cannot be read: there is no such file"
+  run 1 --config grid.yml --out out_image --quiet --image image
+  status $row "failed .*--image: image: cannot be read: No such file or directory"
   ;;
 
 odd_names)
@@ -159,7 +159,7 @@ odd_names)
   echo "$small"'solver:
   - PnP: {denoiser: tv, n_iter: 2}' >grid.yml
   run 0 --config grid.yml --out first --quiet
-  name=$'it\'s "50%" $x; \\ \u00e9.png'
+  name=$'it\'s "50%" $x; \\ \xc3\xa9.png'
   cp first/pnp-tv-1-rank/reconstruction.png "$name"
   run 0 --config grid.yml --out "out $name" --quiet --image "$name"
   run 0 --config grid.yml --out "out $name" --quiet --image "$name"
@@ -187,13 +187,13 @@ odd_names)
 diverging_row)
   # A row that ends not finite has failed, also the next time.
   echo "$small"'solver:
-  - PnP: {denoiser: tv, step_size: 1e30, n_iter: 4}
+  - PnP: {denoiser: tv, prior: red, step_size: 1e38, n_iter: 2}
   - PnP: {denoiser: tv, n_iter: 2}' >grid.yml
   for i in 1 2; do
     run 1 --config grid.yml --out out --quiet
-    grep -qE "^pnp-tv-1-rank-step_size-1e-30 +1 +failed +exit code 1: .*(finite|step)" output || fail "not failed with its reason"
+    grep -qE "^red-tv-1-rank +1 +failed +exit code 1: .*(finite|step)" output || fail "not failed with its reason"
   done
-  status pnp-tv-1-rank-step_size-auto "done before"
+  status pnp-tv-1-rank "done before"
   ;;
 
 failing_row)
@@ -231,7 +231,7 @@ solver: {' >malformed.yml
   echo "$small"'solver:
   - PnP: {denoiser: tv, overlap: [8, -8]}' >negative.yml
   run 1 --config negative.yml --out out
-  has "negative.yml:4:38: row 2 of the grid: --overlap: is -8, expected zero or more"
+  has "negative.yml:4:38: overlap, row 2 of the grid: --overlap: is -8, expected zero or more"
   run 1 --config no_such.yml --out out
   has "no_such.yml: cannot be read"
   [[ ! -e out ]] || fail "something was written"
@@ -352,13 +352,13 @@ slurm_setup:
   status pnp-tv-2-ranks "done before"
   [[ -s out/pnp-tv-2-ranks/rank_1.csv && -s out/report.html ]] || fail "results are missing"
   # Nothing but the set-up and the launcher is shell; nothing is submitted that sbatch would misread.
-  mkdir 'out $(touch pwned) #1'
   cp parallel.yml odd.yml
   sed -i 's/account: ours/comment: "two words --nodes=99 $(touch pwned) #1"/' odd.yml
-  run 0 --config grid.yml --out 'out $(touch pwned) #1' --submit slurm --parallel-config odd.yml
-  has '#SBATCH --comment="two words --nodes=99 $(touch pwned) \#1"' job.103
-  has ' \#1/pnp-tv-1-rank/output.txt"' job.103
-  TASKS=1 bash job.103 >job.103.log 2>&1 || fail "job 103 failed"
+  odd='out $(touch pwned) #1'
+  run 0 --config grid.yml --out "$odd" --submit slurm --parallel-config odd.yml
+  has '#SBATCH --comment="two words --nodes=99 $(touch pwned) \#1"' "$odd/pnp-tv-1-rank/job.sh"
+  has ' \#1/pnp-tv-1-rank/output.txt"' "$odd/pnp-tv-1-rank/job.sh"
+  TASKS=1 bash "$odd/pnp-tv-1-rank/job.sh" >odd.log 2>&1 || fail "the script does not run"
   [[ ! -e pwned ]] || fail "a name of a file was run"
   for wrong in 'cpus-per-task: 10x' 'cpus-per-task: -4' 'cpus-per-task: 99999999999' 'comment: "a\n#SBATCH --nodes=9"'; do
     sed "s/cpus-per-task: 1/${wrong//\\/\\\\}/" parallel.yml >wrong.yml
