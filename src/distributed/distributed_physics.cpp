@@ -118,27 +118,21 @@ Tensor DistributedPhysics::mean_of_pseudo_inverses(const TensorList& y,
 }
 
 Tensor DistributedPhysics::do_normal_spectrum(const Tensor& x) const {
-  return summed_spectrum(x, name() + ".normal_spectrum",
-                         [&](const LinearPhysics& one) { return one.normal_spectrum(x); });
-}
-
-Tensor DistributedPhysics::do_approximate_normal_spectrum(const Tensor& x) const {
-  return summed_spectrum(x, name() + ".approximate_normal_spectrum", [&](const LinearPhysics& one) {
-    return one.approximate_normal_spectrum(x);
-  });
-}
-
-Tensor DistributedPhysics::summed_spectrum(
-    const Tensor& x, const std::string& who,
-    const std::function<Tensor(const LinearPhysics&)>& spectrum_of) const {
+  const std::string who = name() + ".normal_spectrum";
   Tensor share;
+  bool missing = false;
   std::exception_ptr failure;
   try {
-    share = detail::sum_of_spectra(operators_, spectrum_of);
+    for (const LinearPhysicsPtr& one : operators_) {
+      const Tensor& spectrum = one->normal_spectrum(x);
+      missing = missing || !spectrum.defined();
+      if (missing) break;
+      share = share.defined() ? share + spectrum : spectrum;
+    }
   } catch (...) {
     failure = std::current_exception();
   }
-  SpectrumPacket packet(x, share, !operators_.empty() && !share.defined());
+  SpectrumPacket packet(x, share, missing);
   agree(*communicator_, who, failure, packet.values);
   if (!packet.same_images()) {
     throw error::ShapeMismatch(

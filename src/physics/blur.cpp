@@ -179,14 +179,6 @@ Tensor Blur::do_normal_spectrum(const Tensor& x) const {
   return at::real(transfer).square() + at::imag(transfer).square();
 }
 
-Tensor Blur::do_approximate_normal_spectrum(const Tensor& x) const {
-  const bool fits = x.dim() == kernel_.dim() &&
-                    (kernel_.size(1) == 1 || kernel_.size(1) == x.size(1)) &&
-                    (kernel_.size(0) == 1 || kernel_.size(0) == x.size(0));
-  if (!fits || kernel_.requires_grad()) return {};
-  return Blur(kernel_, Padding::circular).normal_spectrum(x);
-}
-
 Tensor Blur::transfer_function(const Tensor& x) const {
   const bool fits = x.dim() == kernel_.dim();  // where it does not, forward and adjoint say so
   if (!fits || options_.padding != Padding::circular || kernel_.requires_grad()) return {};

@@ -1,5 +1,6 @@
 #include "tessera/physics/conjugate_gradient.hpp"
 
+#include <ATen/ops/where.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -49,20 +50,19 @@ class Loop {
   }
 
   ConjugateGradientResult run() {
-    check_residual(0);
+    check_residual(0, std::vector<bool>(count_, true));
     for (std::int64_t k = 1; any_active(); ++k) {
       step();
-      for (std::size_t i = 0; i < count_; ++i) images_[i].iterations += is_active_[i] ? 1 : 0;
       const std::vector<double> norms = shared(detail::norm_each(residual_, groups_));
-      std::vector<double> flat = is_flat_;
-      detail::share(ranks_, who_, flat);
-      bool is_claimed = false;
+      detail::share(ranks_, who_, is_flat_);
+      const bool is_time = k % interval == 0 || k == options_.max_iterations;
+      std::vector<bool> is_due(count_);
       for (std::size_t i = 0; i < count_; ++i) {
-        const bool settled = norms[i] <= options_.tolerance * right_norm_[i] || flat[i] > 0;
-        is_claimed = is_claimed || (is_active_[i] && settled);
+        images_[i].iterations += is_active_[i] ? 1 : 0;
+        const bool is_claimed = norms[i] <= options_.tolerance * right_norm_[i] || is_flat_[i] > 0;
+        is_due[i] = is_active_[i] && (is_claimed || is_time);
       }
-      is_flat_ = flat;
-      if (is_claimed || k % interval == 0 || k == options_.max_iterations) check_residual(k);
+      if (std::find(is_due.begin(), is_due.end(), true) != is_due.end()) check_residual(k, is_due);
     }
     return {best_, images_};
   }
@@ -87,14 +87,14 @@ class Loop {
 
   /// One step of each active group, from the residual and the last direction.
   void step() {
-    const Tensor z = equations_.precondition(residual_);
-    const std::vector<double> slope = detail::inner_each(residual_, z, groups_);
+    const std::vector<double> slope = detail::inner_each(residual_, residual_, groups_);
     std::vector<double> turn(count_, 0.0);
     for (std::size_t i = 0; i < count_; ++i) {
       if (is_active_[i] && slope_[i] > 0) turn[i] = slope[i] / slope_[i];
     }
     slope_ = slope;
-    direction_ = direction_.defined() ? z + detail::per_group(turn, z) * direction_ : z.clone();
+    direction_ = direction_.defined() ? residual_ + detail::per_group(turn, residual_) * direction_
+                                      : residual_;
     const std::vector<double> curvature = equations_.curvature(direction_);
     const std::vector<double> length_squared = detail::inner_each(direction_, direction_, groups_);
     std::vector<double> lengths(count_, 0.0);
@@ -107,19 +107,26 @@ class Loop {
     }
     const Tensor factors = detail::per_group(lengths, x_);
     x_.add_(factors * direction_);
-    residual_ = equations_.advance(factors);
+    equations_.advance(factors);
+    residual_ = equations_.residual();
   }
 
-  /// Recomputes the residual, keeps what is best, and ends what can end.
-  void check_residual(std::int64_t iteration) {
-    const Tensor recurrence = residual_;
-    residual_ = equations_.residual(x_);
-    const std::vector<double> norms = shared(detail::norm_each(residual_, groups_));
+  /// Computes the residual anew in the groups that are due, keeps what is best, and ends what can
+  /// end.
+  void check_residual(std::int64_t iteration, const std::vector<bool>& is_due) {
+    const Tensor exact = equations_.exact_residual(x_);
+    const std::vector<double> norms = shared(detail::norm_each(exact, groups_));
     std::vector<double> drift(count_, 0.0);
-    if (recurrence.defined()) drift = shared(detail::norm_each(residual_ - recurrence, groups_));
+    if (residual_.defined()) drift = shared(detail::norm_each(exact - residual_, groups_));
+    std::vector<double> mask(count_, 0.0);
     for (std::size_t i = 0; i < count_; ++i) {
-      if (is_active_[i]) settle(i, norms[i], drift[i], iteration);
+      if (!is_due[i]) continue;
+      mask[i] = 1;
+      settle(i, norms[i], drift[i], iteration);
     }
+    const Tensor groups = detail::per_group(mask, x_) > 0;
+    equations_.adopt(groups);
+    residual_ = residual_.defined() ? at::where(groups, exact, residual_) : exact;
   }
 
   void settle(std::size_t i, double norm, double drift, std::int64_t iteration) {
@@ -155,7 +162,7 @@ class Loop {
   std::vector<bool> is_active_;
   std::vector<double> is_flat_;   // 1: the last direction lies in the null space
   std::vector<double> steepest_;  // largest <p, N p> / <p, p> so far
-  std::vector<double> slope_;     // <r, z> of the step before; 0: none
+  std::vector<double> slope_;     // <r, r> of the step before; 0: none
   std::vector<double> best_norm_;
   std::vector<double> right_norm_;
 };

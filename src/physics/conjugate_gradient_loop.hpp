@@ -13,14 +13,16 @@ namespace tessera::detail {
 class NormalEquations {
  public:
   virtual ~NormalEquations() = default;
-  /// b - N x, computed anew.
-  virtual Tensor residual(const Tensor& x) = 0;
+  /// b - N x, computed anew. The recurrence goes on as before.
+  virtual Tensor exact_residual(const Tensor& x) = 0;
+  /// The recurrence goes on from the residual computed last, in the groups where `groups` is true.
+  virtual void adopt(const Tensor& groups) = 0;
+  /// The residual by the recurrence.
+  virtual Tensor residual() = 0;
   /// <p, N p> of each group.
   virtual std::vector<double> curvature(const Tensor& p) = 0;
-  /// The residual after a step of `lengths`, one for each group, along the last p.
-  virtual Tensor advance(const Tensor& lengths) = 0;
-  /// An approximation of N^-1 r. Default: r.
-  virtual Tensor precondition(const Tensor& r) { return r; }
+  /// Takes a step of `lengths`, one for each group, along the last p.
+  virtual void advance(const Tensor& lengths) = 0;
 };
 
 /// What conjugate gradients begin with.
@@ -30,9 +32,9 @@ struct ConjugateGradientStart {
   std::int64_t groups;  ///< of images solved by themselves
 };
 
-/// Preconditioned conjugate gradients (Hestenes and Stiefel, J. Res. Natl. Bur. Stand. 49, 1952),
-/// each group with its own step length and its own end. Every so often, and before it is believed,
-/// the residual is recomputed; the iterate of the least recomputed residual is the result.
+/// Conjugate gradients (Hestenes and Stiefel, J. Res. Natl. Bur. Stand. 49, 1952),
+/// each group as if it were alone: its own step length and its own end. Every so often, and before
+/// it is believed, a residual is computed anew; the iterate of the least such is the result.
 /// Collective over `ranks`, which take every decision from the same numbers. Throws
 /// error::InvalidArgument on every rank if the operator makes numbers that are not finite.
 ConjugateGradientResult conjugate_gradient(NormalEquations& equations,

@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/dot.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
@@ -50,27 +51,19 @@ Tensor scales_of(const Tensor& images, std::int64_t groups) {
 class ShiftedNormal final : public detail::NormalEquations {
  public:
   ShiftedNormal(const LinearPhysics& physics, Tensor b, double shift)
-      : physics_(physics), b_(std::move(b)), shift_(shift) {
-    if (!(shift > 0)) return;
-    const Tensor spectrum = physics.approximate_normal_spectrum(b_);
-    if (spectrum.defined()) inverse_ = (spectrum + shift).reciprocal_();
-  }
+      : physics_(physics), b_(std::move(b)), shift_(shift), residual_(b_) {}
 
-  Tensor residual(const Tensor& x) override {
-    residual_ = b_ - apply(x);
-    return residual_;
+  Tensor exact_residual(const Tensor& x) override {
+    exact_ = b_ - apply(x);
+    return exact_;
   }
+  void adopt(const Tensor& groups) override { residual_ = at::where(groups, exact_, residual_); }
+  Tensor residual() override { return residual_; }
   std::vector<double> curvature(const Tensor& p) override {
     image_ = apply(p);
     return detail::inner_each(p, image_, b_.size(0));
   }
-  Tensor advance(const Tensor& lengths) override {
-    residual_ = residual_ - lengths * image_;
-    return residual_;
-  }
-  Tensor precondition(const Tensor& r) override {
-    return inverse_.defined() ? filter(r, inverse_) : r;
-  }
+  void advance(const Tensor& lengths) override { residual_ = residual_ - lengths * image_; }
 
  private:
   Tensor apply(const Tensor& x) const { return physics_.normal(x).add(x, shift_); }
@@ -78,23 +71,36 @@ class ShiftedNormal final : public detail::NormalEquations {
   const LinearPhysics& physics_;
   Tensor b_;
   double shift_;
-  Tensor inverse_;  // of the approximate spectrum
   Tensor residual_;
+  Tensor exact_;
   Tensor image_;
 };
+
+/// A value for each group, shaped to multiply a measurement.
+Tensor fitted(const Tensor& values, const Tensor& measurement) {
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(measurement.dim()), 1);
+  if (!shape.empty()) shape.front() = values.numel();
+  return values.view(shape);
+}
 
 /// A^T A x = A^T y, from A and its adjoint, with the residual y - A x kept.
 class LeastSquares final : public detail::NormalEquations {
  public:
   LeastSquares(const LinearPhysics& physics, TensorList y, std::int64_t groups,
                const std::string& who)
-      : physics_(physics), y_(std::move(y)), groups_(groups), who_(who) {}
+      : physics_(physics), y_(std::move(y)), groups_(groups), who_(who), residual_(y_) {}
 
-  Tensor residual(const Tensor& x) override {
-    residual_ = physics_.forward(x);
-    for (std::size_t i = 0; i < y_.size(); ++i) residual_[i] = y_[i] - residual_[i];
-    return physics_.adjoint(residual_);
+  Tensor exact_residual(const Tensor& x) override {
+    exact_ = physics_.forward(x);
+    for (std::size_t i = 0; i < y_.size(); ++i) exact_[i] = y_[i] - exact_[i];
+    return physics_.adjoint(exact_);
   }
+  void adopt(const Tensor& groups) override {
+    for (std::size_t i = 0; i < y_.size(); ++i) {
+      residual_[i] = at::where(fitted(groups, y_[i]), exact_[i], residual_[i]);
+    }
+  }
+  Tensor residual() override { return physics_.adjoint(residual_); }
   std::vector<double> curvature(const Tensor& p) override {
     images_ = physics_.forward(p);
     std::vector<double> norms(static_cast<std::size_t>(groups_), 0.0);
@@ -107,13 +113,10 @@ class LeastSquares final : public detail::NormalEquations {
     for (double& norm : norms) norm *= norm;
     return norms;
   }
-  Tensor advance(const Tensor& lengths) override {
+  void advance(const Tensor& lengths) override {
     for (std::size_t i = 0; i < images_.size(); ++i) {
-      std::vector<std::int64_t> shape(static_cast<std::size_t>(images_[i].dim()), 1);
-      if (!shape.empty()) shape.front() = groups_;
-      residual_[i] = residual_[i] - lengths.view(shape) * images_[i];
+      residual_[i] = residual_[i] - fitted(lengths, images_[i]) * images_[i];
     }
-    return physics_.adjoint(residual_);
   }
 
  private:
@@ -122,6 +125,7 @@ class LeastSquares final : public detail::NormalEquations {
   std::int64_t groups_;
   const std::string& who_;
   TensorList residual_;
+  TensorList exact_;
   TensorList images_;
 };
 
@@ -213,15 +217,6 @@ Tensor LinearPhysics::normal_spectrum(const Tensor& x) const {
   return spectra_.get(describe(x.select(0, 0)), [&] { return do_normal_spectrum(x); });
 }
 
-Tensor LinearPhysics::approximate_normal_spectrum(const Tensor& x) const {
-  check_together(*this, "approximate_normal_spectrum",
-                 [&](const std::string& who) { check_image(x, who + ": x"); });
-  const Tensor exact = normal_spectrum(x);
-  if (exact.defined()) return exact;
-  return approximate_spectra_.get(describe(x.select(0, 0)),
-                                  [&] { return do_approximate_normal_spectrum(x); });
-}
-
 double LinearPhysics::norm_squared(const Tensor& x) const {
   check_together(*this, "norm_squared",
                  [&](const std::string& who) { check_image(x, who + ": x"); });
@@ -309,11 +304,7 @@ ConjugateGradientResult LinearPhysics::least_squares(
                }));
   const std::int64_t groups = is_joint ? 1 : images;
   const Tensor scales = scales_of(right, groups);
-  for (Tensor& one : wide) {
-    std::vector<std::int64_t> shape(static_cast<std::size_t>(one.dim()), 1);
-    if (one.dim() > 0) shape.front() = groups;
-    one = one * scales.view(shape);
-  }
+  for (Tensor& one : wide) one = one * fitted(scales, one);
   const Tensor scaled = right * scales;
   LeastSquares equations(*this, std::move(wide), groups, who);
   ConjugateGradientResult result = detail::conjugate_gradient(
@@ -330,10 +321,6 @@ Tensor LinearPhysics::do_normal(const Tensor& x) const {
 }
 
 Tensor LinearPhysics::do_normal_spectrum(const Tensor& /*x*/) const {
-  return {};
-}
-
-Tensor LinearPhysics::do_approximate_normal_spectrum(const Tensor& /*x*/) const {
   return {};
 }
 

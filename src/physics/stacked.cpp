@@ -61,12 +61,13 @@ Tensor StackedPhysics::do_adjoint(const TensorList& v) const {
 }
 
 Tensor StackedPhysics::do_normal_spectrum(const Tensor& x) const {
-  return detail::sum_of_spectra(operators_, [&](const auto& a) { return a.normal_spectrum(x); });
-}
-
-Tensor StackedPhysics::do_approximate_normal_spectrum(const Tensor& x) const {
-  return detail::sum_of_spectra(operators_,
-                                [&](const auto& a) { return a.approximate_normal_spectrum(x); });
+  Tensor sum;
+  for (const auto& a : operators_) {
+    const Tensor spectrum = a->normal_spectrum(x);
+    if (!spectrum.defined()) return {};
+    sum = sum.defined() ? sum + spectrum : spectrum;
+  }
+  return sum;
 }
 
 Tensor StackedPhysics::mean_of_pseudo_inverses(const TensorList& y,

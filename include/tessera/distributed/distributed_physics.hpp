@@ -86,10 +86,6 @@ class DistributedPhysics : public LinearPhysics {
   TensorList do_measure(const Tensor& x) const override;
   Tensor do_adjoint(const TensorList& v) const override;
   Tensor do_normal_spectrum(const Tensor& x) const override;
-  Tensor do_approximate_normal_spectrum(const Tensor& x) const override;
-  /// The sum over all operators; undefined if one of them has none.
-  Tensor summed_spectrum(const Tensor& x, const std::string& who,
-                         const std::function<Tensor(const LinearPhysics&)>& spectrum_of) const;
 
   CommunicatorPtr communicator_;
   std::optional<Partition> partition_;

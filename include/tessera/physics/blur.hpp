@@ -52,8 +52,6 @@ class Blur : public LinearOperator {
   Tensor do_apply(const Tensor& x) const override;
   Tensor do_apply_adjoint(const Tensor& v) const override;
   Tensor do_normal_spectrum(const Tensor& x) const override;
-  /// That of the circular blur with the same kernel.
-  Tensor do_approximate_normal_spectrum(const Tensor& x) const override;
 
   Plan plan(const Tensor& image, const Extents& extents, ConvolutionMethod method,
             const char* function) const;

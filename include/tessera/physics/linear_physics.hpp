@@ -38,12 +38,6 @@ class LinearPhysics : public Physics {
   /// operators that have one. Local.
   virtual Tensor transfer_function(const Tensor& x) const;
 
-  /// Spectrum of a circular convolution that is close to A^T A on images like x, of the form of
-  /// normal_spectrum and positive semi-definite: what conjugate gradients are preconditioned with.
-  /// Undefined if none is known. Computed once per shape, dtype and device. Collective if
-  /// distributed, once per shape.
-  Tensor approximate_normal_spectrum(const Tensor& x) const;
-
   /// Largest eigenvalue of A^T A, that is ||A||^2, on images like x. Exact from the spectrum, or
   /// where the operator knows it. Otherwise Lanczos from a fixed random start, returned as an upper
   /// bound: 1.02 theta, with so many steps that the true norm exceeds it with probability below
@@ -83,13 +77,10 @@ class LinearPhysics : public Physics {
   virtual Tensor do_normal(const Tensor& x) const;
   /// Default: undefined, no spectrum.
   virtual Tensor do_normal_spectrum(const Tensor& x) const;
-  /// Default: undefined.
-  virtual Tensor do_approximate_normal_spectrum(const Tensor& x) const;
   /// Default: not known.
   virtual std::optional<double> do_norm_squared(const Tensor& x) const;
   Tensor do_vjp(const Tensor& x, const TensorList& v) const override;
 
-  mutable SpectrumCache approximate_spectra_;
   mutable SpectrumCache spectra_;  // by channels, spatial shape, dtype and device
 };
 

@@ -38,7 +38,6 @@ class StackedPhysics : public LinearPhysics {
   TensorList do_measure(const Tensor& x) const override;
   Tensor do_adjoint(const TensorList& v) const override;
   Tensor do_normal_spectrum(const Tensor& x) const override;
-  Tensor do_approximate_normal_spectrum(const Tensor& x) const override;
 
   std::vector<LinearPhysicsPtr> operators_;
 };
