@@ -233,8 +233,8 @@ class Grid {
     const RowPlan plan = planner_.plan(row);
     const std::string reason = obstacle_to(row, plan);
     if (!reason.empty()) fmt::print("skipped: {}\n", reason);
-    fmt::print("{}\nwith measurements, weights and libraries: about {:.2f} GB per rank\n", plan.tiles,
-               plan.bytes_per_rank * 1e-9);
+    fmt::print("{}\nwith measurements, weights and libraries: about {:.2f} GB per rank\n",
+               plan.tiles, plan.bytes_per_rank * 1e-9);
     fmt::print("{}\n", target_.is_cluster ? batch_script(row, parallel_, program_)
                                           : shell_command(command_of(row)));
   }
