@@ -131,6 +131,8 @@ function memory() {
         line: {color: run.color, dash, width: 2.5}, marker: {color: run.color, symbol: phase === "gradient" ? `${run.symbol}-open` : run.symbol, size: 7}});
     }
   }
+  reveal("memory", traces.length > 0);
+  if (traces.length === 0) return;
   draw("plot-memory", "Memory of a step, first rank", traces, {xaxis: {title: "iteration"}, yaxis: {title: "MB", rangemode: "tozero"}});
   at("memory-caption").textContent = runs.every((run) => run.onGpu) ? "The most that tensors held during the step."
     : "On the CPU: the resident set of the process at the end of the step, libraries and weights included. On a GPU: the most that tensors held during the step.";

@@ -9,6 +9,8 @@
 #include "tensors.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/denoiser/total_variation.hpp"
+#include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/report/report.hpp"
 #include "tessera/report/run_folder.hpp"
 
@@ -137,4 +139,31 @@ TEST_CASE("write_report: pictures are scaled down until they fit") {
   }
   CHECK(total < 4'600'000);
   CHECK(total > 1'000'000);
+}
+
+// Hidden: leaves its page in the working directory for the browser's test.
+TEST_CASE("a page of one run, tiled, with an objective and without a truth", "[.page]") {
+  const Tensor picture = at::rand({1, 3, 96, 128});
+  TilingOptions tiling;
+  tiling.minimum_tiles = 4;
+  tiling.context = 4;
+  Recorder recorder({.objective = [](const Tensor& x) { return x.sum().item<double>(); },
+                     .denoiser = std::make_shared<TiledDenoiser>(std::make_shared<TotalVariation>(),
+                                                                 self_communicator(), tiling)});
+  recorder.on_start(picture);
+  double size = 1;
+  for (std::int64_t i = 0; i < 8; ++i, size /= 4) {
+    recorder.on_iteration({.index = i,
+                           .x = picture * (1 + size),
+                           .gradient_time_s = 0.2,
+                           .prior_time_s = 0.7,
+                           .elapsed_s = static_cast<double>(i + 1),
+                           .relative_change = size});
+  }
+  SolveResult result;
+  result.x = picture;
+  result.iterations = 8;
+  recorder.on_end(result);
+  write_run("without_truth", *self_communicator(), recorder);
+  CHECK(write_report("without_truth/report.html", {"without_truth"}).empty());
 }
