@@ -17,6 +17,7 @@ function setTheme(theme) {
 
 function about() {
   at("about").textContent = `${runs.length} ${runs.length === 1 ? "run" : "runs"}, reported ${data.created}.`;
+  document.querySelector("h1").textContent = runs.length === 1 ? "A run" : "Runs compared";
   at("version").textContent = data.version;
   const notes = [...data.notes];
   if (!window.Plotly) notes.push("plotly.js was not found when tessera was built: the plots are plain pictures without zoom. Install the Python package plotly and build again.");
@@ -368,7 +369,7 @@ function configuration() {
   const rows = [];
   const add = (name, values) => {
     const texts = values.map((value) => (value === undefined || value === null || value === "" ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value)));
-    rows.push([name, ...texts]);
+    if (texts.some((text) => text !== "–")) rows.push([name, ...texts]);
   };
   const keys = [...new Set(runs.flatMap((run) => Object.keys(run.configuration)))];
   for (const key of keys) add(key, runs.map((run) => run.configuration[key]));
@@ -383,6 +384,7 @@ function configuration() {
   add("repetitions", runs.map((run) => (run.summary.statistics || {}).repetitions));
   add("stopped", runs.map((run) => run.summary.stopped));
   add("folder", runs.map((run) => run.folder));
+  at("settings-hint").hidden = runs.length < 2;
   fillTable(at("settings"), ["", ...runs.map((run) => run.label)], rows, (cell) => typeof cell === "string" && cell.length > 14);
   [...at("settings").tBodies[0].rows].forEach((row, i) => row.classList.toggle("differs", new Set(rows[i].slice(1)).size > 1));
 }
