@@ -34,6 +34,9 @@ void add_problem(CLI::App& app, Options& options) {
   add_path(app, "--image", options.image,
            "Photograph (PNG, JPEG or TIFF); without one, a synthetic scene")
       ->group(group);
+  add_integer(app, "--page", options.page, 0, unbounded,
+              "Which picture of an image file that holds several, from 1; 0: the largest")
+      ->group(group);
   add_integer(app, "--image-size", options.image_size, 8, many,
               "Larger side in pixels, the image is scaled to it")
       ->group(group);

@@ -18,6 +18,7 @@ struct GridOptions {
 /// What the user asked for: the published benchmark's keys, with dashes on the command line.
 struct Options {
   std::string image;               ///< photograph; empty: a built-in synthetic scene
+  std::int64_t page = 0;           ///< of the photograph's file, from 1; 0: the largest picture
   std::int64_t image_size = 2048;  ///< larger side in pixels
   bool image_size_given = false;
   std::int64_t max_image_size = 0;  ///< bound on image_size; 0: none

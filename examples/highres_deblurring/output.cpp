@@ -69,6 +69,7 @@ tessera::RunDescription description(const Options& options, const Outcome& outco
   description.plan = outcome.plan;
   description.tiling = outcome.tiling;
   description.operators_per_rank = outcome.operators_per_rank;
+  description.samples = outcome.samples;
   if (!outcome.measurements.empty()) {
     description.pictures.push_back({"measurement 1", outcome.measurements.front()});
   }

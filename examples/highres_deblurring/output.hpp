@@ -10,6 +10,7 @@
 #include "tessera/comm/communicator.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/distributed/tile_plan.hpp"
+#include "tessera/io/image.hpp"
 #include "tessera/report/recorder.hpp"
 #include "tessera/solver/solver.hpp"
 
@@ -27,7 +28,8 @@ struct Outcome {
   std::vector<std::int64_t> operators_per_rank;  ///< how many blurs each rank has
   std::string tiling;                            ///< summary of the tile plan; empty if untiled
   std::map<std::string, std::string> inputs;     ///< digests_of_inputs
-  std::vector<std::string> warnings;             ///< printed already
+  tessera::SampleType samples = tessera::SampleType::u8;  ///< of the pictures to write
+  std::vector<std::string> warnings;                      ///< printed already
   double setup_s = 0;
   bool interrupted = false;  ///< by a signal, before its end; there is a checkpoint
 };

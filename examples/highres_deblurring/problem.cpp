@@ -55,6 +55,30 @@ Tensor read_truth(const Options& options) {
   return array.unsqueeze(0);
 }
 
+void keep(std::vector<std::string>& warnings, const std::string& warning) {
+  if (!warning.empty()) warnings.push_back(warning);
+}
+
+Source read_photograph(const Options& options) {
+  const std::string who = "--image " + options.image;
+  tessera::ImageReadOptions reading;
+  if (options.page > 0) reading.page = options.page;
+  tessera::ImageInfo info;
+  Source source{.image = tessera::read_image(options.image, reading, &info)};
+  if (source.image.size(1) != 1 && source.image.size(1) != 3) {
+    throw tessera::error::ShapeMismatch(
+        fmt::format("{}: has {} channels, expected 1 or 3", who, source.image.size(1)));
+  }
+  if (info.samples != tessera::SampleType::u8) source.samples = tessera::SampleType::u16;
+  keep(source.warnings, check_intensities(who, source.image.squeeze(0)));
+  const bool says_range = !source.warnings.empty();
+  for (const std::string& note : tessera::image_notes(info)) {
+    const bool is_about_pages = note.starts_with("holds ");
+    if (is_about_pages || !says_range) source.warnings.push_back(fmt::format("{}: {}", who, note));
+  }
+  return source;
+}
+
 bool is_clipped(const Tensor& values) {
   constexpr double rounding = 1e-3;
   return values.min().item<double>() >= -rounding && values.max().item<double>() <= 1 + rounding;
@@ -78,15 +102,12 @@ at::Device device(const Options& options) {
 }
 
 Source read_source(const Options& options) {
-  Source source;
   if (!options.truth.empty()) {
-    source.image = read_truth(options);
-    source.warning = check_intensities("--truth " + options.truth, source.image.squeeze(0));
-  } else if (!options.image.empty()) {
-    source.image = tessera::read_image(options.image);
-    source.warning = check_intensities("--image " + options.image, source.image.squeeze(0));
+    Source source{.image = read_truth(options)};
+    keep(source.warnings, check_intensities("--truth " + options.truth, source.image.squeeze(0)));
+    return source;
   }
-  return source;
+  return options.image.empty() ? Source{} : read_photograph(options);
 }
 
 std::vector<std::int64_t> truth_shape(Options& options, const Source& source) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "options.hpp"
+#include "tessera/io/image.hpp"
 #include "tessera/physics/linear_operator.hpp"
 
 /// The high-resolution deblurring problem: a photograph, and directional Gaussian blurs of it.
@@ -15,8 +16,10 @@ constexpr int noise_generator_version = 2;
 
 /// What is read to make the truth.
 struct Source {
-  tessera::Tensor image;  ///< (1, C, H, W); undefined for a synthetic scene
-  std::string warning;    ///< about its intensities, see check_intensities
+  tessera::Tensor image = {};              ///< (1, C, H, W); undefined for a synthetic scene
+  std::vector<std::string> warnings = {};  ///< about intensities and other pictures in the file
+  /// Of the pictures that a run leaves: 16 bits if the photograph has more than 8.
+  tessera::SampleType samples = tessera::SampleType::u8;
 };
 
 /// Reads the photograph or the .npy file that the options name. Throws for values that are not

@@ -216,7 +216,8 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
 
   Inputs inputs = read_inputs(options, *world);
   outcome.inputs = inputs.digests;
-  warn(outcome, inputs.source.warning, world->is_root());
+  outcome.samples = inputs.source.samples;
+  for (const std::string& text : inputs.source.warnings) warn(outcome, text, world->is_root());
   outcome.truth = guarded(*world, "highres_deblurring",
                           [&] { return make_truth(options, std::exchange(inputs.source, {})); });
   // Work queued on a GPU is waited for, so that it is not taken for communication.

@@ -180,7 +180,8 @@ ordered_json write_pictures(const fs::path& folder, const Recorder& recorder,
     const bool is_picture = panel.image.dim() == 4 && panel.image.size(0) == 1 &&
                             (panel.image.size(1) == 1 || panel.image.size(1) == 3);
     if (!is_picture) continue;  // a batch, a volume: nothing to look at
-    write_image((folder / file_name(panel.label)).string(), panel.image);
+    write_image((folder / file_name(panel.label)).string(), panel.image,
+                {.samples = description.samples});
     list.push_back({{"label", panel.label}, {"file", file_name(panel.label)}});
   }
   return list;

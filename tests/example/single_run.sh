@@ -105,6 +105,23 @@ small_images)
   grep -q '^PSNR [0-9.]* dB$' output || fail "the outcome does not speak of PSNR alone"
   [[ -s out/report.html ]] || fail "no report"
   ;;
+depth)
+  # 16 bits in, 16 bits out; 8 in, 8 out. Dark pictures are told.
+  bits() { od -An -tu1 -j24 -N1 "out/$1" | tr -d ' '; }
+  "$ramp" deep.png 0 1 3x48x64
+  run 0 "${data[@]}" --image-size 64 --image deep.png
+  for picture in reconstruction truth; do
+    [[ $(bits $picture.png) == 16 ]] || fail "$picture.png has $(bits $picture.png) bits"
+  done
+  [[ ! -s output ]] || fail "nothing is to be told of it"
+  run 0 "${small[@]}"
+  [[ $(bits reconstruction.png) == 8 ]] || fail "a scene has $(bits reconstruction.png) bits"
+  "$ramp" dark.png 0 0.0625 3x48x64
+  run 0 "${data[@]}" --image-size 64 --image dark.png
+  once "warning: --image dark.png: intensities reach from 0 to 0.0625"
+  run 1 "${data[@]}" --image deep.png --page 2
+  has "deep.png"
+  ;;
 one_at_a_time)
   # The second run into a folder ends with a sentence; the first one is not disturbed.
   "$program" --image-size 64 --num-operators 2 --iterations 100000 --denoiser tv --solver pnp --threads 1 --quiet --no-report \

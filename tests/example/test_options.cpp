@@ -31,7 +31,7 @@ TEST_CASE("Numbers are decimal, finite and in range, for every option") {
     refused({option, "-1"}, std::string(option) + ": is -1, expected");
   }
   for (const char* option :
-       {"--image-size", "--max-image-size", "--num-operators", "--seed", "--iterations",
+       {"--page", "--image-size", "--max-image-size", "--num-operators", "--seed", "--iterations",
         "--patch-size", "--overlap", "--max-batch-size", "--threads", "--repetitions", "--warmup",
         "--checkpoint-every", "--ranks"}) {
     for (const char* wrong :
@@ -145,8 +145,8 @@ TEST_CASE("The larger side of a photograph becomes the image size, exactly") {
     options.image_size = size;
     for (const std::int64_t width : {685, 644, 1003, 98, 512, 2048}) {
       const std::int64_t height = width * 5 / 8;
-      const Source wide{.image = at::zeros({1, 3, height, width}), .warning = ""};
-      const Source tall{.image = at::zeros({1, 1, width, height}), .warning = ""};
+      const Source wide{.image = at::zeros({1, 3, height, width})};
+      const Source tall{.image = at::zeros({1, 1, width, height})};
       const std::vector<std::int64_t> shape = truth_shape(options, wide);
       INFO(width << " to " << size);
       CHECK(shape[3] == size);
@@ -155,7 +155,7 @@ TEST_CASE("The larger side of a photograph becomes the image size, exactly") {
       CHECK(truth_shape(options, tall) == std::vector<std::int64_t>{1, 3, size, shape[2]});
     }
   }
-  const Source long_one{.image = at::zeros({1, 3, 1, 4000}), .warning = ""};
+  const Source long_one{.image = at::zeros({1, 3, 1, 4000})};
   CHECK(truth_shape(options, long_one) == std::vector<std::int64_t>{1, 3, 1, 64});
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/io/image.hpp"
 #include "tessera/io/npy.hpp"
 
 namespace {
@@ -33,6 +34,11 @@ int main(int argc, char** argv) {
     for (const std::int64_t i : numbers(argv[5])) element = element.select(0, i);
     element.fill_(std::strtod(argv[6], nullptr));
   }
-  tessera::write_npy(argv[1], ramp);
+  const std::string path = argv[1];
+  if (path.ends_with(".png")) {
+    tessera::write_image(path, ramp, {.samples = tessera::SampleType::u16});
+  } else {
+    tessera::write_npy(path, ramp);
+  }
   return 0;
 }

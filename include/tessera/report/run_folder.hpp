@@ -11,6 +11,7 @@
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/partition.hpp"
 #include "tessera/distributed/tile_plan.hpp"
+#include "tessera/io/image.hpp"
 #include "tessera/report/preview.hpp"
 #include "tessera/report/recorder.hpp"
 
@@ -29,8 +30,9 @@ struct RunDescription {
   Settings more = {};           ///< added to summary.json itself
   /// How the denoiser cuts the image; empty: as RecorderOptions::denoiser does.
   std::optional<TilePlan> plan = {};
-  std::string tiling = {};           ///< "tile_plan": the plan's costs in words; empty: likewise
-  std::vector<Panel> pictures = {};  ///< beside the truth and the restoration, e.g. measurements
+  std::string tiling = {};              ///< "tile_plan": the plan's costs in words; empty: likewise
+  std::vector<Panel> pictures = {};     ///< beside the truth and the restoration, e.g. measurements
+  SampleType samples = SampleType::u8;  ///< of the .png files: u8 or u16
   /// Number of operators that each rank holds.
   std::vector<std::int64_t> operators_per_rank = {};
 };
