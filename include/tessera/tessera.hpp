@@ -34,6 +34,7 @@
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/counting.hpp"
+#include "tessera/comm/host.hpp"
 #include "tessera/comm/partition.hpp"
 #include "tessera/comm/program.hpp"
 #include "tessera/comm/same_on_all_ranks.hpp"
