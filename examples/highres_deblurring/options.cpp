@@ -346,6 +346,7 @@ class CommandLine {
       // A .npy truth brings its own size, unless one is given.
       return is_given || options_.truth.empty() ? fmt::format("{}", options_.image_size) : "";
     }
+    if (name == "--page" && options_.page == 0) return "";  // none asked for
     if (name == "--solver") return options_.solver;
     if (name == "--fidelity") return options_.fidelity;
     if (name == "--prior") return options_.prior;

@@ -92,5 +92,6 @@ TEST_CASE("mpi: a launcher that started more tasks than MPI sees is refused") {
   ::setenv("PMI_SIZE", "1", 1);
   CHECK(refused("SLURM_NTASKS").empty());
   ::unsetenv("PMI_SIZE");
-  CHECK_THAT(refused("SLURM_NTASKS"), test::contains("started 4 tasks (SLURM_NTASKS=4)"));
+  CHECK_THAT(refused("SLURM_NTASKS"), test::contains("allocation of 4 tasks (SLURM_NTASKS=4)") &&
+                                          test::contains("mpiexec -n 1"));
 }
