@@ -85,9 +85,13 @@ TEST_CASE("Data that are not finite are refused, and zeros give zeros", "[physic
     CHECK_THROWS_WITH(blur->pseudo_inverse({wrong}), test::contains("[0, 0, 3, 5]"));
     const Blur circular(tessera::gaussian_kernel(1, 1));
     CHECK_THROWS_AS(circular.pseudo_inverse({wrong}), InvalidArgument);
-    CHECK_THROWS_WITH(L2(blur, {wrong}, x), test::contains("operator 0"));
-    CHECK_THROWS_AS(tessera::ClippedL2(blur, {wrong}, {}), InvalidArgument);
+    const L2 f(blur, {wrong}, x);
+    CHECK_THROWS_AS(f.prox(x, 1.0), InvalidArgument);
+    CHECK_FALSE(std::isfinite(f.value(x)));
   }
+  Tensor gap = y.clone();
+  gap[0][0][3][5] = std::nan("");
+  CHECK_THROWS_AS(tessera::ClippedL2(blur, {gap}, {}).prox(x, 1.0), InvalidArgument);
   CHECK(blur->pseudo_inverse({at::zeros_like(y)}).abs().max().item<double>() == 0);
   CHECK(blur->solve_normal(at::zeros_like(y), 0.1).abs().max().item<double>() == 0);
 }

@@ -38,7 +38,7 @@ struct ClippedL2Options {
 class ClippedL2 : public DataFidelity {
  public:
   /// Collective if the physics is distributed. Throws error::InvalidArgument for options that
-  /// cannot be, and for measurements that are complex or not finite.
+  /// cannot be, and for measurements that are complex.
   ClippedL2(LinearPhysicsPtr physics, TensorList measurements, ClippedL2Options options);
 
   std::string name() const override { return "clipped_l2"; }

@@ -33,7 +33,8 @@ class DataFidelity {
 
  protected:
   /// Collective if the physics is distributed. Throws on every rank if a rank's measurements are
-  /// not one per operator that it holds, or not finite.
+  /// not one per operator that it holds. Values that are not finite make values and gradients that
+  /// are not finite either, and are refused by prox.
   DataFidelity(PhysicsPtr physics, TensorList measurements);
   const TensorList& measurements() const { return measurements_; }
   void drop_measurements() { measurements_.clear(); }
