@@ -14,10 +14,6 @@ namespace {
 
 constexpr int most_ranks_per_core = 8;
 
-std::string gigabytes(double bytes) {
-  return fmt::format("{:.1f} GB", bytes * 1e-9);
-}
-
 }  // namespace
 
 const std::vector<std::int64_t>& Planner::shape(const Options& options) {

@@ -44,11 +44,11 @@ bool speaks_of_memory(const std::string& message) {
   return false;
 }
 
+}  // namespace
+
 std::string gigabytes(double bytes) {
   return fmt::format("{:.1f} GB", bytes * 1e-9);
 }
-
-}  // namespace
 
 RankPlan plan_of_rank(const Options& options, at::IntArrayRef image, const DenoiserPtr& denoiser,
                       int ranks) {

@@ -27,5 +27,8 @@ void check_memory(const Options& options, at::IntArrayRef image, const RankPlan&
 /// options lower the need.
 [[noreturn]] void rethrow_with_advice(const Options& options);
 
+/// "1.5 GB"
+std::string gigabytes(double bytes);
+
 /// What to give for a run that needs less memory.
 std::string advice_on_memory(const Options& options);

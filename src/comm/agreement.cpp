@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "failure_message.hpp"
+#include "fnv_hash.hpp"
 #include "message.hpp"
 #include "tessera/core/error.hpp"
 
@@ -33,13 +34,12 @@ constexpr std::int64_t packet_count = sizeof(Packet) / sizeof(std::int64_t);
 constexpr std::int64_t text_bytes = 4096;
 constexpr std::int64_t place_bytes = 128;
 
-/// FNV-1a hash of `where` and of how many maxima come along, in [0, 2^62).
+/// A hash of `where` and of how many maxima come along, in [0, 2^62).
 std::int64_t hash_of(std::string_view where, std::size_t maxima) {
-  std::uint64_t hash = 14695981039346656037u;
-  const auto add = [&hash](std::uint64_t value) { hash = (hash ^ value) * 1099511628211u; };
-  for (const char letter : where) add(static_cast<unsigned char>(letter));
-  add(256 + maxima);
-  return static_cast<std::int64_t>(hash >> 2);
+  detail::FnvHash hash;
+  hash.add(where);
+  hash.add(256 + maxima);
+  return hash.value();
 }
 
 /// "where: message (rank 1 of 4)", without saying twice what the message says itself.

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 
+#include "fnv_hash.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
 
@@ -34,13 +35,6 @@ NamedValues unpacked(const std::string& text) {
   NamedValues values;
   for (std::size_t i = 0; i + 1 < parts.size(); i += 2) values.emplace_back(parts[i], parts[i + 1]);
   return values;
-}
-
-/// FNV-1a in [0, 2^62), so that its negative is a number too.
-std::int64_t hash_of(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037u;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return static_cast<std::int64_t>(hash >> 2);
 }
 
 /// What rank 0 gave, on every rank.
@@ -77,7 +71,9 @@ void same_on_all_ranks(Communicator& communicator, std::string_view who,
                        const NamedValues& values) {
   if (communicator.size() == 1) return;
   const std::string mine = packed(values);
-  const std::int64_t hash = hash_of(mine);
+  detail::FnvHash digest;
+  digest.add(mine);
+  const std::int64_t hash = digest.value();
   const auto bytes = static_cast<std::int64_t>(mine.size());
   // Opposite maxima of h and -h: all have the same. The last is rank 0's number of bytes.
   std::array<std::int64_t, 3> maxima = {hash, -hash, communicator.is_root() ? bytes : 0};

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "comm/fnv_hash.hpp"
 #include "image_packet.hpp"
 #include "tessera/comm/tensor_view.hpp"
 
@@ -11,11 +12,11 @@ namespace {
 
 /// A number that differs, with near certainty, if the owners do.
 std::int64_t fingerprint(const Partition& partition) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
+  FnvHash hash;
   for (std::int64_t item = 0; item < partition.items(); ++item) {
-    hash = (hash ^ static_cast<std::uint64_t>(partition.owner(item))) * 0x100000001b3U;
+    hash.add(static_cast<std::uint64_t>(partition.owner(item)));
   }
-  return static_cast<std::int64_t>(hash >> 2);
+  return hash.value();
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "comm/fnv_hash.hpp"
 #include "image_packet.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/tensor_view.hpp"
@@ -104,10 +105,9 @@ Tensor weights_of(const Tile& tile, BlendWindow window, const Tensor& like) {
 }
 
 std::int64_t fingerprint(const TilePlan& plan, const Partition& partition, BlendWindow window) {
-  std::uint64_t hash = 0xcbf29ce484222325U + static_cast<std::uint64_t>(window);
-  const auto mix = [&](std::int64_t value) {
-    hash = (hash ^ static_cast<std::uint64_t>(value)) * 0x100000001b3U;
-  };
+  detail::FnvHash hash;
+  const auto mix = [&](std::int64_t value) { hash.add(static_cast<std::uint64_t>(value)); };
+  mix(static_cast<std::int64_t>(window));
   for (std::size_t i = 0; i < plan.tiles().size(); ++i) {
     mix(partition.owner(static_cast<std::int64_t>(i)));
     for (const TileAxis& axis : plan.tiles()[i].axes) {
@@ -117,7 +117,7 @@ std::int64_t fingerprint(const TilePlan& plan, const Partition& partition, Blend
       }
     }
   }
-  return static_cast<std::int64_t>(hash >> 2);
+  return hash.value();
 }
 
 void check_options(const Denoiser& denoiser, const TilingOptions& options, bool plans_itself) {

@@ -6,9 +6,9 @@
 #include <array>
 #include <bit>
 #include <filesystem>
-#include <numeric>
 #include <vector>
 
+#include "comm/gather.hpp"
 #include "io/checkpoint_file.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
@@ -44,23 +44,6 @@ std::string differences(const Configuration& before, const Configuration& now) {
     text += fmt::format("{}{} was {} and is {}", text.empty() ? "" : ", ", key, was, is);
   }
   return text;
-}
-
-/// Collective. Concatenates what every rank gives, on every rank.
-std::vector<std::string> gather_texts(Communicator& host, const std::string& mine) {
-  const auto ranks = static_cast<std::size_t>(host.size());
-  const auto size = static_cast<std::int64_t>(mine.size());
-  std::vector<std::int64_t> sizes(ranks);
-  host.all_gather(&size, sizes.data(), std::vector<std::int64_t>(ranks, 1), DataType::i64);
-  std::string all(static_cast<std::size_t>(std::accumulate(sizes.begin(), sizes.end(), 0LL)), '\0');
-  host.all_gather(mine.data(), all.data(), sizes, DataType::u8);
-  std::vector<std::string> texts;
-  std::size_t begin = 0;
-  for (const std::int64_t length : sizes) {
-    texts.push_back(all.substr(begin, static_cast<std::size_t>(length)));
-    begin += static_cast<std::size_t>(length);
-  }
-  return texts;
 }
 
 /// Collective. Gives what the first rank has to all, in parts that grow with the number of ranks
@@ -171,7 +154,7 @@ void Checkpoint::restore(std::string_view saved) {
 void Checkpoint::write(const SolverState& state) {
   std::string mine;
   guarded(*ranks_, "Checkpoint", [&] { mine = save(); });
-  std::vector<std::string> observers = gather_texts(ranks_->control(), mine);
+  std::vector<std::string> observers = detail::gather_texts(*ranks_, mine);
   if (ranks_->is_root()) {
     io::write_checkpoint(path_, {state, options_.configuration, std::move(observers)});
   }

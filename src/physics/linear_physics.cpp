@@ -257,7 +257,6 @@ ConjugateGradientResult LinearPhysics::normal_solution(const Tensor& b, double s
     check_finite(b, who, "b");
   });
   const std::string who = name() + ".solve_normal";
-  const Tensor right = widened(b.detach());
   const Tensor spectrum = normal_spectrum(b);
   if (spectrum.defined() && shift > 0) {
     return {filter(b, (spectrum + shift).reciprocal_()),
@@ -267,6 +266,7 @@ ConjugateGradientResult LinearPhysics::normal_solution(const Tensor& b, double s
     throw error::InvalidArgument(who + ": conjugate gradients cannot be differentiated, and b " +
                                  "requires gradients; detach it");
   }
+  const Tensor right = widened(b.detach());
   const Tensor scales = scales_of(right, b.size(0));
   const Tensor scaled = right * scales;
   ShiftedNormal equations(*this, scaled, shift);
