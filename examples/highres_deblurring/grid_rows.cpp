@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string_view>
 
+#include "available_memory.hpp"
 #include "method.hpp"
 #include "numbers.hpp"
 #include "plain_text.hpp"
@@ -184,13 +184,7 @@ Machine this_machine() {
   if (at::globalContext().hasCUDA()) {
     machine.gpus = static_cast<int>(at::detail::getCUDAHooks().getNumGPUs());
   }
-  std::ifstream memory("/proc/meminfo");
-  std::string word;
-  while (memory >> word) {
-    if (word != "MemAvailable:") continue;
-    double kilobytes = 0;
-    if (memory >> kilobytes) machine.available_bytes = kilobytes * 1024;
-  }
+  machine.available_bytes = available_to_host();
   return machine;
 }
 

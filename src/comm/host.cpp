@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <numeric>
+#include <sstream>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -57,30 +58,22 @@ detail::RankCores this_process() {
   return process;
 }
 
-/// The bytes of numbers, and back.
-template <typename Number>
-std::string packed(const std::vector<Number>& numbers) {
-  return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(Number)};
-}
-template <typename Number>
-std::vector<Number> unpacked(const std::string& bytes) {
-  std::vector<Number> numbers(bytes.size() / sizeof(Number));
-  bytes.copy(reinterpret_cast<char*>(numbers.data()), bytes.size());
-  return numbers;
-}
-
 /// Collective. Where every rank may run.
 std::vector<detail::RankCores> all_processes(Communicator& world, const detail::RankCores& mine) {
-  const std::vector<std::string> hosts = detail::gather_texts(world, mine.host);
-  const std::vector<std::string> groups = detail::gather_texts(world, mine.group);
-  const std::vector<std::string> masks = detail::gather_texts(world, packed(mine.cores));
-  const std::vector<std::string> quotas =
-      detail::gather_texts(world, packed(std::vector<double>{mine.quota.value_or(0)}));
+  std::ostringstream line;  // host, group, quota, then cores; no name holds a zero byte
+  line << mine.host << '\0' << mine.group << '\0' << mine.quota.value_or(0);
+  for (const int core : mine.cores) line << ' ' << core;
   std::vector<detail::RankCores> ranks;
-  for (std::size_t r = 0; r < hosts.size(); ++r) {
-    const double quota = unpacked<double>(quotas[r]).front();
-    ranks.push_back({hosts[r], groups[r], unpacked<int>(masks[r]),
-                     quota > 0 ? std::optional(quota) : std::nullopt});
+  for (const std::string& text : detail::gather_texts(world, line.str())) {
+    detail::RankCores rank;
+    std::istringstream fields(text);
+    std::getline(fields, rank.host, '\0');
+    std::getline(fields, rank.group, '\0');
+    double quota = 0;
+    fields >> quota;
+    if (quota > 0) rank.quota = quota;
+    for (int core = 0; fields >> core;) rank.cores.push_back(core);
+    ranks.push_back(std::move(rank));
   }
   return ranks;
 }

@@ -3,11 +3,14 @@
 #include <ATen/ops/special_erfcx.h>
 #include <ATen/ops/special_log_ndtr.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/where.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numbers>
+#include <utility>
 
-#include "tessera/comm/agreement.hpp"
+#include "physics/image_products.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 
@@ -68,25 +71,32 @@ Tensor ClippedL2::do_distance_gradient(const Tensor& u, const Tensor& y) const {
   return gradient.view(u.sizes());
 }
 
-bool ClippedL2::has_settled(const Tensor& u, const Tensor& last) const {
-  const auto norms = [](const Tensor& images) { return images.flatten(1).norm(2, 1); };
-  return (norms(u - last) <= options_.tolerance * norms(u)).all().item<bool>();
+std::vector<double> ClippedL2::unsettled(const Tensor& u, const Tensor& last) const {
+  std::vector<double> changes = detail::norm_each(u - last, u.size(0));
+  const std::vector<double> norms = detail::norm_each(u, u.size(0));
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    changes[i] = changes[i] > options_.tolerance * norms[i] ? 1 : 0;
+  }
+  detail::share(physics().communicator(), "clipped_l2.prox", changes);
+  return changes;
 }
 
 Tensor ClippedL2::do_prox(const Tensor& z, double step) const {
   // (A^T A + c I) u = c z + A^T y with c = 1 / step
   const double shift = 1 / step;
   Tensor u = z;
+  std::vector<double> active(static_cast<std::size_t>(z.size(0)), 1.0);
   for (std::int64_t i = 0; i < options_.max_iterations; ++i) {
     TensorList y = predicted(u);
     // Completed by expectation: the prediction where that explains what was measured.
     for (std::size_t k = 0; k < y.size(); ++k) {
       y[k] = y[k] - do_distance_gradient(y[k], measurements()[k]);
     }
-    const Tensor last = u;
-    u = linear_->solve_normal(linear_->adjoint(y) + shift * z, shift, options_.conjugate_gradient,
-                              last);
-    if (!any_rank(physics().communicator(), "clipped_l2.prox", !has_settled(u, last))) break;
+    const Tensor next = linear_->solve_normal(linear_->adjoint(y) + shift * z, shift,
+                                              options_.conjugate_gradient, u);
+    const Tensor last = std::exchange(u, at::where(detail::per_group(active, u) > 0, next, u));
+    active = unsettled(u, last);
+    if (std::find(active.begin(), active.end(), 1.0) == active.end()) break;
   }
   return u;
 }

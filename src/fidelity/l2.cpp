@@ -25,7 +25,7 @@ double norm_squared(const Tensor& a) {
 
 /// How small the fused value may be beside its terms before their rounding shows in it.
 double least_share(at::ScalarType type) {
-  return type == at::kDouble ? 1e-10 : 1e-3;
+  return type == at::kDouble ? 1e-10 : 1e-4;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tessera/physics/conjugate_gradient.hpp"
 
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -38,7 +39,9 @@ class Loop {
         who_(who),
         groups_(start.groups),
         count_(static_cast<std::size_t>(start.groups)),
-        x_(start.x.clone(at::MemoryFormat::Contiguous)),
+        starts_at_zero_(!start.x.defined()),
+        x_(starts_at_zero_ ? at::zeros_like(start.right)
+                           : start.x.clone(at::MemoryFormat::Contiguous)),
         images_(count_),
         is_active_(count_, true),
         is_flat_(count_, 0.0),
@@ -46,20 +49,26 @@ class Loop {
         slope_(count_, 0.0),
         best_norm_(count_, std::numeric_limits<double>::infinity()) {
     right_norm_ = shared(detail::norm_each(start.right, groups_));
+    norm_ = right_norm_;
+    residual_ = start.right;
     best_ = x_.clone();
   }
 
   ConjugateGradientResult run() {
-    check_residual(0, std::vector<bool>(count_, true));
+    if (starts_at_zero_) {
+      for (std::size_t i = 0; i < count_; ++i) settle(i, 0, 0);
+    } else {
+      check_residual(0, std::vector<bool>(count_, true));
+    }
     for (std::int64_t k = 1; any_active(); ++k) {
       step();
-      const std::vector<double> norms = shared(detail::norm_each(residual_, groups_));
+      norm_ = shared(detail::norm_each(residual_, groups_));
       detail::share(ranks_, who_, is_flat_);
       const bool is_time = k % interval == 0 || k == options_.max_iterations;
       std::vector<bool> is_due(count_);
       for (std::size_t i = 0; i < count_; ++i) {
         images_[i].iterations += is_active_[i] ? 1 : 0;
-        const bool is_claimed = norms[i] <= options_.tolerance * right_norm_[i] || is_flat_[i] > 0;
+        const bool is_claimed = norm_[i] <= options_.tolerance * right_norm_[i] || is_flat_[i] > 0;
         is_due[i] = is_active_[i] && (is_claimed || is_time);
       }
       if (std::find(is_due.begin(), is_due.end(), true) != is_due.end()) check_residual(k, is_due);
@@ -87,7 +96,8 @@ class Loop {
 
   /// One step of each active group, from the residual and the last direction.
   void step() {
-    const std::vector<double> slope = detail::inner_each(residual_, residual_, groups_);
+    std::vector<double> slope = norm_;
+    for (double& each : slope) each *= each;
     std::vector<double> turn(count_, 0.0);
     for (std::size_t i = 0; i < count_; ++i) {
       if (is_active_[i] && slope_[i] > 0) turn[i] = slope[i] / slope_[i];
@@ -97,12 +107,13 @@ class Loop {
                                       : residual_;
     const std::vector<double> curvature = equations_.curvature(direction_);
     const std::vector<double> length_squared = detail::inner_each(direction_, direction_, groups_);
+    const double flatness = equations_.flatness(epsilon(x_));
     std::vector<double> lengths(count_, 0.0);
     for (std::size_t i = 0; i < count_; ++i) {
       if (!is_active_[i]) continue;
       const double steepness = length_squared[i] > 0 ? curvature[i] / length_squared[i] : 0;
       steepest_[i] = std::max(steepest_[i], steepness);
-      is_flat_[i] = steepness > epsilon(x_) * steepest_[i] ? 0 : 1;
+      is_flat_[i] = steepness > flatness * steepest_[i] ? 0 : 1;
       if (is_flat_[i] == 0) lengths[i] = slope[i] / curvature[i];
     }
     const Tensor factors = detail::per_group(lengths, x_);
@@ -116,20 +127,24 @@ class Loop {
   void check_residual(std::int64_t iteration, const std::vector<bool>& is_due) {
     const Tensor exact = equations_.exact_residual(x_);
     const std::vector<double> norms = shared(detail::norm_each(exact, groups_));
-    std::vector<double> drift(count_, 0.0);
-    if (residual_.defined()) drift = shared(detail::norm_each(exact - residual_, groups_));
+    const bool is_first = iteration == 0;
+    const std::vector<double> drift = is_first
+                                          ? std::vector<double>(count_, 0.0)
+                                          : shared(detail::norm_each(exact - residual_, groups_));
     std::vector<double> mask(count_, 0.0);
     for (std::size_t i = 0; i < count_; ++i) {
       if (!is_due[i]) continue;
       mask[i] = 1;
-      settle(i, norms[i], drift[i], iteration);
+      norm_[i] = norms[i];
+      settle(i, drift[i], iteration);
     }
     const Tensor groups = detail::per_group(mask, x_) > 0;
     equations_.adopt(groups);
-    residual_ = residual_.defined() ? at::where(groups, exact, residual_) : exact;
+    residual_ = at::where(groups, exact, residual_);
   }
 
-  void settle(std::size_t i, double norm, double drift, std::int64_t iteration) {
+  void settle(std::size_t i, double drift, std::int64_t iteration) {
+    const double norm = norm_[i];
     const double before = best_norm_[i];
     if (norm < before) {
       best_norm_[i] = norm;
@@ -154,6 +169,7 @@ class Loop {
   const std::string& who_;
   std::int64_t groups_;
   std::size_t count_;
+  bool starts_at_zero_;
   Tensor x_;
   Tensor residual_;
   Tensor direction_;
@@ -163,6 +179,7 @@ class Loop {
   std::vector<double> is_flat_;   // 1: the last direction lies in the null space
   std::vector<double> steepest_;  // largest <p, N p> / <p, p> so far
   std::vector<double> slope_;     // <r, r> of the step before; 0: none
+  std::vector<double> norm_;      // of the residual
   std::vector<double> best_norm_;
   std::vector<double> right_norm_;
 };

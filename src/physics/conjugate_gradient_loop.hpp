@@ -15,6 +15,9 @@ class NormalEquations {
   virtual ~NormalEquations() = default;
   /// b - N x, computed anew. The recurrence goes on as before.
   virtual Tensor exact_residual(const Tensor& x) = 0;
+  /// <p, N p> / <p, p> beside its largest so far at which p lies in the null space, to rounding of
+  /// type `epsilon`.
+  virtual double flatness(double epsilon) const = 0;
   /// The recurrence goes on from the residual computed last, in the groups where `groups` is true.
   virtual void adopt(const Tensor& groups) = 0;
   /// The residual by the recurrence.
@@ -27,7 +30,7 @@ class NormalEquations {
 
 /// What conjugate gradients begin with.
 struct ConjugateGradientStart {
-  Tensor x;             ///< where they start
+  Tensor x;             ///< where they start; undefined: at zero
   Tensor right;         ///< b
   std::int64_t groups;  ///< of images solved by themselves
 };

@@ -1,7 +1,11 @@
 #include "tessera/physics/downsampling.hpp"
 
+#include <ATen/ops/fft_rfftn.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
+
+#include <numeric>
 
 #include "tessera/core/error.hpp"
 
@@ -43,6 +47,16 @@ Tensor Downsampling::do_apply_adjoint(const Tensor& v) const {
   const Tensor spread = at::zeros(shape, v.options());
   decimated(spread, factor_).copy_(v);
   return blur_.apply_adjoint(spread);
+}
+
+std::optional<double> Downsampling::do_norm_squared(const Tensor& x) const {
+  if (!blur_.has_normal_spectrum(x)) return std::nullopt;
+  Tensor impulse = at::zeros_like(do_apply(x.to(c10::promoteTypes(x.scalar_type(), at::kFloat))));
+  impulse.flatten(2).select(2, 0).fill_(1);
+  const Tensor response = do_apply(do_apply_adjoint(impulse));
+  std::vector<std::int64_t> spatial(static_cast<std::size_t>(x.dim() - 2));
+  std::iota(spatial.begin(), spatial.end(), 2);
+  return at::fft_rfftn(response, {}, spatial).abs().max().item<double>();
 }
 
 }  // namespace tessera

@@ -37,14 +37,20 @@ Tensor widened(const Tensor& x) {
   return x.to(c10::promoteTypes(x.scalar_type(), at::kFloat));
 }
 
-/// A power of two for each image that brings its largest value near 1, as a tensor that multiplies
-/// images. One on all ranks: they have the same images.
-Tensor scales_of(const Tensor& images, std::int64_t groups) {
-  std::vector<double> scales;
-  for (const double largest : detail::largest_each(images, groups)) {
-    scales.push_back(detail::power_of_two_towards_one(largest));
+/// A power of two for each largest value that brings it near 1.
+std::vector<double> scales_of(std::vector<double> largest) {
+  for (double& each : largest) each = detail::power_of_two_towards_one(each);
+  return largest;
+}
+
+/// A power of two that brings the largest value of all measurements near 1; one on all ranks.
+double scale_of(const LinearPhysics& physics, const TensorList& y, const std::string& who) {
+  std::vector<double> largest = {0};
+  for (const Tensor& one : y) {
+    largest[0] = std::max(largest[0], detail::largest_each(one, 1).front());
   }
-  return detail::per_group(scales, images);
+  detail::share(physics.communicator(), who, largest);
+  return detail::power_of_two_towards_one(largest[0]);
 }
 
 /// (A^T A + shift I) x = b, from the normal operator.
@@ -57,6 +63,7 @@ class ShiftedNormal final : public detail::NormalEquations {
     exact_ = b_ - apply(x);
     return exact_;
   }
+  double flatness(double epsilon) const override { return epsilon; }
   void adopt(const Tensor& groups) override { residual_ = at::where(groups, exact_, residual_); }
   Tensor residual() override { return residual_; }
   std::vector<double> curvature(const Tensor& p) override {
@@ -83,26 +90,33 @@ Tensor fitted(const Tensor& values, const Tensor& measurement) {
   return values.view(shape);
 }
 
-/// A^T A x = A^T y, from A and its adjoint, with the residual y - A x kept.
+/// A^T A x = A^T y, from A and its adjoint, with the residual y - A x kept. `scale` multiplies A.
 class LeastSquares final : public detail::NormalEquations {
  public:
-  LeastSquares(const LinearPhysics& physics, TensorList y, std::int64_t groups,
+  LeastSquares(const LinearPhysics& physics, double scale, TensorList y, std::int64_t groups,
                const std::string& who)
-      : physics_(physics), y_(std::move(y)), groups_(groups), who_(who), residual_(y_) {}
+      : physics_(physics),
+        scale_(scale),
+        y_(std::move(y)),
+        groups_(groups),
+        who_(who),
+        residual_(y_) {}
 
   Tensor exact_residual(const Tensor& x) override {
-    exact_ = physics_.forward(x);
+    exact_ = physics_.forward(scale_ * x);
     for (std::size_t i = 0; i < y_.size(); ++i) exact_[i] = y_[i] - exact_[i];
-    return physics_.adjoint(exact_);
+    return scale_ * physics_.adjoint(exact_);
   }
+  /// ||A p|| is right to a few epsilon of ||A|| ||p||.
+  double flatness(double epsilon) const override { return 256 * epsilon * epsilon; }
   void adopt(const Tensor& groups) override {
     for (std::size_t i = 0; i < y_.size(); ++i) {
       residual_[i] = at::where(fitted(groups, y_[i]), exact_[i], residual_[i]);
     }
   }
-  Tensor residual() override { return physics_.adjoint(residual_); }
+  Tensor residual() override { return scale_ * physics_.adjoint(residual_); }
   std::vector<double> curvature(const Tensor& p) override {
-    images_ = physics_.forward(p);
+    images_ = physics_.forward(scale_ * p);
     std::vector<double> norms(static_cast<std::size_t>(groups_), 0.0);
     for (const Tensor& image : images_) {
       const std::vector<double> more = detail::norm_each(image, groups_);
@@ -121,6 +135,7 @@ class LeastSquares final : public detail::NormalEquations {
 
  private:
   const LinearPhysics& physics_;
+  double scale_;
   TensorList y_;
   std::int64_t groups_;
   const std::string& who_;
@@ -152,7 +167,7 @@ Tensor accepted(const ConjugateGradientResult& result, const ConjugateGradientOp
       "expected {:.2g} (image {} of {}). Allow more iterations or a larger tolerance, or take the "
       "best iterate: unconverged = Unconverged::accept",
       who, to_string(worst->end), worst->iterations, worst->relative_residual, options.tolerance,
-      worst - result.images.begin(), result.images.size()));
+      worst - result.images.begin() + 1, result.images.size()));
 }
 
 /// Largest Ritz value of the symmetric `apply` after `steps` Lanczos steps from `start`.
@@ -233,7 +248,8 @@ double LinearPhysics::norm_squared(const Tensor& x) const {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(std::uint64_t{0x7e55e7a});
   const Tensor start =
       at::randn(x.sizes(), generator, at::TensorOptions().dtype(at::kDouble)).to(x.device());
-  const auto apply = [&](const Tensor& v) { return do_normal(v.to(x.scalar_type())); };
+  const at::ScalarType type = c10::promoteTypes(x.scalar_type(), at::kFloat);
+  const auto apply = [&](const Tensor& v) { return do_normal(v.to(type)); };
   const auto stop = [&](bool says) {
     return any_rank(communicator(), name() + ".norm_squared", says);
   };
@@ -267,10 +283,10 @@ ConjugateGradientResult LinearPhysics::normal_solution(const Tensor& b, double s
                                  "requires gradients; detach it");
   }
   const Tensor right = widened(b.detach());
-  const Tensor scales = scales_of(right, b.size(0));
+  const Tensor scales = detail::per_group(scales_of(detail::largest_each(right, b.size(0))), right);
   const Tensor scaled = right * scales;
   ShiftedNormal equations(*this, scaled, shift);
-  const Tensor x0 = start.defined() ? widened(start.detach()) * scales : at::zeros_like(scaled);
+  const Tensor x0 = start.defined() ? widened(start.detach()) * scales : Tensor();
   ConjugateGradientResult result =
       detail::conjugate_gradient(equations, {x0, scaled, b.size(0)}, options, communicator(), who);
   result.x = (result.x / scales).to(b.scalar_type());
@@ -293,23 +309,30 @@ ConjugateGradientResult LinearPhysics::least_squares(
   });
   const std::string who = name() + ".pseudo_inverse";
   TensorList wide;
-  for (const Tensor& one : y) wide.push_back(widened(one.detach()));
-  const Tensor right = adjoint(wide);
-  if (normal_spectrum(right).defined()) return normal_solution(right, 0, options);
-
-  const std::int64_t images = right.size(0);
-  const bool is_joint =
-      any_rank(communicator(), who, std::any_of(y.begin(), y.end(), [&](auto& one) {
-                 return one.dim() == 0 || one.size(0) != images;
-               }));
-  const std::int64_t groups = is_joint ? 1 : images;
-  const Tensor scales = scales_of(right, groups);
-  for (Tensor& one : wide) one = one * fitted(scales, one);
-  const Tensor scaled = right * scales;
-  LeastSquares equations(*this, std::move(wide), groups, who);
-  ConjugateGradientResult result = detail::conjugate_gradient(
-      equations, {at::zeros_like(scaled), scaled, groups}, options, communicator(), who);
-  result.x = result.x / scales;
+  const double data_scale = scale_of(*this, y, who);
+  for (const Tensor& one : y) wide.push_back(data_scale * widened(one.detach()));
+  Tensor right = adjoint(wide);
+  ConjugateGradientResult result;
+  if (normal_spectrum(right).defined()) {
+    result = normal_solution(right, 0, options);
+    result.x = result.x / data_scale;
+  } else {
+    const std::int64_t images = right.size(0);
+    const bool is_joint =
+        any_rank(communicator(), who, std::any_of(y.begin(), y.end(), [&](auto& one) {
+                   return one.dim() == 0 || one.size(0) != images;
+                 }));
+    const std::int64_t groups = is_joint ? 1 : images;
+    const double scale = detail::power_of_two_towards_one(detail::largest_each(right, 1).front());
+    right = scale * right;
+    const Tensor scales = detail::per_group(scales_of(detail::largest_each(right, groups)), right);
+    for (Tensor& one : wide) one = one * fitted(scales, one);
+    right = right * scales;
+    LeastSquares equations(*this, scale, std::move(wide), groups, who);
+    result =
+        detail::conjugate_gradient(equations, {{}, right, groups}, options, communicator(), who);
+    result.x = result.x / scales * (scale / data_scale);
+  }
   if (!y.empty() && y.front().is_floating_point()) {
     result.x = result.x.to(y.front().scalar_type());
   }

@@ -1,5 +1,6 @@
 #include "tessera/fidelity/clipped_l2.hpp"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 
 #include <cmath>
@@ -132,6 +133,22 @@ TEST_CASE("ClippedL2's proximal operator solves its equation", "[fidelity]") {
     }
     CHECK(objective(u) < last);
   }
+}
+
+TEST_CASE("An image of a batch ends in ClippedL2's prox as if alone", "[fidelity]") {
+  const LinearPhysicsPtr physics = blurs(Padding::reflect);
+  const Tensor easy = 0.5 + 0.8 * test::random({1, 1, 12, 13}, 7);  // settles in other rounds
+  const Tensor hard = 3 * test::random({1, 1, 12, 13}, 6);
+  ClippedL2Options options{.sigma = 0.3, .tolerance = 1e-2, .max_iterations = 50};
+  options.conjugate_gradient = {1e-13, 500};
+  const auto prox = [&](const Tensor& z) {
+    TensorList y = physics->forward(z);
+    for (Tensor& each : y) each = each.clamp(0, 1);
+    return ClippedL2(physics, y, options).prox(0.2 * z, 50.0);
+  };
+  const Tensor both = prox(at::cat({easy, hard}));
+  CHECK(test::relative_error(both.narrow(0, 0, 1), prox(easy)) < 1e-9);
+  CHECK(test::relative_error(both.narrow(0, 1, 1), prox(hard)) < 1e-9);
 }
 
 TEST_CASE("The truth is where ClippedL2's gradient vanishes on average, unlike that of L2",

@@ -13,13 +13,16 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <Eigen/SVD>
+#include <cmath>
 
 #include "adjoint.hpp"
 #include "catch.hpp"
+#include "matrix_of.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/fidelity/clipped_l2.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/blur.hpp"
+#include "tessera/physics/downsampling.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"
 #include "tessera/physics/masking.hpp"
 #include "tessera/physics/matrix_physics.hpp"
@@ -173,6 +176,33 @@ TEST_CASE("Least squares stop where rounding is reached", "[physics]") {
   CHECK(physics.least_squares({y}, {0, 1000}).images[0].end == ConjugateGradientEnd::rounding);
 }
 
+TEST_CASE("Least squares see singular values down to rounding", "[physics]") {
+  // 1, ..., 1e-5: their squares end far below the rounding of float32.
+  Eigen::MatrixXf diagonal = Eigen::MatrixXf::Zero(6, 6);
+  for (int i = 0; i < 6; ++i) diagonal(i, i) = static_cast<float>(std::pow(10.0, -i));
+  const MatrixPhysics physics(diagonal, {1, 2, 3});
+  const Tensor y = physics.apply(at::ones({1, 1, 2, 3}));
+  const ConjugateGradientOptions never{0, 200, Unconverged::accept};
+  CHECK(relative_error(physics.least_squares({y}, never).x, at::ones({1, 1, 2, 3})) < 0.02);
+}
+
+TEST_CASE("Least squares of operators and data of any size", "[physics]") {
+  const Tensor numbers = gaussian({40, 36}, 21, at::kFloat);
+  const Eigen::MatrixXf matrix = tessera::eigen_matrix<float>(numbers);
+  const Tensor y = gaussian({2, 40}, 22, at::kFloat);
+  const Tensor expected = MatrixPhysics(matrix, {1, 6, 6}).pseudo_inverse({y});
+  for (const float size : {1e-30F, 1e25F}) {
+    for (const double scale : {1e-5, 1e5}) {
+      CAPTURE(size, scale);
+      const MatrixPhysics scaled(Eigen::MatrixXf(size * matrix), {1, 6, 6});
+      const Tensor x = scaled.pseudo_inverse({scale * y});
+      CHECK(relative_error(x * (size / scale), expected) < 1e-4);
+    }
+  }
+  const MatrixPhysics plain(matrix, {1, 6, 6});
+  CHECK(relative_error(plain.pseudo_inverse({1e37F * y}) / 1e37F, expected) < 1e-4);
+}
+
 TEST_CASE("A long run of proximal steps keeps its accuracy in float32", "[physics]") {
   const Tensor numbers = gaussian({80, 64}, 8, at::kFloat);
   const Eigen::MatrixXf matrix = tessera::eigen_matrix<float>(numbers);
@@ -221,6 +251,22 @@ TEST_CASE("norm_squared is right at every scale", "[physics]") {
                          (scale * scale) / (largest * largest);
     CHECK(ratio > 1 - 1e-9);
     CHECK(ratio < 1.0201);
+  }
+}
+
+TEST_CASE("norm_squared of a half image is computed in single precision", "[physics]") {
+  const auto blur = reflecting(2);
+  const double half = blur->norm_squared(at::zeros({1, 1, 24, 24}, at::kHalf));
+  CHECK(half == Approx(blur->norm_squared(at::zeros({1, 1, 24, 24}))).epsilon(1e-5));
+}
+
+TEST_CASE("Downsampling of a circular blur knows its norm", "[physics]") {
+  for (const std::int64_t factor : {1, 2, 3}) {
+    const tessera::Downsampling physics(factor, tessera::gaussian_kernel(1.5, 0.7, 30));
+    const Tensor x = at::zeros({1, 1, 12, 18}, at::kDouble);
+    const Eigen::MatrixXd matrix = test::matrix_of(physics, x);
+    const double largest = Eigen::BDCSVD<Eigen::MatrixXd>(matrix).singularValues()(0);
+    CHECK(physics.norm_squared(x) == Approx(largest * largest).epsilon(1e-12));
   }
 }
 

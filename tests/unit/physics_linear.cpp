@@ -6,6 +6,7 @@
 
 #include "adjoint.hpp"
 #include "catch.hpp"
+#include "matrix_of.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/blur.hpp"
@@ -17,6 +18,8 @@ using tessera::ConvolutionMethod;
 using tessera::MatrixPhysics;
 using tessera::Padding;
 using tessera::Tensor;
+
+using test::matrix_of;
 
 namespace {
 
@@ -39,20 +42,6 @@ double largest_eigenvalue(const Eigen::MatrixXd& matrix) {
   return Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(matrix.transpose() * matrix)
       .eigenvalues()
       .maxCoeff();
-}
-
-/// The matrix of an operator, column by column.
-Eigen::MatrixXd matrix_of(const tessera::LinearOperator& physics, const Tensor& image) {
-  const std::int64_t n = image.numel();
-  Eigen::MatrixXd matrix;
-  for (std::int64_t i = 0; i < n; ++i) {
-    Tensor unit = at::zeros_like(image);
-    unit.view(-1)[i] = 1;
-    const Tensor column = physics.apply(unit).contiguous();
-    if (i == 0) matrix.resize(column.numel(), n);
-    matrix.col(i) = tessera::eigen_vector<double>(column);
-  }
-  return matrix;
 }
 
 }  // namespace

@@ -34,7 +34,8 @@ struct ClippedL2Options {
 ///
 /// prox completes clipped values by their expectation given the last u and solves the least-squares
 /// problem that remains, in turn (expectation maximisation: Dempster, Laird and Rubin, J. R. Stat.
-/// Soc. B 39, 1977), from z; each round lowers the objective.
+/// Soc. B 39, 1977), from z; each round lowers the objective. An image of a batch that has settled
+/// is left alone, so that each ends as if it were the only one.
 class ClippedL2 : public DataFidelity {
  public:
   /// Collective if the physics is distributed. Throws error::InvalidArgument for options that
@@ -49,8 +50,8 @@ class ClippedL2 : public DataFidelity {
   double do_distance(const Tensor& u, const Tensor& y) const override;
   Tensor do_distance_gradient(const Tensor& u, const Tensor& y) const override;
 
-  /// Whether every image of the batch changed by less than the tolerance.
-  bool has_settled(const Tensor& u, const Tensor& last) const;
+  /// Of each image of the batch: 1 if it changed by more than the tolerance, else 0.
+  std::vector<double> unsettled(const Tensor& u, const Tensor& last) const;
 
   /// What was clipped at one end of the range.
   struct End {

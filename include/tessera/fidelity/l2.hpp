@@ -22,7 +22,7 @@ struct L2Options {
 /// Measurements may be complex; images are real.
 ///
 /// The fused value is a difference of sums of squares, where little may be left of much. Where its
-/// rounding would show (a thousandth of the sums in float32) the value is computed from the
+/// rounding would show (a ten-thousandth of the sums in float32) the value is computed from the
 /// residuals instead; if those were dropped, it is accurate to the rounding of ||y||^2, and never
 /// negative.
 ///

@@ -16,7 +16,9 @@ enum class Unconverged {
 
 /// When conjugate gradients stop, for each image of a batch by itself.
 struct ConjugateGradientOptions {
-  /// The residual of the normal equations, relative to their right-hand side, both as l2 norms.
+  /// The residual of the normal equations, relative to their right-hand side, both as l2 norms. The
+  /// error of the solution may be larger by the square of the condition number of A (with a shift:
+  /// by ||A||^2 / shift + 1).
   double tolerance = 1e-6;
   std::int64_t max_iterations = 1000;
   Unconverged unconverged = Unconverged::refuse;

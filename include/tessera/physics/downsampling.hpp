@@ -21,6 +21,8 @@ class Downsampling : public LinearOperator {
  private:
   Tensor do_apply(const Tensor& x) const override;
   Tensor do_apply_adjoint(const Tensor& v) const override;
+  /// Known for circular blurs: A A^T is a circular convolution.
+  std::optional<double> do_norm_squared(const Tensor& x) const override;
 
   std::int64_t factor_;
   Blur blur_;
