@@ -5,7 +5,9 @@ set(_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tessera")
 get_property(TESSERA_COMPONENTS GLOBAL PROPERTY TESSERA_COMPONENTS)
 
 # `cmake --install` of a tree in which only some programs were built builds the libraries that are missing.
-list(TRANSFORM TESSERA_COMPONENTS PREPEND tessera_ OUTPUT_VARIABLE _libraries)
+set(_libraries ${TESSERA_COMPONENTS})
+list(REMOVE_ITEM _libraries core)
+list(TRANSFORM _libraries PREPEND tessera_)
 add_custom_target(tessera_libraries DEPENDS ${_libraries})
 list(TRANSFORM _libraries REPLACE "(.+)" "\"$<TARGET_FILE:\\1>\"" OUTPUT_VARIABLE _library_files)
 list(JOIN _library_files " " _library_files)
@@ -30,7 +32,7 @@ if(EXISTS "${PROJECT_SOURCE_DIR}/share/weights")
 endif()
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 
-get_target_property(_type tessera_core TYPE)
+get_target_property(_type tessera_denoisers TYPE)
 string(COMPARE EQUAL "${_type}" STATIC_LIBRARY TESSERA_STATIC)
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/tesseraConfig.cmake.in" "${PROJECT_BINARY_DIR}/tesseraConfig.cmake"

@@ -23,30 +23,36 @@ function(tessera_component_headers name result)
     file(GLOB_RECURSE _headers CONFIGURE_DEPENDS "${_root}/*.hpp")
     list(FILTER _headers EXCLUDE REGEX "/(io|report)/|/comm/(mpi|nccl)")
     list(APPEND _headers "${PROJECT_BINARY_DIR}/include/tessera/core/version.hpp")
-  else()
+  else()  # tessera::denoisers has those of the core
     file(GLOB _headers CONFIGURE_DEPENDS "${_root}/${name}/*.hpp")
   endif()
   set(${result} "${_headers}" PARENT_SCOPE)
 endfunction()
 
-# A component library: tessera_library(mpi) makes tessera_mpi, alias tessera::mpi; the core is tessera::tessera.
+# Makes the target tessera_<name> a component, tessera::<export>, and gives it its headers.
+function(tessera_component name export)
+  set(_target tessera_${name})
+  add_library(tessera::${export} ALIAS ${_target})
+  set_target_properties(${_target} PROPERTIES EXPORT_NAME ${export})
+  get_target_property(_type ${_target} TYPE)
+  set(_scope PUBLIC)
+  if(_type STREQUAL "INTERFACE_LIBRARY")
+    set(_scope INTERFACE)
+  endif()
+  tessera_component_headers(${name} _headers)
+  target_sources(${_target} ${_scope} FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include"
+                                      FILES ${_headers})
+  set_property(GLOBAL APPEND PROPERTY TESSERA_COMPONENTS ${name})
+endfunction()
+
+# A compiled component: tessera_library(mpi) makes tessera_mpi, alias tessera::mpi.
 function(tessera_library name)
   set(_target tessera_${name})
   add_library(${_target})
-  if(name STREQUAL "core")
-    set(_export tessera)
-  else()
-    set(_export ${name})
-  endif()
-  add_library(tessera::${_export} ALIAS ${_target})
-  set_target_properties(${_target} PROPERTIES EXPORT_NAME ${_export} POSITION_INDEPENDENT_CODE ON
-                                              VERSION ${PROJECT_VERSION}
+  set_target_properties(${_target} PROPERTIES POSITION_INDEPENDENT_CODE ON VERSION ${PROJECT_VERSION}
                                               SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
-  tessera_component_headers(${name} _headers)
-  target_sources(${_target} PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include"
-                                   FILES ${_headers})
+  tessera_component(${name} ${name})
   tessera_compile_options(${_target})
-  set_property(GLOBAL APPEND PROPERTY TESSERA_COMPONENTS ${name})
 endfunction()
 
 # A program of this project; links libtorch_cuda too where TESSERA_CUDA is on.

@@ -37,7 +37,7 @@ stage_release() {
 
 stage_minimal() {
   configure minimal
-  build minimal tessera_core test_comm test_solver test_physics
+  build minimal tessera_denoisers test_comm test_solver test_physics
   run_ctest minimal -R 'unit.(comm|solver|physics)'
 }
 

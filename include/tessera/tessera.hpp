@@ -29,6 +29,7 @@
 #include "tessera/core/error.hpp"
 #include "tessera/core/flush_denormals.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/core/text.hpp"
 #include "tessera/core/version.hpp"
 
 #include "tessera/comm/agreement.hpp"
@@ -74,6 +75,7 @@
 #include "tessera/prior/red.hpp"
 
 #include "tessera/distributed/blend_window.hpp"
+#include "tessera/distributed/distributed_options.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/operator_costs.hpp"

@@ -10,8 +10,8 @@
 #include <optional>
 #include <vector>
 
-#include "launcher.hpp"
-#include "message.hpp"
+#include "tessera/comm/detail/launcher.hpp"
+#include "tessera/comm/detail/message.hpp"
 #include "mpi_check.hpp"
 #include "mpi_types.hpp"
 #include "tessera/comm/mpi_interop.hpp"

@@ -1,6 +1,6 @@
 #include <exception>
 
-#include "failure_message.hpp"
+#include "tessera/comm/detail/failure_message.hpp"
 #include "mpi_check.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/comm/mpi.hpp"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "message.hpp"
+#include "tessera/comm/detail/message.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"

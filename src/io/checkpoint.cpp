@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "comm/gather.hpp"
+#include "tessera/comm/detail/gather.hpp"
 #include "io/checkpoint_file.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"

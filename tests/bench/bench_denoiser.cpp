@@ -23,7 +23,7 @@
 #include <string>
 #include <vector>
 
-#include "denoiser/engine/kernels.hpp"
+#include "engine/kernels.hpp"
 #include "eager_drunet.hpp"
 #include "layer_times.hpp"
 #include "networks.hpp"

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "denoiser/engine/program.hpp"
+#include "engine/program.hpp"
 #include "tessera/core/tensor.hpp"
 #include "times.hpp"
 

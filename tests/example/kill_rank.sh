@@ -53,7 +53,10 @@ while kill -0 "$launcher" 2>/dev/null; do
 done
 wait "$launcher"
 code=$?
-((code != 0)) || fail "the job ended with exit code 0"
+if ((code == 0)); then
+  # mpiexec of MPICH 4.2.0 and 4.2.1 often loses the code of a job that it ended, of any program.
+  "$1" --version 2>/dev/null | grep -qE '^ *Version: +4\.2\.[01]$' || fail "the job ended with exit code 0"
+fi
 for ((i = 0; i < 50; ++i)); do
   [[ -z $(of_job) ]] && break
   ((SECONDS - killed > 10)) && fail "left running: $(of_job)"

@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 COMPILED = ["io", "report"]
-ENGINE = "src/denoiser/engine"
+ENGINE = "src/engine"
 
 
 def code_lines(path):

@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 
-ORDER = ["core", "comm", "physics", "fidelity", "denoiser", "prior", "distributed", "solver",
+ORDER = ["core", "comm", "physics", "fidelity", "engine", "denoiser", "prior", "distributed", "solver",
          "metric", "io", "report"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
@@ -26,7 +26,7 @@ def target_room(included, path, room):
     beside = path.parent / included
     if beside.exists():
         return room
-    parts = included.split("/")  # from src/, as "denoiser/engine/network.hpp", or of the own room
+    parts = included.split("/")  # from src/, as "engine/network.hpp", or of the own room
     return parts[0] if parts[0] in ORDER else room
 
 

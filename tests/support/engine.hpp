@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "denoiser/engine/layers.hpp"
+#include "engine/layers.hpp"
 #include "tensors.hpp"
 
 /// Engine images from and to tensors.

@@ -7,9 +7,9 @@
 #include <map>
 
 #include "catch.hpp"
-#include "comm/cores.hpp"
-#include "comm/gpu.hpp"
-#include "comm/launcher.hpp"
+#include "tessera/comm/detail/cores.hpp"
+#include "tessera/comm/detail/gpu.hpp"
+#include "tessera/comm/detail/launcher.hpp"
 #include "files.hpp"
 #include "tessera/comm/self.hpp"
 

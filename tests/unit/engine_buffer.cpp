@@ -1,5 +1,5 @@
 #include "catch.hpp"
-#include "denoiser/engine/buffer.hpp"
+#include "engine/buffer.hpp"
 
 using tessera::engine::Buffer;
 using tessera::engine::BufferPlan;

@@ -3,7 +3,7 @@
 #include <ATen/ops/full.h>
 
 #include "catch.hpp"
-#include "denoiser/engine/network.hpp"
+#include "engine/network.hpp"
 #include "engine.hpp"
 #include "networks.hpp"
 #include "tessera/denoiser/dncnn.hpp"

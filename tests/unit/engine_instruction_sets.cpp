@@ -6,7 +6,7 @@
 #include <hwy/targets.h>
 
 #include "catch.hpp"
-#include "denoiser/engine/network.hpp"
+#include "engine/network.hpp"
 #include "engine.hpp"
 #include "engine_reference.hpp"
 

@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "catch.hpp"
-#include "denoiser/engine/kernels.hpp"
-#include "denoiser/engine/network.hpp"
+#include "engine/kernels.hpp"
+#include "engine/network.hpp"
 #include "engine_reference.hpp"
 #include "tessera/core/error.hpp"
 

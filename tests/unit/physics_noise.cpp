@@ -13,8 +13,8 @@
 
 #include "adjoint.hpp"
 #include "catch.hpp"
-#include "normal_draws.hpp"
-#include "philox.hpp"
+#include "tessera/physics/detail/normal_draws.hpp"
+#include "tessera/physics/detail/philox.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/masking.hpp"
 #include "tessera/physics/stacked.hpp"

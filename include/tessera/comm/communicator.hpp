@@ -104,3 +104,5 @@ class Communicator {
 };
 
 }  // namespace tessera
+
+#include "tessera/comm/detail/communicator.hpp"

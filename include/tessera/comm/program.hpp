@@ -1,9 +1,13 @@
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <string_view>
 
+#include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/detail/failure_message.hpp"
+#include "tessera/core/error.hpp"
 
 namespace tessera {
 
@@ -17,5 +21,39 @@ namespace tessera {
 /// (comm/mpi.hpp) makes the ranks too.
 int run_guarded(Communicator& communicator, std::string_view program,
                 const std::function<int()>& body) noexcept;
+
+namespace detail {
+
+inline constexpr int failure_code = 1;
+
+inline int agreed_code(Communicator& communicator, std::string_view program,
+                       const std::function<int()>& body) {
+  std::exception_ptr failure;
+  std::int64_t code = failure_code;
+  try {
+    code = body();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  agree(communicator, program, failure, {&code, 1});
+  return static_cast<int>(code);
+}
+
+}  // namespace detail
+
+inline int run_guarded(Communicator& communicator, std::string_view program,
+                       const std::function<int()>& body) noexcept {
+  try {
+    return detail::agreed_code(communicator, program, body);
+  } catch (const error::RankFailure& failure) {
+    if (failure.rank() == communicator.rank()) print_failure(program, failure.what());
+  } catch (const error::Communication& failure) {
+    print_failure(program, failure.what());
+    if (communicator.size() > 1) communicator.abort(detail::failure_code);
+  } catch (...) {
+    print_failure(program, failure_message(std::current_exception()));
+  }
+  return detail::failure_code;
+}
 
 }  // namespace tessera

@@ -60,3 +60,5 @@ void exchange(Communicator& communicator, std::span<const TensorMessage> sends,
               std::span<const TensorMessage> receives);
 
 }  // namespace tessera
+
+#include "tessera/comm/detail/tensor_view.hpp"

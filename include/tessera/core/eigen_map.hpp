@@ -4,13 +4,16 @@
 #include <ATen/ops/from_blob.h>
 
 #include <Eigen/Core>
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
 
+#include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/core/text.hpp"
 
 /// Eigen objects and tensors over the same memory: nothing is copied here. Autograd does not see
 /// what Eigen writes.
@@ -79,6 +82,18 @@ requires(!std::is_lvalue_reference_v<Derived> &&
   auto owned = std::make_shared<Derived>(std::move(matrix));
   Derived& kept = *owned;
   return detail::tensor_over(kept, [owned = std::move(owned)](void*) mutable { owned.reset(); });
+}
+
+inline void check_mappable(const Tensor& tensor, at::ScalarType type, const std::string& who) {
+  if (tensor.defined() && tensor.scalar_type() == type && tensor.device().is_cpu() &&
+      tensor.layout() == at::kStrided && tensor.is_contiguous()) {
+    return;
+  }
+  const bool strided =
+      tensor.defined() && !(tensor.layout() == at::kStrided && tensor.is_contiguous());
+  throw error::ShapeMismatch(formatted("{} is {}{}, expected {}, contiguous, on cpu", who,
+                                       describe(tensor), strided ? ", not contiguous" : "",
+                                       c10::toString(type)));
 }
 
 }  // namespace tessera

@@ -1,12 +1,18 @@
 #pragma once
 
+#include <ATen/ops/pad.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/self.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/core/flush_denormals.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/denoiser/noise_level.hpp"
 
@@ -54,7 +60,7 @@ class Denoiser {
   virtual bool is_trainable() const { return false; }
 
   /// The ranks that denoise together; the self communicator unless distributed.
-  virtual Communicator& communicator() const;
+  virtual inline Communicator& communicator() const;
 
   /// Estimate of the working memory denoise needs for an image of this shape, in elements of its
   /// dtype, beside the weights; nullopt if unknown.
@@ -72,5 +78,63 @@ class Denoiser {
 };
 
 using DenoiserPtr = std::shared_ptr<const Denoiser>;
+
+namespace detail {
+
+/// Repeats the border at the far end of each spatial dimension.
+inline Tensor extended(const Tensor& x, const std::vector<std::int64_t>& extents) {
+  std::vector<std::int64_t> pads;  // last dimension first, before and after
+  for (std::size_t axis = extents.size(); axis-- > 0;) {
+    pads.push_back(0);
+    pads.push_back(extents[axis] - x.size(static_cast<std::int64_t>(axis) + 2));
+  }
+  return at::pad(x, pads, "replicate");
+}
+
+}  // namespace detail
+
+inline Communicator& Denoiser::communicator() const {
+  static const CommunicatorPtr self = self_communicator();
+  return *self;
+}
+
+inline void Denoiser::check(const Tensor& x, const NoiseLevel& sigma,
+                            const std::string& who) const {
+  try {
+    check_image(x, who + ": x");
+    do_check(x, who);
+    sigma.check_fits(x, who);
+  } catch (const error::InvalidArgument&) {
+    // Where several ranks denoise together, the others wait in do_denoise: they must hear of it.
+    agree(communicator(), who, std::current_exception());
+  }
+}
+
+inline Tensor Denoiser::denoise(const Tensor& x, const NoiseLevel& sigma) const {
+  const std::string who = name() + ".denoise";
+  check(x, sigma, who);
+  const FlushDenormals no_slow_numbers;
+  const std::vector<std::int64_t> extents = extended_extents(x.sizes().slice(2));
+  if (x.sizes().slice(2) == at::IntArrayRef(extents)) {
+    Tensor result = do_denoise(x, sigma);
+    check_like(result, x, who + ": the result");
+    return result;
+  }
+  const Tensor whole = detail::extended(x, extents);
+  Tensor result = do_denoise(
+      whole, sigma.is_map() ? NoiseLevel(detail::extended(sigma.as_map(x), extents)) : sigma);
+  check_like(result, whole, who + ": the result");
+  for (std::int64_t axis = 2; axis < x.dim(); ++axis) result = result.narrow(axis, 0, x.size(axis));
+  return result.contiguous();
+}
+
+inline Tensor Denoiser::denoise_window(const Tensor& x, const NoiseLevel& sigma) const {
+  const std::string who = name() + ".denoise_window";
+  check(x, sigma, who);
+  const FlushDenormals no_slow_numbers;
+  Tensor result = do_denoise(x, sigma);
+  check_like(result, x, who + ": the result");
+  return result;
+}
 
 }  // namespace tessera

@@ -58,7 +58,7 @@ class TotalVariation : public Denoiser {
 
   const TotalVariationOptions& options() const { return options_; }
   std::string name() const override { return "tv"; }
-  std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
+  inline std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
 
   /// The minimiser for a weight: a number, one per image, or a map that weighs each pixel's term.
   TotalVariationSolution solve(const Tensor& z, const NoiseLevel& weight) const;
@@ -70,9 +70,11 @@ class TotalVariation : public Denoiser {
   NoiseLevel weight(const NoiseLevel& sigma, const Tensor& x) const;
 
  private:
-  Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
+  inline Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
 
   TotalVariationOptions options_;
 };
 
 }  // namespace tessera
+
+#include "tessera/denoiser/detail/total_variation.hpp"

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -8,24 +12,14 @@
 
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/partition.hpp"
+#include "tessera/comm/tensor_view.hpp"
+#include "tessera/distributed/detail/shard.hpp"
+#include "tessera/distributed/distributed_options.hpp"
+#include "tessera/physics/detail/shared_transforms.hpp"
 #include "tessera/physics/linear_physics.hpp"
 #include "tessera/physics/stacked.hpp"
 
 namespace tessera {
-
-/// How the operators of a distributed physics add up: which inner product of measurements its
-/// adjoint, vector-Jacobian product and sum belong to.
-enum class OperatorReduction {
-  sum,  ///< <u, v> = sum_i <u_i, v_i>: adjoint(v) = sum_i A_i^T v_i
-  mean  ///< <u, v> = 1/N sum_i <u_i, v_i>: adjoint(v) = 1/N sum_i A_i^T v_i; measurements stay what
-        ///< they are
-};
-
-struct DistributedPhysicsOptions {
-  /// Which rank holds which operator; the same on every rank. Default: contiguous shares.
-  std::optional<Partition> partition = std::nullopt;
-  OperatorReduction reduction = OperatorReduction::sum;
-};
 
 /// Linear operators shared out over ranks: each rank holds, applies and measures with its own ones
 /// only.
@@ -57,9 +51,9 @@ class DistributedPhysics : public LinearPhysics {
 
   std::string name() const override { return "distributed_physics"; }
   std::int64_t operator_count() const override { return partition_->items(); }
-  std::vector<std::int64_t> held() const override;
+  inline std::vector<std::int64_t> held() const override;
   Communicator& communicator() const override { return *communicator_; }
-  double measurement_weight() const override;
+  inline double measurement_weight() const override;
   const Partition& partition() const { return *partition_; }
   /// The operators this rank holds, in the order of held().
   const std::vector<LinearPhysicsPtr>& operators() const { return operators_; }
@@ -82,15 +76,152 @@ class DistributedPhysics : public LinearPhysics {
                                  const ConjugateGradientOptions& options = {}) const;
 
  private:
-  TensorList do_forward(const Tensor& x) const override;
-  TensorList do_measure(const Tensor& x) const override;
-  Tensor do_adjoint(const TensorList& v) const override;
-  Tensor do_normal_spectrum(const Tensor& x) const override;
+  inline TensorList do_forward(const Tensor& x) const override;
+  inline TensorList do_measure(const Tensor& x) const override;
+  inline Tensor do_adjoint(const TensorList& v) const override;
+  inline Tensor do_normal_spectrum(const Tensor& x) const override;
 
   CommunicatorPtr communicator_;
   std::optional<Partition> partition_;
   OperatorReduction reduction_;
   std::vector<LinearPhysicsPtr> operators_;
 };
+
+namespace detail {
+
+inline constexpr const char* linear_physics = "DistributedPhysics";
+
+/// What the ranks agree upon before they add their shares of a spectrum.
+struct SpectrumPacket {
+  // missing, batch, channels, then dtype, dimensions and extents of x with their negatives
+  std::array<std::int64_t, 15> values{};
+
+  SpectrumPacket(const Tensor& x, const Tensor& share, bool missing) {
+    values[0] = missing ? 1 : 0;
+    values[1] = share.defined() ? share.size(0) : 1;
+    values[2] = share.defined() ? share.size(1) : 1;
+    values[3] = static_cast<std::int64_t>(x.scalar_type());
+    for (std::int64_t axis = 0; axis < x.dim(); ++axis)
+      values[4 + static_cast<std::size_t>(axis)] = x.size(axis);
+    for (std::size_t i = 0; i < 6; ++i) values[9 + i] = -values[3 + i];
+  }
+  bool missing() const { return values[0] != 0; }
+  bool same_images() const {
+    for (std::size_t i = 0; i < 6; ++i) {
+      if (values[3 + i] != -values[9 + i]) return false;
+    }
+    return true;
+  }
+  /// Shape of the whole spectrum: real transform, so the last extent is halved.
+  std::vector<std::int64_t> shape(const Tensor& x) const {
+    std::vector<std::int64_t> extents = x.sizes().vec();
+    extents[0] = values[1];
+    extents[1] = values[2];
+    extents.back() = extents.back() / 2 + 1;
+    return extents;
+  }
+};
+
+}  // namespace detail
+
+inline DistributedPhysics::DistributedPhysics(std::vector<LinearPhysicsPtr> operators,
+                                              CommunicatorPtr communicator,
+                                              DistributedPhysicsOptions options)
+    : communicator_(detail::checked(communicator, detail::linear_physics)),
+      partition_(detail::agreed_partition(static_cast<std::int64_t>(operators.size()), options,
+                                          *communicator_, detail::linear_physics)),
+      reduction_(options.reduction),
+      operators_(detail::make_held<LinearPhysics>(
+          *partition_, *communicator_, detail::linear_physics,
+          [&](std::int64_t index) { return operators[static_cast<std::size_t>(index)]; })) {}
+
+inline DistributedPhysics::DistributedPhysics(std::int64_t count, const Factory& factory,
+                                              CommunicatorPtr communicator,
+                                              DistributedPhysicsOptions options)
+    : communicator_(detail::checked(communicator, detail::linear_physics)),
+      partition_(detail::agreed_partition(count, options, *communicator_, detail::linear_physics)),
+      reduction_(options.reduction),
+      operators_(detail::make_held<LinearPhysics>(*partition_, *communicator_,
+                                                  detail::linear_physics, factory)) {}
+
+inline std::vector<std::int64_t> DistributedPhysics::held() const {
+  return partition_->of(communicator_->rank());
+}
+
+inline double DistributedPhysics::measurement_weight() const {
+  return detail::weight(reduction_, operator_count());
+}
+
+inline TensorList DistributedPhysics::select(const TensorList& all) const {
+  return detail::select_held(all, *partition_, communicator_->rank(), name() + ".select");
+}
+
+inline TensorList DistributedPhysics::gather(const TensorList& measurements) const {
+  return detail::gather_held(measurements, *partition_, *communicator_, name() + ".gather");
+}
+
+inline TensorList DistributedPhysics::scatter(const TensorList& all, int root) const {
+  return detail::scatter_held(all, root, *partition_, *communicator_, name() + ".scatter");
+}
+
+inline TensorList DistributedPhysics::do_forward(const Tensor& x) const {
+  return detail::forward_each(operators_, x);
+}
+
+inline TensorList DistributedPhysics::do_measure(const Tensor& x) const {
+  TensorList y;
+  for (const LinearPhysicsPtr& one : operators_) y.push_back(one->measure(x).front());
+  return y;
+}
+
+inline Tensor DistributedPhysics::do_adjoint(const TensorList& v) const {
+  const std::string who = name() + ".adjoint";
+  return detail::sum_over_ranks(*communicator_, who, measurement_weight(), [&](Tensor& sum) {
+    const Tensor mine = detail::adjoint_sum(operators_, v, who);
+    if (mine.defined()) detail::accumulate(sum, mine, who);
+  });
+}
+
+inline Tensor DistributedPhysics::mean_of_pseudo_inverses(
+    const TensorList& y, const ConjugateGradientOptions& options) const {
+  const std::string who = name() + ".mean_of_pseudo_inverses";
+  const double weight = detail::weight(OperatorReduction::mean, operator_count());
+  return detail::sum_over_ranks(*communicator_, who, weight, [&](Tensor& sum) {
+    check_measurements(y, "mean_of_pseudo_inverses");
+    for (std::size_t i = 0; i < operators_.size(); ++i)
+      detail::accumulate(sum, operators_[i]->pseudo_inverse({y[i]}, options), who);
+  });
+}
+
+inline Tensor DistributedPhysics::do_normal_spectrum(const Tensor& x) const {
+  const std::string who = name() + ".normal_spectrum";
+  Tensor share;
+  bool missing = false;
+  std::exception_ptr failure;
+  try {
+    for (const LinearPhysicsPtr& one : operators_) {
+      const Tensor& spectrum = one->normal_spectrum(x);
+      missing = missing || !spectrum.defined();
+      if (missing) break;
+      share = share.defined() ? share + spectrum : spectrum;
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  detail::SpectrumPacket packet(x, share, missing);
+  agree(*communicator_, who, failure, packet.values);
+  if (!packet.same_images()) {
+    throw error::ShapeMismatch(
+        who + ": the ranks' images differ in shape or dtype; every rank must give the same one");
+  }
+  if (packet.missing()) return {};
+  return committed(*communicator_, who, [&] {
+    Tensor spectrum = at::zeros(packet.shape(x), x.options().requires_grad(false));
+    if (share.defined()) spectrum.add_(share);
+    spectrum.mul_(measurement_weight());
+    if (communicator_->size() > 1) all_reduce(*communicator_, spectrum, Reduction::sum);
+    return spectrum;
+  });
+}
 
 }  // namespace tessera

@@ -140,3 +140,7 @@ class TilePlan {
 };
 
 }  // namespace tessera
+
+#include "tessera/distributed/detail/even_tiles.hpp"
+#include "tessera/distributed/detail/tile_costs.hpp"
+#include "tessera/distributed/detail/tile_plan.hpp"

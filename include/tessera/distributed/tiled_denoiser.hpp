@@ -77,13 +77,13 @@ class TiledDenoiser : public Denoiser {
                 TilingOptions options = {});
 
   /// "tiled(drunet)"
-  std::string name() const override;
+  inline std::string name() const override;
   /// The wrapped denoiser's where every tiling is exact; nullopt otherwise.
-  std::optional<std::int64_t> reach() const override;
-  std::int64_t alignment() const override;
-  std::int64_t minimum_extent() const override;
+  inline std::optional<std::int64_t> reach() const override;
+  inline std::int64_t alignment() const override;
+  inline std::int64_t minimum_extent() const override;
   bool is_trainable() const override { return denoiser_->is_trainable(); }
-  std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
+  inline std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
   Communicator& communicator() const override { return *communicator_; }
 
   const Denoiser& denoiser() const { return *denoiser_; }
@@ -113,7 +113,7 @@ class TiledDenoiser : public Denoiser {
   };
 
   /// Collective: one all-gather.
-  Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
+  inline Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
   const Layout& layout(const Tensor& x) const;
   Window window_of(const TilePlan& plan, const Tile& tile) const;
   void check_gradients(const Tensor& x, const NoiseLevel& sigma, const std::string& who) const;
@@ -131,3 +131,6 @@ class TiledDenoiser : public Denoiser {
 };
 
 }  // namespace tessera
+
+#include "tessera/distributed/detail/tiled_denoiser.hpp"
+#include "tessera/distributed/detail/tiling.hpp"

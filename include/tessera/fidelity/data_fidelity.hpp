@@ -3,6 +3,10 @@
 #include <memory>
 #include <string>
 
+#include "tessera/comm/agreement.hpp"
+#include "tessera/core/check.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/core/text.hpp"
 #include "tessera/physics/physics.hpp"
 
 namespace tessera {
@@ -42,13 +46,13 @@ class DataFidelity {
   TensorList predicted(const Tensor& x) const;
 
   /// Default: the sum of do_distance over the held operators, summed over ranks.
-  virtual double do_value(const Tensor& x) const;
+  virtual inline double do_value(const Tensor& x) const;
   /// Default: the vector-Jacobian product of do_distance_gradient.
-  virtual Tensor do_gradient(const Tensor& x) const;
+  virtual inline Tensor do_gradient(const Tensor& x) const;
 
  private:
   /// Default: throws, no closed form.
-  virtual Tensor do_prox(const Tensor& z, double step) const;
+  virtual inline Tensor do_prox(const Tensor& z, double step) const;
 
   void check_measurements() const;
 
@@ -62,5 +66,71 @@ class DataFidelity {
 };
 
 using DataFidelityPtr = std::shared_ptr<const DataFidelity>;
+
+inline DataFidelity::DataFidelity(PhysicsPtr physics, TensorList measurements)
+    : physics_(std::move(physics)), measurements_(std::move(measurements)) {
+  if (!physics_) throw error::InvalidArgument("DataFidelity: physics is null");
+  guarded(physics_->communicator(), "DataFidelity", [&] { check_measurements(); });
+}
+
+inline void DataFidelity::check_measurements() const {
+  const std::size_t expected = physics_->held().size();
+  if (measurements_.size() != expected) {
+    throw error::ShapeMismatch(formatted(
+        "DataFidelity: got {} measurements, expected {}, one per operator that this rank holds{}",
+        measurements_.size(), expected,
+        static_cast<std::int64_t>(measurements_.size()) == physics_->operator_count()
+            ? "; physics.select(all) takes those of this rank"
+            : ""));
+  }
+  for (std::size_t i = 0; i < expected; ++i) {
+    if (!measurements_[i].defined()) {
+      throw error::ShapeMismatch(formatted(
+          "DataFidelity: the measurement of operator {} is undefined", physics_->held()[i]));
+    }
+  }
+}
+
+inline double DataFidelity::value(const Tensor& x) const {
+  check_image(x, name() + ".value: x");
+  return do_value(x);
+}
+
+inline Tensor DataFidelity::gradient(const Tensor& x) const {
+  check_image(x, name() + ".gradient: x");
+  return do_gradient(x);
+}
+
+inline Tensor DataFidelity::prox(const Tensor& z, double step) const {
+  check_image(z, name() + ".prox: z");
+  check_positive(step, name() + ".prox", "step");
+  return do_prox(z, step);
+}
+
+inline TensorList DataFidelity::predicted(const Tensor& x) const {
+  TensorList u = physics_->forward(x);
+  for (std::size_t i = 0; i < u.size(); ++i) {
+    check_like(u[i], measurements_[i],
+               formatted("{}: the prediction of held operator {}", name(), i));
+  }
+  return u;
+}
+
+inline double DataFidelity::do_value(const Tensor& x) const {
+  const TensorList u = predicted(x);
+  double local = 0;
+  for (std::size_t i = 0; i < u.size(); ++i) local += do_distance(u[i], measurements_[i]);
+  return physics_->sum(local);
+}
+
+inline Tensor DataFidelity::do_gradient(const Tensor& x) const {
+  TensorList u = predicted(x);
+  for (std::size_t i = 0; i < u.size(); ++i) u[i] = do_distance_gradient(u[i], measurements_[i]);
+  return physics_->vjp(x, u);
+}
+
+inline Tensor DataFidelity::do_prox(const Tensor& /*z*/, double /*step*/) const {
+  throw error::InvalidArgument(name() + ".prox: this fidelity has no proximal operator");
+}
 
 }  // namespace tessera

@@ -1,8 +1,25 @@
 #pragma once
 
-#include <cstdint>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/aminmax.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/convolution.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
+#include <ATen/ops/pad.h>
+#include <ATen/ops/tensor.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "tessera/core/check.hpp"
+#include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/core/text.hpp"
+#include "tessera/metric/detail/ssim_planes.hpp"
 
 namespace tessera {
 
@@ -28,5 +45,136 @@ bool ssim_is_defined(at::IntArrayRef shape, const SsimOptions& options = {});
 /// precision. Throws error::ShapeMismatch unless both are images of the same shape, dtype and
 /// device for which ssim_is_defined().
 Tensor ssim(const Tensor& image, const Tensor& reference, const SsimOptions& options = {});
+
+namespace detail {
+
+inline std::int64_t half_width(const SsimOptions& options) {
+  return static_cast<std::int64_t>(std::min(3.5 * options.sigma + 0.5, 1e9));
+}
+
+/// Averages under the window, at the pixels where it lies within x (N, 1, spatial...): one axis
+/// after the other.
+inline Tensor windowed(Tensor x, const Tensor& window) {
+  const std::size_t axes = static_cast<std::size_t>(spatial_dimensions(x));
+  const std::vector<std::int64_t> ones(axes, 1);
+  const std::vector<std::int64_t> zeros(axes, 0);
+  for (std::size_t axis = 0; axis < axes; ++axis) {
+    std::vector<std::int64_t> shape(axes + 2, 1);
+    shape[axis + 2] = window.numel();
+    x = at::convolution(x, window.view(shape), std::optional<Tensor>(), ones, zeros, ones, false,
+                        zeros, 1);
+  }
+  return x;
+}
+
+inline void check_ssim(const SsimOptions& options) {
+  check_positive(options.range, "ssim", "range");
+  check_positive(options.sigma, "ssim", "sigma");
+  check_not_negative(options.k1, "ssim", "k1");
+  check_not_negative(options.k2, "ssim", "k2");
+}
+
+inline void check_ssim(const Tensor& image, const Tensor& reference, const SsimOptions& options) {
+  check_image(image, "ssim: image");
+  check_like(reference, image, "ssim: reference");
+  if (!ssim_is_defined(image.sizes(), options)) {
+    throw error::ShapeMismatch(
+        formatted("ssim: image is {}, expected two or three spatial dimensions of more than {} "
+                  "pixels, half the window's width (see ssim_is_defined)",
+                  describe(image), half_width(options)));
+  }
+}
+
+/// The intensities of both images: the middle of their range, and how far they reach from it.
+struct Intensities {
+  double middle = 0;
+  double reach = 0;
+};
+inline Intensities intensities(const Tensor& image, const Tensor& reference) {
+  const auto [low_x, high_x] = at::aminmax(image.detach());
+  const auto [low_y, high_y] = at::aminmax(reference.detach());
+  const double low = at::minimum(low_x, low_y).item<double>();
+  const double high = at::maximum(high_x, high_y).item<double>();
+  return {low + (high - low) / 2, (high - low) / 2};
+}
+
+/// Two spatial dimensions on the host, nothing to differentiate: one pass, many times faster than
+/// the tensor operations below.
+template <typename T>
+Tensor ssim_on_host(const Tensor& image, const Tensor& reference, const Tensor& window,
+                    const detail::SsimConstants& constants) {
+  const Tensor x = image.contiguous();
+  const Tensor y = reference.contiguous();
+  const auto* weights = window.const_data_ptr<T>() + window.numel() / 2;
+  const std::vector<double> planes = detail::ssim_of_planes<T>(
+      x.const_data_ptr<T>(), y.const_data_ptr<T>(), x.size(0) * x.size(1), x.size(2), x.size(3),
+      {weights, static_cast<std::size_t>(window.numel() / 2 + 1)}, constants);
+  return at::tensor(planes, at::TensorOptions().dtype(at::kDouble))
+      .view({x.size(0), x.size(1)})
+      .mean(1);
+}
+
+inline bool runs_on_host(const Tensor& image, const Tensor& reference) {
+  const bool differentiates =
+      at::GradMode::is_enabled() && (image.requires_grad() || reference.requires_grad());
+  return image.device().is_cpu() && image.dim() == 4 && !differentiates &&
+         (image.scalar_type() == at::kFloat || image.scalar_type() == at::kDouble);
+}
+
+}  // namespace detail
+
+inline bool ssim_is_defined(at::IntArrayRef shape, const SsimOptions& options) {
+  detail::check_ssim(options);
+  if (shape.size() < 4 || shape.size() > 5) return false;
+  const auto spatial = shape.slice(2);
+  return *std::min_element(spatial.begin(), spatial.end()) > detail::half_width(options);
+}
+
+inline Tensor ssim(const Tensor& image, const Tensor& reference, const SsimOptions& options) {
+  detail::check_ssim(options);
+  detail::check_ssim(image, reference, options);
+  const detail::Intensities values = detail::intensities(image, reference);
+  // A variance is a difference of squares, of which float32 has lost some 1e-7 of the largest; that
+  // must be little beside the constant c2 that is added to it.
+  const bool wide = !(values.reach <= 43 * options.k2 * options.range);
+  const at::ScalarType type = wide || image.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  if (image.scalar_type() != type) return ssim(image.to(type), reference.to(type), options);
+
+  const std::int64_t half = detail::half_width(options);
+  Tensor window =
+      at::arange(-half, half + 1, image.options().dtype(at::kDouble).requires_grad(false));
+  window = at::exp(-0.5 * (window / options.sigma).square());
+  window = (window / window.sum()).to(type);
+  const detail::SsimConstants constants{
+      .c1 = options.k1 * options.range * options.k1 * options.range,
+      .c2 = options.k2 * options.range * options.k2 * options.range,
+      .shift = values.middle};
+  if (detail::runs_on_host(image, reference)) {
+    return type == at::kFloat ? detail::ssim_on_host<float>(image, reference, window, constants)
+                              : detail::ssim_on_host<double>(image, reference, window, constants);
+  }
+
+  // Channels are images of their own.
+  std::vector<std::int64_t> planes = image.sizes().vec();
+  planes[0] *= planes[1];
+  planes[1] = 1;
+  const std::vector<std::int64_t> pads(2 * static_cast<std::size_t>(spatial_dimensions(image)),
+                                       half);
+  const Tensor x = at::pad(image.reshape(planes) - constants.shift, pads, "reflect");
+  const Tensor y = at::pad(reference.reshape(planes) - constants.shift, pads, "reflect");
+
+  Tensor mean_x = detail::windowed(x, window);
+  Tensor mean_y = detail::windowed(y, window);
+  const Tensor variances = (detail::windowed(x.square(), window) - mean_x.square()).clamp_min(0) +
+                           (detail::windowed(y.square(), window) - mean_y.square()).clamp_min(0);
+  const Tensor covariance = detail::windowed(x * y, window) - mean_x * mean_y;
+
+  mean_x = mean_x + constants.shift;
+  mean_y = mean_y + constants.shift;
+  const Tensor index =
+      (2 * mean_x * mean_y + constants.c1) * (2 * covariance + constants.c2) /
+      ((mean_x.square() + mean_y.square() + constants.c1) * (variances + constants.c2));
+  return index.reshape({image.size(0), -1}).mean(1, false, at::kDouble);
+}
 
 }  // namespace tessera

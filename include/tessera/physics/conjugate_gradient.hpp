@@ -53,3 +53,5 @@ struct ConjugateGradientResult {
 };
 
 }  // namespace tessera
+
+#include "tessera/physics/detail/conjugate_gradient.hpp"

@@ -36,7 +36,7 @@ class LinearPhysics : public Physics {
   /// images like x, complex, (1 or B, 1 or C, rfftn of the spatial dimensions), in float32 at
   /// least. Undefined otherwise, which is the default. Stacks transform an image once for all
   /// operators that have one. Local.
-  virtual Tensor transfer_function(const Tensor& x) const;
+  virtual inline Tensor transfer_function(const Tensor& x) const;
 
   /// Largest eigenvalue of A^T A, that is ||A||^2, on images like x. Exact from the spectrum, or
   /// where the operator knows it. Otherwise Lanczos from a fixed random start, returned as an upper
@@ -74,12 +74,12 @@ class LinearPhysics : public Physics {
  private:
   virtual Tensor do_adjoint(const TensorList& v) const = 0;
   /// Default: the adjoint of forward.
-  virtual Tensor do_normal(const Tensor& x) const;
+  virtual inline Tensor do_normal(const Tensor& x) const;
   /// Default: undefined, no spectrum.
-  virtual Tensor do_normal_spectrum(const Tensor& x) const;
+  virtual inline Tensor do_normal_spectrum(const Tensor& x) const;
   /// Default: not known.
-  virtual std::optional<double> do_norm_squared(const Tensor& x) const;
-  Tensor do_vjp(const Tensor& x, const TensorList& v) const override;
+  virtual inline std::optional<double> do_norm_squared(const Tensor& x) const;
+  inline Tensor do_vjp(const Tensor& x, const TensorList& v) const override;
 
   mutable SpectrumCache spectra_;  // by channels, spatial shape, dtype and device
 };
@@ -87,3 +87,5 @@ class LinearPhysics : public Physics {
 using LinearPhysicsPtr = std::shared_ptr<const LinearPhysics>;
 
 }  // namespace tessera
+
+#include "tessera/physics/detail/linear_physics.hpp"

@@ -22,3 +22,5 @@ std::string to_string(Padding padding);
 Padding padding_from(std::string_view name);
 
 }  // namespace tessera
+
+#include "tessera/physics/detail/padding.hpp"

@@ -1,13 +1,20 @@
 #pragma once
 
+#include <ATen/core/grad_mode.h>
+
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/self.hpp"
+#include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/core/text.hpp"
 
 namespace tessera {
 
@@ -27,10 +34,10 @@ class Physics {
   virtual std::int64_t operator_count() const { return 1; }
 
   /// Global indices of the operators this rank holds, ascending: 0..N-1 unless distributed.
-  virtual std::vector<std::int64_t> held() const;
+  virtual inline std::vector<std::int64_t> held() const;
 
   /// The ranks that share the operators; the self communicator unless distributed.
-  virtual Communicator& communicator() const;
+  virtual inline Communicator& communicator() const;
 
   /// A_i(x) for the operators this rank holds, in the order of held(). Local, no noise.
   /// Throws error::ShapeMismatch if x is not an image the operators accept.
@@ -63,11 +70,86 @@ class Physics {
  private:
   virtual TensorList do_forward(const Tensor& x) const = 0;
   /// Default: forward(x).
-  virtual TensorList do_measure(const Tensor& x) const;
+  virtual inline TensorList do_measure(const Tensor& x) const;
   /// Default: reverse-mode differentiation of forward, all operators held.
-  virtual Tensor do_vjp(const Tensor& x, const TensorList& v) const;
+  virtual inline Tensor do_vjp(const Tensor& x, const TensorList& v) const;
 };
 
 using PhysicsPtr = std::shared_ptr<const Physics>;
+
+inline std::vector<std::int64_t> Physics::held() const {
+  std::vector<std::int64_t> all(static_cast<std::size_t>(operator_count()));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+inline Communicator& Physics::communicator() const {
+  static const CommunicatorPtr self = self_communicator();
+  return *self;
+}
+
+inline TensorList Physics::forward(const Tensor& x) const {
+  check_image(x, name() + ".forward: x");
+  return do_forward(x);
+}
+
+inline TensorList Physics::measure(const Tensor& x) const {
+  check_image(x, name() + ".measure: x");
+  return do_measure(x);
+}
+
+inline Tensor Physics::vjp(const Tensor& x, const TensorList& v) const {
+  try {
+    check_image(x, name() + ".vjp: x");
+    check_measurements(v, "vjp");
+  } catch (const error::ShapeMismatch&) {
+    // Where several ranks share the operators, the others wait in do_vjp: they must hear of it.
+    agree(communicator(), name() + ".vjp", std::current_exception());
+  }
+  return do_vjp(x, v);
+}
+
+inline double Physics::sum(double local) const {
+  Communicator& ranks = communicator();
+  local *= measurement_weight();
+  if (ranks.size() == 1) return local;
+  agree(ranks, name() + ".sum", nullptr);
+  ranks.control().all_reduce(&local, 1, DataType::f64, Reduction::sum);
+  return local;
+}
+
+inline void Physics::check_measurements(const TensorList& v, const std::string& function) const {
+  const std::size_t expected = held().size();
+  if (v.size() != expected) {
+    throw error::ShapeMismatch(
+        formatted("{}.{}: got {} measurements, expected {}, one per held operator{}", name(),
+                  function, v.size(), expected,
+                  static_cast<std::int64_t>(v.size()) == operator_count()
+                      ? "; select(all) takes those of this rank"
+                      : ""));
+  }
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    if (!v[i].defined()) {
+      throw error::ShapeMismatch(
+          formatted("{}.{}: measurement {} is undefined", name(), function, i));
+    }
+  }
+}
+
+inline TensorList Physics::do_measure(const Tensor& x) const {
+  return do_forward(x);
+}
+
+inline Tensor Physics::do_vjp(const Tensor& x, const TensorList& v) const {
+  const at::AutoGradMode with_gradients(true);
+  const Tensor input = x.detach().requires_grad_(true);
+  const TensorList outputs = do_forward(input);
+  const std::vector<Tensor> inputs = {input};
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const bool is_last = i + 1 == outputs.size();  // outputs may share parts of their graph
+    outputs[i].backward(v[i], !is_last, false, at::TensorList(inputs));
+  }
+  return input.grad();
+}
 
 }  // namespace tessera

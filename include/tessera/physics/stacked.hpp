@@ -3,6 +3,9 @@
 #include <functional>
 #include <vector>
 
+#include "tessera/core/error.hpp"
+#include "tessera/core/text.hpp"
+#include "tessera/physics/detail/shared_transforms.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 namespace tessera {
@@ -34,12 +37,83 @@ class StackedPhysics : public LinearPhysics {
                                  const ConjugateGradientOptions& options = {}) const;
 
  private:
-  TensorList do_forward(const Tensor& x) const override;
-  TensorList do_measure(const Tensor& x) const override;
-  Tensor do_adjoint(const TensorList& v) const override;
-  Tensor do_normal_spectrum(const Tensor& x) const override;
+  inline TensorList do_forward(const Tensor& x) const override;
+  inline TensorList do_measure(const Tensor& x) const override;
+  inline Tensor do_adjoint(const TensorList& v) const override;
+  inline Tensor do_normal_spectrum(const Tensor& x) const override;
 
   std::vector<LinearPhysicsPtr> operators_;
 };
+
+namespace detail {
+
+inline std::vector<LinearPhysicsPtr> make(
+    std::int64_t count, const std::function<LinearPhysicsPtr(std::int64_t)>& factory) {
+  std::vector<LinearPhysicsPtr> operators;
+  for (std::int64_t i = 0; i < count; ++i) operators.push_back(factory(i));
+  return operators;
+}
+
+}  // namespace detail
+
+inline StackedPhysics::StackedPhysics(std::vector<LinearPhysicsPtr> operators)
+    : operators_(std::move(operators)) {
+  if (operators_.empty())
+    throw error::InvalidArgument("stacked: needs at least one operator, got none");
+  for (std::size_t i = 0; i < operators_.size(); ++i) {
+    if (!operators_[i]) throw error::InvalidArgument(formatted("stacked: operator {} is null", i));
+    if (operators_[i]->operator_count() != 1 || operators_[i]->communicator().size() != 1) {
+      throw error::InvalidArgument(
+          formatted("stacked: operator {} ({}) is {} operators on {} ranks, expected one on one", i,
+                    operators_[i]->name(), operators_[i]->operator_count(),
+                    operators_[i]->communicator().size()));
+    }
+  }
+}
+
+inline StackedPhysics::StackedPhysics(std::int64_t count,
+                                      const std::function<LinearPhysicsPtr(std::int64_t)>& factory)
+    : StackedPhysics(detail::make(count, factory)) {}
+
+inline const LinearPhysics& StackedPhysics::at(std::int64_t index) const {
+  if (index < 0 || index >= operator_count()) {
+    throw error::InvalidArgument(
+        formatted("stacked.at: index is {}, expected 0 to {}", index, operator_count() - 1));
+  }
+  return *operators_[static_cast<std::size_t>(index)];
+}
+
+inline TensorList StackedPhysics::do_forward(const Tensor& x) const {
+  return detail::forward_each(operators_, x);
+}
+
+inline TensorList StackedPhysics::do_measure(const Tensor& x) const {
+  TensorList y;
+  for (const auto& a : operators_) y.push_back(a->measure(x).front());
+  return y;
+}
+
+inline Tensor StackedPhysics::do_adjoint(const TensorList& v) const {
+  return detail::adjoint_sum(operators_, v, "stacked.adjoint");
+}
+
+inline Tensor StackedPhysics::do_normal_spectrum(const Tensor& x) const {
+  Tensor sum;
+  for (const auto& a : operators_) {
+    const Tensor spectrum = a->normal_spectrum(x);
+    if (!spectrum.defined()) return {};
+    sum = sum.defined() ? sum + spectrum : spectrum;
+  }
+  return sum;
+}
+
+inline Tensor StackedPhysics::mean_of_pseudo_inverses(
+    const TensorList& y, const ConjugateGradientOptions& options) const {
+  check_measurements(y, "mean_of_pseudo_inverses");
+  Tensor sum = operators_.front()->pseudo_inverse({y.front()}, options);
+  for (std::size_t i = 1; i < y.size(); ++i)
+    sum = sum + operators_[i]->pseudo_inverse({y[i]}, options);
+  return sum / static_cast<double>(y.size());
+}
 
 }  // namespace tessera

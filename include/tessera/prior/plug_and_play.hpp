@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cmath>
+
+#include "tessera/core/error.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/prior/prior.hpp"
 
@@ -15,17 +18,38 @@ class PlugAndPlay : public Prior {
   /// variance step, which is what half-quadratic splitting asks for.
   static PlugAndPlay matched(DenoiserPtr denoiser);
 
-  std::string name() const override;
+  inline std::string name() const override;
   bool follows_step() const override { return !sigma_; }
   const Denoiser& denoiser() const { return *denoiser_; }
   Communicator& communicator() const override { return denoiser_->communicator(); }
 
  private:
   PlugAndPlay(DenoiserPtr denoiser, std::optional<NoiseLevel> sigma);
-  Tensor do_prox(const Tensor& z, double step) const override;
+  inline Tensor do_prox(const Tensor& z, double step) const override;
 
   DenoiserPtr denoiser_;
   std::optional<NoiseLevel> sigma_;  // nullopt: matched to the step
 };
+
+inline PlugAndPlay::PlugAndPlay(DenoiserPtr denoiser, std::optional<NoiseLevel> sigma)
+    : denoiser_(std::move(denoiser)), sigma_(std::move(sigma)) {
+  if (!denoiser_) throw error::InvalidArgument("PlugAndPlay: denoiser is null");
+}
+
+inline PlugAndPlay PlugAndPlay::fixed(DenoiserPtr denoiser, NoiseLevel sigma) {
+  return {std::move(denoiser), std::move(sigma)};
+}
+
+inline PlugAndPlay PlugAndPlay::matched(DenoiserPtr denoiser) {
+  return {std::move(denoiser), std::nullopt};
+}
+
+inline std::string PlugAndPlay::name() const {
+  return "plug_and_play(" + denoiser_->name() + ")";
+}
+
+inline Tensor PlugAndPlay::do_prox(const Tensor& z, double step) const {
+  return denoiser_->denoise(z, sigma_ ? *sigma_ : NoiseLevel(std::sqrt(step)));
+}
 
 }  // namespace tessera

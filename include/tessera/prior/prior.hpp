@@ -5,6 +5,9 @@
 #include <string>
 
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/self.hpp"
+#include "tessera/core/check.hpp"
+#include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
 
 namespace tessera {
@@ -32,13 +35,37 @@ class Prior {
   virtual std::optional<double> value(const Tensor& /*x*/) const { return std::nullopt; }
 
   /// The ranks that evaluate the prior together; the self communicator unless distributed.
-  virtual Communicator& communicator() const;
+  virtual inline Communicator& communicator() const;
 
  private:
-  virtual Tensor do_prox(const Tensor& z, double step) const;
-  virtual Tensor do_gradient(const Tensor& x) const;
+  virtual inline Tensor do_prox(const Tensor& z, double step) const;
+  virtual inline Tensor do_gradient(const Tensor& x) const;
 };
 
 using PriorPtr = std::shared_ptr<const Prior>;
+
+inline Communicator& Prior::communicator() const {
+  static const CommunicatorPtr self = self_communicator();
+  return *self;
+}
+
+inline Tensor Prior::prox(const Tensor& z, double step) const {
+  check_image(z, name() + ".prox: z");
+  check_positive(step, name() + ".prox", "step");
+  return do_prox(z, step);
+}
+
+inline Tensor Prior::gradient(const Tensor& x) const {
+  check_image(x, name() + ".gradient: x");
+  return do_gradient(x);
+}
+
+inline Tensor Prior::do_prox(const Tensor& /*z*/, double /*step*/) const {
+  throw error::InvalidArgument(name() + ".prox: this prior has no proximal operator");
+}
+
+inline Tensor Prior::do_gradient(const Tensor& /*x*/) const {
+  throw error::InvalidArgument(name() + ".gradient: this prior has no gradient");
+}
 
 }  // namespace tessera

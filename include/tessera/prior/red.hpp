@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tessera/core/error.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/prior/prior.hpp"
 
@@ -18,17 +19,34 @@ class RED : public Prior {
  public:
   RED(DenoiserPtr denoiser, NoiseLevel sigma);
 
-  std::string name() const override;
+  inline std::string name() const override;
   /// Collective if the denoiser is distributed: one denoising.
-  std::optional<double> value(const Tensor& x) const override;
+  inline std::optional<double> value(const Tensor& x) const override;
   Communicator& communicator() const override { return denoiser_->communicator(); }
   const Denoiser& denoiser() const { return *denoiser_; }
 
  private:
-  Tensor do_gradient(const Tensor& x) const override;
+  inline Tensor do_gradient(const Tensor& x) const override;
 
   DenoiserPtr denoiser_;
   NoiseLevel sigma_;
 };
+
+inline RED::RED(DenoiserPtr denoiser, NoiseLevel sigma)
+    : denoiser_(std::move(denoiser)), sigma_(std::move(sigma)) {
+  if (!denoiser_) throw error::InvalidArgument("RED: denoiser is null");
+}
+
+inline std::string RED::name() const {
+  return "red(" + denoiser_->name() + ")";
+}
+
+inline std::optional<double> RED::value(const Tensor& x) const {
+  return 0.5 * (x * gradient(x)).sum().item<double>();
+}
+
+inline Tensor RED::do_gradient(const Tensor& x) const {
+  return x - denoiser_->denoise(x, sigma_);
+}
 
 }  // namespace tessera

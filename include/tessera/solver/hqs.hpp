@@ -1,11 +1,14 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/solver/clamp_range.hpp"
+#include "tessera/solver/log_spaced.hpp"
 #include "tessera/solver/solver.hpp"
 #include "tessera/solver/stopwatch.hpp"
 
@@ -87,5 +90,18 @@ class HQS : public Solver {
   const P* prior_;
   HqsOptions options_;
 };
+
+inline HqsSchedule HqsSchedule::dpir(double noise_sigma, std::int64_t iterations,
+                                     double prior_weight) {
+  check_positive(noise_sigma, "HqsSchedule::dpir", "noise_sigma");
+  check_positive(prior_weight, "HqsSchedule::dpir", "prior_weight");
+  constexpr double first = 49.0 / 255.0;
+  HqsSchedule schedule;
+  schedule.denoiser_sigma = log_spaced(first, noise_sigma, iterations);
+  for (const double sigma : schedule.denoiser_sigma) {
+    schedule.gamma.push_back(std::pow(sigma / std::max(0.01, noise_sigma), 2) / prior_weight);
+  }
+  return schedule;
+}
 
 }  // namespace tessera

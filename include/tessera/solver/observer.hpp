@@ -1,13 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/core/text.hpp"
 
 namespace tessera {
 
@@ -89,11 +92,56 @@ class ObserverList : public Observer {
   void on_end(const SolveResult& result) override {
     for (Observer& observer : observers_) observer.on_end(result);
   }
-  std::string save() const override;
-  void restore(std::string_view saved) override;
+  inline std::string save() const override;
+  inline void restore(std::string_view saved) override;
 
  private:
   std::vector<std::reference_wrapper<Observer>> observers_;
 };
+
+namespace detail {
+
+inline constexpr std::size_t length_bytes = sizeof(std::uint64_t);
+
+}  // namespace detail
+
+// The number of observers, then the size and the bytes of each.
+inline std::string ObserverList::save() const {
+  std::string all;
+  const auto add_number = [&all](std::uint64_t number) {
+    all.append(reinterpret_cast<const char*>(&number), detail::length_bytes);
+  };
+  add_number(observers_.size());
+  for (const Observer& observer : observers_) {
+    const std::string saved = observer.save();
+    add_number(saved.size());
+    all.append(saved);
+  }
+  return all;
+}
+
+inline void ObserverList::restore(std::string_view saved) {
+  const auto take = [&saved](std::uint64_t size) {
+    if (size > saved.size()) {
+      throw error::InvalidArgument("ObserverList.restore: what was saved is too short");
+    }
+    const std::string_view bytes = saved.substr(0, size);
+    saved.remove_prefix(size);
+    return bytes;
+  };
+  const auto take_number = [&take] {
+    std::uint64_t number = 0;
+    std::memcpy(&number, take(detail::length_bytes).data(), detail::length_bytes);
+    return number;
+  };
+  const std::uint64_t count = take_number();
+  if (count != observers_.size()) {
+    throw error::InvalidArgument(
+        formatted("ObserverList.restore: saved by {} observers, expected as many as there are "
+                  "now: {}",
+                  count, observers_.size()));
+  }
+  for (Observer& observer : observers_) observer.restore(take(take_number()));
+}
 
 }  // namespace tessera

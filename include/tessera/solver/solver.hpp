@@ -128,3 +128,5 @@ Communicator& ranks_of(const Fidelity& fidelity, const P& prior) {
 }
 
 }  // namespace tessera
+
+#include "tessera/solver/detail/solver.hpp"

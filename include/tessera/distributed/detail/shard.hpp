@@ -1,0 +1,168 @@
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/detail/fnv_hash.hpp"
+#include "tessera/comm/partition.hpp"
+#include "tessera/comm/tensor_view.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/core/text.hpp"
+#include "tessera/distributed/detail/image_packet.hpp"
+#include "tessera/distributed/distributed_options.hpp"
+#include "tessera/physics/physics.hpp"
+
+/// What linear and non-linear distributed physics share.
+namespace tessera::detail {
+
+/// Local. Throws error::InvalidArgument if the pointer is null.
+const CommunicatorPtr& checked(const CommunicatorPtr& communicator, const std::string& who);
+
+/// Collective. The given partition, or contiguous shares; throws on every rank unless it fits, and
+/// is the same on every rank.
+Partition agreed_partition(std::int64_t count, const DistributedPhysicsOptions& options,
+                           Communicator& communicator, const std::string& who);
+
+/// Local. Throws error::InvalidArgument unless it is a single operator.
+void check_single_operator(const Physics* physics, std::int64_t index, const std::string& who);
+
+/// Collective. The operators of this rank, made by `make(index)`.
+template <typename Operator, typename Make>
+std::vector<std::shared_ptr<const Operator>> make_held(const Partition& partition,
+                                                       Communicator& communicator,
+                                                       const std::string& who, const Make& make) {
+  return guarded(communicator, who, [&] {
+    std::vector<std::shared_ptr<const Operator>> operators;
+    for (const std::int64_t index : partition.of(communicator.rank())) {
+      operators.push_back(make(index));
+      check_single_operator(operators.back().get(), index, who);
+    }
+    return operators;
+  });
+}
+
+/// 1 for a sum, 1 / count for a mean.
+double weight(OperatorReduction reduction, std::int64_t count);
+
+/// Collective. `contributions` adds this rank's images to the Tensor it is given, undefined at
+/// first; the result is their sum over all ranks. A rank that adds none counts as zeros.
+Tensor sum_over_ranks(Communicator& communicator, const std::string& who, double weight,
+                      const std::function<void(Tensor&)>& contributions);
+
+/// Adds `image` to `sum`, which owns its memory; `sum` may be undefined.
+void accumulate(Tensor& sum, const Tensor& image, const std::string& who);
+
+TensorList select_held(const TensorList& all, const Partition& partition, int rank,
+                       const std::string& who);
+TensorList gather_held(const TensorList& held, const Partition& partition,
+                       Communicator& communicator, const std::string& who);
+TensorList scatter_held(const TensorList& all, int root, const Partition& partition,
+                        Communicator& communicator, const std::string& who);
+
+/// A number that differs, with near certainty, if the owners do.
+inline std::int64_t fingerprint(const Partition& partition) {
+  FnvHash hash;
+  for (std::int64_t item = 0; item < partition.items(); ++item) {
+    hash.add(static_cast<std::uint64_t>(partition.owner(item)));
+  }
+  return hash.value();
+}
+
+inline const CommunicatorPtr& checked(const CommunicatorPtr& communicator, const std::string& who) {
+  if (!communicator) {
+    throw error::InvalidArgument(
+        who + ": the communicator is null; give self_communicator() to run alone");
+  }
+  return communicator;
+}
+
+inline Partition agreed_partition(std::int64_t count, const DistributedPhysicsOptions& options,
+                                  Communicator& communicator, const std::string& who) {
+  const int ranks = communicator.size();
+  std::optional<Partition> partition = options.partition;
+  std::int64_t print = 0;
+  std::exception_ptr failure;
+  try {
+    if (count < 1) {
+      throw error::InvalidArgument(
+          formatted("{}: there are {} operators, expected at least 1", who, count));
+    }
+    if (!partition) partition = Partition::block(count, ranks);
+    if (partition->items() != count || partition->ranks() != ranks) {
+      throw error::InvalidArgument(
+          formatted("{}: the partition shares {} operators over {} ranks, expected {} operators "
+                    "over {} ranks",
+                    who, partition->items(), partition->ranks(), count, ranks));
+    }
+    print = fingerprint(*partition);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  const auto reduction = static_cast<std::int64_t>(options.reduction);
+  std::array<std::int64_t, 6> maxima = {count, -count, print, -print, reduction, -reduction};
+  agree(communicator, who, failure, maxima);
+  if (maxima[0] != -maxima[1] || maxima[2] != -maxima[3] || maxima[4] != -maxima[5]) {
+    throw error::InvalidArgument(
+        who + ": the ranks were given different operator counts, partitions or reductions");
+  }
+  return *partition;
+}
+
+inline void check_single_operator(const Physics* physics, std::int64_t index,
+                                  const std::string& who) {
+  if (physics == nullptr)
+    throw error::InvalidArgument(formatted("{}: operator {} is null", who, index));
+  if (physics->operator_count() != 1) {
+    throw error::InvalidArgument(
+        formatted("{}: operator {} ({}) is a stack of {} operators; give its operators one by one",
+                  who, index, physics->name(), physics->operator_count()));
+  }
+}
+
+inline double weight(OperatorReduction reduction, std::int64_t count) {
+  return reduction == OperatorReduction::mean ? 1.0 / static_cast<double>(count) : 1.0;
+}
+
+inline void accumulate(Tensor& sum, const Tensor& image, const std::string& who) {
+  if (!sum.defined()) {
+    check_image(image, who + ": an operator's image");
+    sum = image.clone(at::MemoryFormat::Contiguous);
+    return;
+  }
+  check_like(image, sum, who + ": an operator's image");
+  sum.add_(image);
+}
+
+inline Tensor sum_over_ranks(Communicator& communicator, const std::string& who, double weight,
+                             const std::function<void(Tensor&)>& contributions) {
+  Tensor sum;
+  std::exception_ptr failure;
+  try {
+    contributions(sum);
+    if (sum.defined() && weight != 1.0) sum.mul_(weight);
+    if (communicator.size() > 1 && sum.defined() && sum.requires_grad()) {
+      throw error::InvalidArgument(
+          who +
+          ": cannot be differentiated over several ranks; detach its arguments or use one rank");
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  ImagePacket packet = sum.defined() && !failure ? ImagePacket(sum) : ImagePacket();
+  agree(communicator, who, failure, packet.maxima());
+  packet.check(who);
+  committed(communicator, who, [&] {
+    if (!sum.defined()) sum = packet.zeros();
+    if (communicator.size() > 1) all_reduce(communicator, sum, Reduction::sum);
+  });
+  return sum;
+}
+
+}  // namespace tessera::detail
+
+#include "tessera/distributed/detail/transfer.hpp"

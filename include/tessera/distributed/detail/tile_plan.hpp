@@ -1,0 +1,196 @@
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "tessera/core/error.hpp"
+#include "tessera/core/text.hpp"
+#include "tessera/distributed/detail/tile_geometry.hpp"
+#include "tessera/distributed/tile_plan.hpp"
+
+namespace tessera {
+
+namespace detail {
+
+inline void check_shape(const Extents& shape, const std::string& who) {
+  const bool positive =
+      std::all_of(shape.begin(), shape.end(), [](std::int64_t n) { return n > 0; });
+  if (shape.empty() || shape.size() > 3 || !positive) {
+    throw error::InvalidArgument(formatted(
+        "{}: the shape is [{}], expected one to three positive extents", who, joined(shape, ", ")));
+  }
+}
+
+inline void check_at_least(std::int64_t value, std::int64_t minimum, const std::string& what,
+                           const std::string& who) {
+  if (value < minimum) {
+    throw error::InvalidArgument(
+        formatted("{}: {} is {}, expected at least {}", who, what, value, minimum));
+  }
+}
+
+inline void set_blend(std::vector<TileAxis>& axis, std::int64_t blend) {
+  for (std::size_t i = 0; i + 1 < axis.size(); ++i) {
+    const std::int64_t half =
+        std::min({blend / 2, axis[i].core.length() / 2, axis[i + 1].core.length() / 2});
+    axis[i].blend_after = half;
+    axis[i + 1].blend_before = half;
+  }
+}
+
+inline std::vector<Tile> combine(const std::vector<std::vector<TileAxis>>& axes) {
+  std::vector<Tile> tiles(1);
+  for (const std::vector<TileAxis>& axis : axes) {
+    std::vector<Tile> longer;
+    longer.reserve(tiles.size() * axis.size());
+    for (const Tile& tile : tiles) {
+      for (const TileAxis& part : axis) {
+        longer.push_back(tile);
+        longer.back().axes.push_back(part);
+      }
+    }
+    tiles = std::move(longer);
+  }
+  return tiles;
+}
+
+inline std::string by(const Extents& extents) {
+  return formatted("{}", joined(extents, "x"));
+}
+
+}  // namespace detail
+
+namespace detail {
+
+/// The patch of every axis. Throws unless it fits the shape.
+inline Extents patch_per_axis(Extents patch, const Extents& shape, const std::string& who) {
+  if (patch.size() == 1) patch.resize(shape.size(), patch.front());
+  if (patch.size() != shape.size()) {
+    throw error::InvalidArgument(
+        formatted("{}: the patch has {} extents, the image {} dimensions; give one "
+                  "number for all or one per dimension",
+                  who, patch.size(), shape.size()));
+  }
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    detail::check_at_least(patch[axis], 1, "the patch", who);
+    if (patch[axis] > shape[axis]) {
+      throw error::InvalidArgument(
+          formatted("{}: the patch of {} pixels is larger than the image, {} ({} pixels along "
+                    "axis {}); use a patch of at "
+                    "most {}, or even tiles, which fit any image",
+                    who, patch[axis], detail::by(shape), shape[axis], axis, shape[axis]));
+    }
+  }
+  return patch;
+}
+
+inline std::vector<TileAxis> fixed_axis(std::int64_t extent, std::int64_t patch,
+                                        const FixedTiles& options) {
+  const std::int64_t length = std::min(extent, patch + 2 * options.overlap);
+  std::vector<TileAxis> axis;
+  for (std::int64_t begin = 0; begin < extent; begin += patch) {
+    const Interval core{begin, std::min(extent, begin + patch)};
+    const std::int64_t wanted =
+        std::min(std::max<std::int64_t>(0, begin - options.overlap), extent - length);
+    const std::int64_t first = detail::round_down(wanted, options.alignment);
+    const std::int64_t last =
+        std::max(std::min(extent, first + length), std::min(extent, core.end + options.overlap));
+    axis.push_back({.core = core, .window = {first, last}});
+  }
+  detail::set_blend(axis, options.blend);
+  return axis;
+}
+
+inline std::vector<TileAxis> peer_axis(std::int64_t extent, std::int64_t patch,
+                                       std::int64_t overlap) {
+  std::vector<TileAxis> axis;
+  std::int64_t covered = 0;
+  for (std::int64_t start = 0; covered < extent; start += patch) {
+    start = std::min(start, extent - patch);
+    const Interval core{covered, start + patch};
+    axis.push_back({.core = core, .window = {start - overlap, start + patch + overlap}});
+    covered = core.end;
+  }
+  return axis;
+}
+
+}  // namespace detail
+
+inline std::int64_t Tile::window_pixels() const {
+  std::int64_t pixels = 1;
+  for (const TileAxis& axis : axes) pixels *= axis.window.length();
+  return pixels;
+}
+
+inline std::int64_t Tile::support_pixels() const {
+  std::int64_t pixels = 1;
+  for (const TileAxis& axis : axes) pixels *= axis.support().length();
+  return pixels;
+}
+
+inline std::vector<std::int64_t> Tile::window_shape() const {
+  Extents extents;
+  for (const TileAxis& axis : axes) extents.push_back(axis.window.length());
+  return extents;
+}
+
+inline TilePlan::TilePlan(Extents shape, std::vector<Tile> tiles, Border border)
+    : shape_(std::move(shape)), tiles_(std::move(tiles)), border_(border) {}
+
+inline TilePlan TilePlan::fixed(Extents shape, const FixedTiles& options) {
+  const std::string who = "TilePlan.fixed";
+  detail::check_shape(shape, who);
+  const Extents patch = detail::patch_per_axis(options.patch, shape, who);
+  detail::check_at_least(options.overlap, 0, "overlap", who);
+  detail::check_at_least(options.blend, 0, "blend", who);
+  detail::check_at_least(options.alignment, 1, "alignment", who);
+  if (options.blend > 2 * options.overlap) {
+    throw error::InvalidArgument(
+        formatted("{}: a blended region of {} pixels reaches {} pixels out of a core, further "
+                  "than the overlap of {}; use "
+                  "blend <= {} or overlap >= {}",
+                  who, options.blend, options.blend / 2, options.overlap, 2 * options.overlap,
+                  (options.blend + 1) / 2));
+  }
+  std::vector<std::vector<TileAxis>> axes;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    axes.push_back(detail::fixed_axis(shape[axis], patch[axis], options));
+  }
+  return {std::move(shape), detail::combine(axes), Border::clamp};
+}
+
+inline TilePlan TilePlan::peer(Extents shape, Extents patch, std::int64_t overlap) {
+  const std::string who = "TilePlan.peer";
+  detail::check_shape(shape, who);
+  patch = detail::patch_per_axis(std::move(patch), shape, who);
+  detail::check_at_least(overlap, 0, "overlap", who);
+  std::vector<std::vector<TileAxis>> axes;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    if (overlap >= shape[axis]) {
+      throw error::InvalidArgument(
+          formatted("{}: an overlap of {} pixels cannot be filled by reflection along axis {}, "
+                    "which has {}; use an overlap "
+                    "of at most {}",
+                    who, overlap, axis, shape[axis], shape[axis] - 1));
+    }
+    axes.push_back(detail::peer_axis(shape[axis], patch[axis], overlap));
+  }
+  return {std::move(shape), detail::combine(axes), Border::reflect};
+}
+
+inline bool TilePlan::is_blended() const {
+  return std::any_of(tiles_.begin(), tiles_.end(), [](const Tile& tile) {
+    return std::any_of(tile.axes.begin(), tile.axes.end(), [](const TileAxis& axis) {
+      return axis.blend_before > 0 || axis.blend_after > 0;
+    });
+  });
+}
+
+inline Partition TilePlan::assign(int ranks) const {
+  std::vector<double> work;
+  work.reserve(tiles_.size());
+  for (const Tile& tile : tiles_) work.push_back(static_cast<double>(tile.window_pixels()));
+  return Partition::by_cost(work, ranks);
+}
+
+}  // namespace tessera

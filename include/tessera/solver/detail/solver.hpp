@@ -1,0 +1,162 @@
+#pragma once
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/where.h>
+
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "tessera/comm/agreement.hpp"
+#include "tessera/core/check.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/core/flush_denormals.hpp"
+#include "tessera/core/text.hpp"
+#include "tessera/solver/solver.hpp"
+
+namespace tessera {
+
+namespace detail {
+
+class NoObserver final : public Observer {
+ public:
+  Verdict on_iteration(const Iteration& /*iteration*/) override { return Verdict::proceed; }
+};
+
+/// The largest over the images of the batch; infinite or NaN if `next` is not finite.
+inline double relative_change(const Tensor& next, const Tensor& x) {
+  const at::NoGradGuard no_grad;
+  std::vector<std::int64_t> axes(static_cast<std::size_t>(x.dim()) - 1);
+  std::iota(axes.begin(), axes.end(), 1);
+  const auto in_type = [&](at::ScalarType type) {
+    const auto norms = [&](const Tensor& images) {
+      return at::linalg_vector_norm(images, 2, axes, false, type).to(at::kDouble);
+    };
+    const Tensor scale = norms(next);
+    const Tensor change = norms(next - x);
+    return at::where(scale > 0, change / scale, change).max().item<double>();
+  };
+  const double change = in_type(c10::promoteTypes(x.scalar_type(), at::kFloat));
+  // The squares of very large or very small intensities are beyond float32.
+  return change > 0 && std::isfinite(change) ? change : in_type(at::kDouble);
+}
+
+/// As a number for agree(), whose maximum wins when ranks differ; 0: go on.
+inline std::int64_t code_of(const std::optional<StopReason>& reason) {
+  return reason ? static_cast<std::int64_t>(*reason) + 1 : 0;
+}
+
+}  // namespace detail
+
+inline std::string to_string(StopReason reason) {
+  switch (reason) {
+    case StopReason::max_iterations:
+      return "reached the number of iterations asked for";
+    case StopReason::relative_change:
+      return "the relative change fell below the threshold";
+    case StopReason::time_limit:
+      return "reached the time limit";
+    case StopReason::observer:
+      return "an observer asked to stop";
+    case StopReason::not_finite:
+      return "the iterate is no longer finite: the step is probably too large, or the data are not "
+             "finite";
+  }
+  return "unknown";
+}
+
+inline Solver::Solver(StoppingRules rules) : rules_(rules) {
+  check_not_negative(rules.relative_change, "Solver", "relative_change");
+  if (rules.max_iterations < 0 || !(rules.time_limit_s > 0)) {
+    throw error::InvalidArgument(
+        formatted("Solver: expected max_iterations >= 0 and time_limit_s > 0, got {} and {}",
+                  rules.max_iterations, rules.time_limit_s));
+  }
+}
+
+inline Tensor Solver::step(const Tensor& x, std::int64_t index) const {
+  check_image(x, name() + ".step: x");
+  const FlushDenormals no_slow_numbers;
+  StepTimes times;
+  return do_step(x, index, times);
+}
+
+inline SolveResult Solver::solve(const Tensor& x0) const {
+  detail::NoObserver nobody;
+  return solve(x0, nobody);
+}
+
+inline SolveResult Solver::solve(const Tensor& x0, Observer& observer) const {
+  return solve(SolverState{.x = x0}, observer);
+}
+
+inline SolveResult Solver::solve(const SolverState& start, Observer& observer) const {
+  const FlushDenormals no_slow_numbers;
+  Communicator& ranks = do_communicator();
+  const std::string where = name() + ".solve";
+  SolveResult result;
+  static_cast<SolverState&>(result) = start;
+  // Why the ranks stop, and what fails on one of them: agreed upon at the start and after each
+  // iteration.
+  std::int64_t code = 0;
+  const auto agreed = [&](auto&& work) {
+    std::exception_ptr failure;
+    try {
+      code = detail::code_of(work());
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    agree(ranks, where, failure, std::span(&code, 1));
+  };
+  agreed([&] {
+    check_image(start.x, where + ": x0");
+    check_finite(start.x, where, "x0");
+    if (start.iterations < 0) {
+      throw error::InvalidArgument(
+          formatted("{}: expected iterations >= 0, got {}", where, start.iterations));
+    }
+    observer.on_start(start.x);
+    return rule_that_holds(result);
+  });
+  while (code == 0) {
+    agreed([&] { return iterate(result, observer); });
+  }
+  result.reason = static_cast<StopReason>(code - 1);
+  guarded(ranks, where, [&] { observer.on_end(result); });
+  return result;
+}
+
+inline std::optional<StopReason> Solver::rule_that_holds(const SolverState& state) const {
+  if (state.elapsed_s >= rules_.time_limit_s) return StopReason::time_limit;
+  if (state.relative_change <= rules_.relative_change && rules_.relative_change > 0)
+    return StopReason::relative_change;
+  if (state.iterations >= rules_.max_iterations) return StopReason::max_iterations;
+  return std::nullopt;
+}
+
+inline std::optional<StopReason> Solver::iterate(SolverState& state, Observer& observer) const {
+  const auto start = std::chrono::steady_clock::now();
+  StepTimes times;
+  times.gradient.observer = times.prior.observer = &observer;
+  const Tensor next = do_step(state.x, state.iterations, times);
+  const double change = detail::relative_change(next, state.x);
+  state.elapsed_s +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() -
+      times.gradient.observed_s - times.prior.observed_s;
+  if (!std::isfinite(change)) return StopReason::not_finite;
+  const Iteration iteration{.index = state.iterations,
+                            .x = next,
+                            .gradient_time_s = times.gradient.seconds,
+                            .prior_time_s = times.prior.seconds,
+                            .elapsed_s = state.elapsed_s,
+                            .relative_change = change};
+  state.x = next;
+  state.relative_change = change;
+  ++state.iterations;
+  if (observer.on_iteration(iteration) == Observer::Verdict::stop) return StopReason::observer;
+  return rule_that_holds(state);
+}
+
+}  // namespace tessera
