@@ -180,7 +180,7 @@ class Grid {
     if (any([](const GridRow& row) {
           return find(row.settings, "patch_size") != nullptr &&
                  row.options.distribute_denoiser.value_or(false) && row.options.tiling != "fixed" &&
-                 row.options.tiling != "peer";
+                 row.options.tiling != "deepinv";
         })) {
       fmt::print(
           "Tiles are cut evenly for the ranks of a row (tiling: auto); patch_size is used by "

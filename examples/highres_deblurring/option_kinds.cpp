@@ -119,9 +119,13 @@ CLI::Option* add_path(CLI::App& app, const std::string& name, std::string& value
 }
 
 CLI::Option* add_word(CLI::App& app, const std::string& name, std::string& value,
-                      const std::vector<std::string>& words, const std::string& text) {
+                      const std::vector<std::string>& words, const std::string& text,
+                      const std::map<std::string, std::string>& renamed) {
   return add(app, name, text, "{" + CLI::detail::join(words, ",") + "}",
-             [&value, words](const std::string& option, const std::string& given) {
+             [&value, words, renamed](const std::string& option, const std::string& given) {
+               if (const auto now = renamed.find(given); now != renamed.end()) {
+                 throw CLI::ValidationError(option, given + " is called " + now->second);
+               }
                if (std::find(words.begin(), words.end(), given) == words.end()) {
                  refuse(option, given, CLI::detail::join(words, ", "));
                }

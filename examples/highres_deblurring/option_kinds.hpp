@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,9 +50,10 @@ CLI::Option* add_seed(CLI::App& app, const std::string& name, std::uint64_t& val
 CLI::Option* add_path(CLI::App& app, const std::string& name, std::string& value,
                       const std::string& text);
 
-/// One of a few words.
+/// One of a few words; `renamed` has old words and what they are called now.
 CLI::Option* add_word(CLI::App& app, const std::string& name, std::string& value,
-                      const std::vector<std::string>& words, const std::string& text);
+                      const std::vector<std::string>& words, const std::string& text,
+                      const std::map<std::string, std::string>& renamed = {});
 
 /// A flag and its negation that stay open unless one of them is given.
 void add_choice(CLI::App& app, const std::string& name, std::optional<bool>& choice,

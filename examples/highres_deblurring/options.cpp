@@ -139,12 +139,14 @@ void add_distribution(CLI::App& app, Options& options) {
              "Share the operators among the ranks [with several ranks]", group);
   add_choice(app, "distribute-denoiser", options.distribute_denoiser,
              "Denoise by tiles, shared among the ranks [with several ranks]", group);
-  add_word(app, "--tiling", options.tiling, {"auto", "fixed", "peer", "exact"},
-           "auto: even work on all ranks; fixed: patch-size and overlap; peer: deepinv's layout; "
-           "exact: the untiled result")
+  add_word(
+      app, "--tiling", options.tiling, {"auto", "fixed", "deepinv", "exact"},
+      "auto: even work on all ranks; fixed: patch-size and overlap; deepinv: deepinv's layout; "
+      "exact: the untiled result",
+      {{"peer", "deepinv"}})
       ->group(group);
   add_integer(app, "--patch-size", options.patch_size, 0, unbounded,
-              "Inner size of a fixed or peer tile in pixels")
+              "Inner size of a fixed or deepinv tile in pixels")
       ->group(group);
   add_integer(app, "--overlap", options.overlap, 0, unbounded, "Context around a tile in pixels")
       ->group(group);

@@ -46,7 +46,7 @@ struct Options {
   std::int64_t patch_size = 448;
   std::int64_t overlap = 32;
   std::int64_t max_batch_size = 0;
-  std::string tiling = "auto";  ///< auto | fixed | peer | exact
+  std::string tiling = "auto";  ///< auto | fixed | deepinv | exact
 
   std::string dtype = "float32";
   std::string device = "cpu";

@@ -70,7 +70,7 @@ DenoiserPtr make_network(Options& options) {
 }
 
 void check_tiles_fit(const Options& options, at::IntArrayRef image) {
-  if (options.tiling != "fixed" && options.tiling != "peer") return;
+  if (options.tiling != "fixed" && options.tiling != "deepinv") return;
   const std::int64_t side = std::min(image[2], image[3]);
   const std::string what = fmt::format("--tiling {}", options.tiling);
   if (options.patch_size < 1 || options.patch_size > side) {
@@ -80,7 +80,7 @@ void check_tiles_fit(const Options& options, at::IntArrayRef image) {
                                : fmt::format("is larger than the image, {}x{}", image[3], image[2]),
         side));
   }
-  if (options.tiling == "peer" && options.overlap >= side) {
+  if (options.tiling == "deepinv" && options.overlap >= side) {
     throw error::InvalidArgument(
         fmt::format("{}: an --overlap of {} cannot be reflected at the border of an image of "
                     "{}x{}; give at most {}",
@@ -99,7 +99,7 @@ TilingOptions tiling_options(const Options& options) {
   if (options.tiling == "exact") tiling.tiling = Tiling::exact;
   if (options.tiling == "fixed") tiling.tiling = Tiling::fixed;
   tiling.blend = std::min(tiling.blend, 2 * options.overlap);  // fixed tiles blend in their overlap
-  if (options.tiling == "peer") tiling.tiling = Tiling::peer;
+  if (options.tiling == "deepinv") tiling.tiling = Tiling::deepinv;
   return tiling;
 }
 

@@ -15,8 +15,8 @@ struct Settings {
   std::int64_t batch = 8;
   std::int64_t crop = 96;  ///< side of a training picture, pixels
   double ema = 0.999;      ///< share of the old average that a step keeps
-  bool muon = false;       ///< orthogonalised momentum for the kernels in the place of AdamW
-  bool squared = false;    ///< squared error in the place of the absolute one
+  bool muon = false;       ///< orthogonalised momentum for the kernels instead of AdamW
+  bool squared = false;    ///< squared error instead of the absolute one
   std::int64_t seed = 1;
 };
 

@@ -55,7 +55,7 @@ function lastRepetition(columns) {
   return Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values.filter((_, i) => keep[i])]));
 }
 
-// The seed's "distribute" keys and what goes with them: how a run is shared out, not what it computes.
+// The "distribute" keys and what goes with them: how a run is shared out, not what it computes.
 const sharing = new Set(["distribute_physics", "distribute_denoiser", "tiling", "patch_size", "overlap", "max_batch_size", "threads",
   "device", "backend", "out", "resume", "checkpoint_every", "repetitions", "warmup", "quiet"]);
 

@@ -98,6 +98,7 @@ TEST_CASE("Without a word about the method it is dpir with the clipped likelihoo
   refused({"--solver", "pnp", "--dpir-weight", "0.1"}, "--dpir-weight: is for --solver dpir");
   refused({"--step-size", "0.1", "--dpir-weight", "0.1"}, "--step-size asks for --solver pnp");
   refused({"--preset", "seed"}, "--preset: seed is called published");
+  refused({"--tiling", "peer"}, "--tiling: peer is called deepinv");
   refused({"--preset", "none"}, "--preset: is none, expected default or published");
 }
 
@@ -174,8 +175,8 @@ TEST_CASE("Tiles that do not fit are refused in the words of the command line") 
   };
   CHECK_THAT(complaint("fixed", 61, 8),
              test::contains("--patch-size of 61 is larger than the image, 96x60; give 1 to 60"));
-  CHECK_THAT(complaint("peer", 0, 8), test::contains("--patch-size of 0 makes no tile"));
-  CHECK_THAT(complaint("peer", 30, 60), test::contains("--overlap of 60"));
+  CHECK_THAT(complaint("deepinv", 0, 8), test::contains("--patch-size of 0 makes no tile"));
+  CHECK_THAT(complaint("deepinv", 30, 60), test::contains("--overlap of 60"));
   CHECK(complaint("fixed", 60, 0).empty());
   CHECK(complaint("auto", 448, 32).empty());
   options.tiling = "fixed";

@@ -73,8 +73,8 @@ TEST_CASE("scaling: what a rank holds") {
 }
 
 TEST_CASE("scaling: balance bounds the published speed-ups of deepinv's tiling at 16 GPUs") {
-  const double large = speed_up(TilePlan::peer({2731, 4096}, {448}, 32), 16, per_pixel_only());
-  const double small = speed_up(TilePlan::peer({683, 1024}, {448}, 32), 16, per_pixel_only());
+  const double large = speed_up(TilePlan::deepinv({2731, 4096}, {448}, 32), 16, per_pixel_only());
+  const double small = speed_up(TilePlan::deepinv({683, 1024}, {448}, 32), 16, per_pixel_only());
   CHECK(large == Approx(8.53).epsilon(1e-3));  // published: 5.75
   CHECK(small == Approx(2.67).epsilon(1e-3));  // published: 1.48
   const tessera::EvenTiles even{.ranks = 16, .context = 32, .alignment = 8};

@@ -49,9 +49,9 @@ class Binomial : public Denoiser {
 
 }  // namespace
 
-TEST_CASE("DRUNet under the peer's tiling gives the reference numbers") {
+TEST_CASE("DRUNet under the deepinv's tiling gives the reference numbers") {
   const TiledDenoiser tiles(small_drunet(), test::world(),
-                            {.tiling = Tiling::peer, .patch = {48}, .overlap = 16});
+                            {.tiling = Tiling::deepinv, .patch = {48}, .overlap = 16});
   const Tensor x = test::sine_image(3, 130, 100);
   CHECK(tiles.plan(x.sizes()).tiles().size() == 9);
   test::check_fingerprint(tiles.denoise(x, 0.07),
@@ -79,9 +79,9 @@ TEST_CASE("DRUNet tiled exactly is DRUNet") {
   }
 }
 
-TEST_CASE("five iterations with the peer's plan give the reference numbers") {
+TEST_CASE("five iterations with the deepinv's plan give the reference numbers") {
   const Tensor truth = test::sine_image(3, 40, 36);
-  const TilingOptions tiling{.tiling = Tiling::peer, .patch = {24}, .overlap = 8};
+  const TilingOptions tiling{.tiling = Tiling::deepinv, .patch = {24}, .overlap = 8};
   const auto prior = PlugAndPlay::fixed(
       std::make_shared<TiledDenoiser>(std::make_shared<Binomial>(), test::world(), tiling), 0.05);
   for (const bool fused : {false, true}) {

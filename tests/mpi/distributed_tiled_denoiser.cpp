@@ -52,8 +52,8 @@ TEST_CASE("given a plan, the bits do not depend on the number of ranks") {
       for (const std::int64_t tiles : {2, 6}) {
         const TilePlan even =
             TilePlan::even(extents, {.context = 1, .blend = 4, .minimum_tiles = tiles});
-        const TilePlan peer = TilePlan::peer(extents, {10}, 3);
-        for (const TilePlan& plan : {even, peer}) {
+        const TilePlan deepinv = TilePlan::deepinv(extents, {10}, 3);
+        for (const TilePlan& plan : {even, deepinv}) {
           for (const BlendWindow window :
                {BlendWindow::constant, BlendWindow::cosine, BlendWindow::gaussian}) {
             const TiledDenoiser alone(denoiser, self_communicator(), plan, {.window = window});

@@ -123,11 +123,11 @@ std::string message_of(const std::function<void()>& action) {
   return "";
 }
 
-/// Tiles of a peer plan as it reports them: starts in the padded image, targets in the image.
+/// Tiles of a deepinv plan as it reports them: starts in the padded image, targets in the image.
 void check_peer(const Extents& shape, std::int64_t patch, std::int64_t overlap,
                 const std::vector<Extents>& starts,
                 const std::vector<std::vector<Interval>>& targets) {
-  const TilePlan plan = TilePlan::peer(shape, {patch}, overlap);
+  const TilePlan plan = TilePlan::deepinv(shape, {patch}, overlap);
   CHECK(plan.tiles().size() == starts[0].size() * starts[1].size());
   for (std::size_t axis = 0; axis < 2; ++axis) {
     CHECK(cores_along(plan, axis) == targets[axis]);
@@ -142,7 +142,7 @@ void check_peer(const Extents& shape, std::int64_t patch, std::int64_t overlap,
 
 }  // namespace
 
-TEST_CASE("peer plans have the layout of the published tiling") {
+TEST_CASE("deepinv plans have the layout of the published tiling") {
   check_peer({2048, 1366}, 448, 32, {{0, 448, 896, 1344, 1600}, {0, 448, 896, 918}},
              {{{0, 448}, {448, 896}, {896, 1344}, {1344, 1792}, {1792, 2048}},
               {{0, 448}, {448, 896}, {896, 1344}, {1344, 1366}}});
@@ -194,9 +194,9 @@ TEST_CASE("plans cover images of one to three dimensions once, with weights that
           {64, 40}, {.ranks = ranks, .context = 4, .blend = blend, .minimum_window = 24}));
     }
   }
-  check_plan(TilePlan::peer({37, 23}, {16, 7}, 5));
-  check_plan(TilePlan::peer({16, 16}, {16}, 5));
-  check_plan(TilePlan::peer({9, 11, 13}, {5}, 2));
+  check_plan(TilePlan::deepinv({37, 23}, {16, 7}, 5));
+  check_plan(TilePlan::deepinv({16, 16}, {16}, 5));
+  check_plan(TilePlan::deepinv({9, 11, 13}, {5}, 2));
 }
 
 TEST_CASE("fixed plans have equal windows inside the image") {
@@ -235,10 +235,10 @@ TEST_CASE("even plans give every rank the same work") {
   }
 }
 
-TEST_CASE("the work of the fixed and the peer's tiling at 16 ranks") {
-  const TilePlan peer = TilePlan::peer({2048, 1366}, {448}, 32);
-  CHECK(peer.costs({.ranks = 16}).imbalance == Approx(2 * 512.0 * 512 * 16 / (2048.0 * 1366)));
-  CHECK(peer.costs({.ranks = 16}).work_factor == Approx(20 * 512.0 * 512 / (2048.0 * 1366)));
+TEST_CASE("the work of the fixed and the deepinv's tiling at 16 ranks") {
+  const TilePlan deepinv = TilePlan::deepinv({2048, 1366}, {448}, 32);
+  CHECK(deepinv.costs({.ranks = 16}).imbalance == Approx(2 * 512.0 * 512 * 16 / (2048.0 * 1366)));
+  CHECK(deepinv.costs({.ranks = 16}).work_factor == Approx(20 * 512.0 * 512 / (2048.0 * 1366)));
 }
 
 TEST_CASE("even plans keep to the memory limit and the number of tiles asked for") {
@@ -303,13 +303,13 @@ TEST_CASE("what cannot work is refused with what would") {
   CHECK(fixed({.patch = {64}, .alignment = 0}).find("alignment is 0") != std::string::npos);
 
   CHECK(message_of([] {
-          TilePlan::peer({320, 512}, {448}, 32);
+          TilePlan::deepinv({320, 512}, {448}, 32);
         }).find("larger than the image") != std::string::npos);
   CHECK(message_of([] {
-          TilePlan::peer({16, 16}, {8}, 16);
+          TilePlan::deepinv({16, 16}, {8}, 16);
         }).find("use an overlap of at most 15") != std::string::npos);
   CHECK(message_of([] {
-          TilePlan::peer({16, 16}, {8}, -1);
+          TilePlan::deepinv({16, 16}, {8}, -1);
         }).find("overlap is -1") != std::string::npos);
 
   const auto even = [](const EvenTiles& options) {

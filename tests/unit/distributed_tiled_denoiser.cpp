@@ -121,8 +121,9 @@ TEST_CASE("one sigma per image and maps of sigma survive tiling") {
   // Reflected windows need reflected maps: with a denoiser that only looks at its own pixel, they
   // cannot matter.
   const auto pointwise = std::make_shared<LocalDenoiser>(0);
-  const TiledDenoiser peer = tiled(pointwise, {.tiling = Tiling::peer, .patch = {8}, .overlap = 4});
-  CHECK(relative_error(peer.denoise(x, map), pointwise->denoise(x, map)) < 1e-14);
+  const TiledDenoiser deepinv =
+      tiled(pointwise, {.tiling = Tiling::deepinv, .patch = {8}, .overlap = 4});
+  CHECK(relative_error(deepinv.denoise(x, map), pointwise->denoise(x, map)) < 1e-14);
 }
 
 TEST_CASE("tiles are batched up to the limits") {
@@ -209,8 +210,9 @@ TEST_CASE("tilings say what they are") {
         std::string::npos);
   CHECK(warning(unlimited, {.context = 4}).find("may depend on the whole image") !=
         std::string::npos);
-  CHECK(warning(local, {.tiling = Tiling::peer, .patch = {32}, .overlap = 8}).find("reflection") !=
-        std::string::npos);
+  CHECK(
+      warning(local, {.tiling = Tiling::deepinv, .patch = {32}, .overlap = 8}).find("reflection") !=
+      std::string::npos);
 
   const TiledDenoiser exact = tiled(local, {.tiling = Tiling::exact, .minimum_tiles = 2});
   CHECK(exact.name() == "tiled(local)");

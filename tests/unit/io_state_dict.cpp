@@ -46,7 +46,7 @@ void check_same(const StateDict& read, const StateDict& wanted) {
   }
 }
 
-/// A pickle of the layout without zip, with this program in the place of the object.
+/// A pickle of the layout without zip, with this program instead of the object.
 std::string legacy_bytes(const std::string& program) {
   const std::string magic("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
   const std::string version("\x80\x02M\xe9\x03.", 6);

@@ -49,8 +49,8 @@ enum class Border {
   reflect  ///< windows are filled by reflection without repeating the border pixel
 };
 
-/// The seed benchmark's tiling: cores of `patch` pixels from the origin, a halo of `overlap` pixels
-/// around.
+/// The published benchmark's tiling: cores of `patch` pixels from the origin, a halo of `overlap`
+/// pixels around.
 struct FixedTiles {
   std::vector<std::int64_t> patch = {448};  ///< per axis, or one for all
   std::int64_t overlap = 32;                ///< halo: context and half of the blended region
@@ -108,8 +108,8 @@ class TilePlan {
   /// The layout of deepinv 0.5's tiling: all windows have patch + 2 overlap pixels, the last one is
   /// shifted back, borders are filled by reflection, and where cores would overlap the earlier tile
   /// wins.
-  static TilePlan peer(std::vector<std::int64_t> shape, std::vector<std::int64_t> patch,
-                       std::int64_t overlap);
+  static TilePlan deepinv(std::vector<std::int64_t> shape, std::vector<std::int64_t> patch,
+                          std::int64_t overlap);
 
   /// Cuts for all ranks at once: tiles at the border take larger cores, because they need no outer
   /// halo. Searches grids, with one or several tiles per rank, and bands that are cut by

@@ -15,12 +15,12 @@ namespace tessera {
 
 /// How TiledDenoiser cuts an image; see TilePlan.
 enum class Tiling {
-  even,   ///< equal work for every rank, `context` cropped and `blend` weighted pixels around the
-          ///< cuts
-  exact,  ///< as even, with the context that reproduces the untiled denoiser, from its reach and
-          ///< alignment
-  fixed,  ///< cores of `patch` pixels with a halo of `overlap`
-  peer    ///< the layout of deepinv's tiling, reflected borders and hard cuts included
+  even,    ///< equal work for every rank, `context` cropped and `blend` weighted pixels around the
+           ///< cuts
+  exact,   ///< as even, with the context that reproduces the untiled denoiser, from its reach and
+           ///< alignment
+  fixed,   ///< cores of `patch` pixels with a halo of `overlap`
+  deepinv  ///< the layout of deepinv's tiling, reflected borders and hard cuts included
 };
 
 struct TilingOptions {
@@ -28,8 +28,8 @@ struct TilingOptions {
   std::int64_t context = 32;  ///< even: cropped pixels beyond the blended region
   std::int64_t blend = 16;    ///< even, fixed: full length of the blended region around a cut
   std::vector<std::int64_t> patch = {
-      448};                   ///< fixed, peer: size of a core, per axis or one for all
-  std::int64_t overlap = 32;  ///< fixed, peer: halo around a core; holds half of the blend
+      448};                   ///< fixed, deepinv: size of a core, per axis or one for all
+  std::int64_t overlap = 32;  ///< fixed, deepinv: halo around a core; holds half of the blend
   BlendWindow window = BlendWindow::cosine;
   int ranks = 0;  ///< even, exact: plan for so many ranks; 0: for the communicator's
   std::int64_t minimum_tiles = 1;  ///< even, exact: at least so many tiles

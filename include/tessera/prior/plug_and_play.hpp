@@ -8,7 +8,7 @@
 
 namespace tessera {
 
-/// A denoiser in the place of a proximal operator (Venkatakrishnan, Bouman, Wohlberg,
+/// A denoiser in place of a proximal operator (Venkatakrishnan, Bouman, Wohlberg,
 /// "Plug-and-Play priors for model based reconstruction", GlobalSIP 2013).
 class PlugAndPlay : public Prior {
  public:

@@ -159,8 +159,8 @@ inline TilePlan TilePlan::fixed(Extents shape, const FixedTiles& options) {
   return {std::move(shape), detail::combine(axes), Border::clamp};
 }
 
-inline TilePlan TilePlan::peer(Extents shape, Extents patch, std::int64_t overlap) {
-  const std::string who = "TilePlan.peer";
+inline TilePlan TilePlan::deepinv(Extents shape, Extents patch, std::int64_t overlap) {
+  const std::string who = "TilePlan.deepinv";
   detail::check_shape(shape, who);
   patch = detail::patch_per_axis(std::move(patch), shape, who);
   detail::check_at_least(overlap, 0, "overlap", who);

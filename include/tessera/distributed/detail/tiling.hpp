@@ -56,8 +56,8 @@ inline TilePlan TiledDenoiser::plan_by_options(at::IntArrayRef image_shape,
                   .overlap = options_.overlap,
                   .blend = options_.window == BlendWindow::constant ? 0 : options_.blend,
                   .alignment = denoiser_->alignment()});
-    case Tiling::peer:
-      return TilePlan::peer(shape, options_.patch, options_.overlap);
+    case Tiling::deepinv:
+      return TilePlan::deepinv(shape, options_.patch, options_.overlap);
     case Tiling::even:
     case Tiling::exact:
       break;

@@ -8,7 +8,7 @@
 #include "tessera/physics/linear_physics.hpp"
 
 /// Single operators on the same image: those with a transfer function share its Fourier transforms,
-/// one of x in the place of one per operator, and one of the sum of what comes back.
+/// one of x instead of one per operator, and one of the sum of what comes back.
 namespace tessera::detail {
 
 /// A_i x for each operator.

@@ -2,7 +2,7 @@
 # The published loop by deepinv and by tessera, in turn on this machine: seconds per iteration, peak
 # memory, and how far the two pictures are apart.
 #
-#   compare_peer.sh PYTHON HARNESS EXAMPLE IMAGE [SIZE] [RANKS] [ITERATIONS] [ROUNDS]
+#   compare_deepinv.sh PYTHON HARNESS EXAMPLE IMAGE [SIZE] [RANKS] [ITERATIONS] [ROUNDS]
 #
 # PYTHON    a Python that has deepinv, torch, numpy and pillow
 # HARNESS   a program with the commands
@@ -11,7 +11,7 @@
 #           whose run writes FOLDER/run.json ({"rows": [{"gradient_s", "denoise_s"}], "peak_rss_mb"}),
 #           truth.npy, measurements.npy and x.npy: operators, noise and steps as the example's published preset
 # EXAMPLE   the program highres_deblurring
-# WEIGHTS in the environment: a .pth file in the place of random weights.
+# WEIGHTS in the environment: a .pth file instead of random weights.
 set -eu
 if [ $# -lt 4 ]; then
   sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
@@ -29,9 +29,9 @@ launch=
 round=1
 while [ "$round" -le "$rounds" ]; do
   "$python" "$harness" run --image "$image" --size "$size" --weights "$weights" --ranks "$ranks" \
-    --iterations "$iterations" --out "$work/peer$round" >/dev/null
-  $launch "$example" --preset published --truth "$work/peer$round/truth.npy" --image-size "$size" \
-    --measurements "$work/peer$round/measurements.npy" --weights "$weights" --iterations "$iterations" \
+    --iterations "$iterations" --out "$work/deepinv$round" >/dev/null
+  $launch "$example" --preset published --truth "$work/deepinv$round/truth.npy" --image-size "$size" \
+    --measurements "$work/deepinv$round/measurements.npy" --weights "$weights" --iterations "$iterations" \
     --quiet --no-report --save-npy --out "$work/ours$round" >/dev/null
   round=$((round + 1))
 done
@@ -42,21 +42,21 @@ import csv, json, statistics, sys
 import numpy as np
 
 work, rounds, size, ranks = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
-peer, ours = {"gradient": [], "denoiser": []}, {"gradient": [], "denoiser": []}
+deepinv, ours = {"gradient": [], "denoiser": []}, {"gradient": [], "denoiser": []}
 for i in range(1, rounds + 1):
-    run = json.load(open(f"{work}/peer{i}/run.json"))
+    run = json.load(open(f"{work}/deepinv{i}/run.json"))
     rows = list(csv.DictReader(open(f"{work}/ours{i}/metrics.csv")))
     first = 1 if len(rows) > 1 else 0  # the first iteration prepares what later ones use
-    peer["gradient"] += [row["gradient_s"] for row in run["rows"][first:]]
-    peer["denoiser"] += [row["denoise_s"] for row in run["rows"][first:]]
+    deepinv["gradient"] += [row["gradient_s"] for row in run["rows"][first:]]
+    deepinv["denoiser"] += [row["denoise_s"] for row in run["rows"][first:]]
     ours["gradient"] += [float(row["gradient_time_sec"]) for row in rows[first:]]
     ours["denoiser"] += [float(row["denoise_time_sec"]) for row in rows[first:]]
 result = {"size": int(size), "ranks": int(ranks)}
 for part in ("gradient", "denoiser"):
-    a, b = statistics.median(peer[part]), statistics.median(ours[part])
-    result[part] = {"peer_s": round(a, 4), "ours_s": round(b, 4), "ratio": round(a / b, 2)}
-a, b = (np.load(f"{work}/{who}{rounds}/x.npy").astype(float) for who in ("peer", "ours"))
-result["peak_mb"] = {"peer": round(run["peak_rss_mb"]), "ours": round(float(rows[-1]["rss_peak_mb"]))}
+    a, b = statistics.median(deepinv[part]), statistics.median(ours[part])
+    result[part] = {"deepinv_s": round(a, 4), "ours_s": round(b, 4), "ratio": round(a / b, 2)}
+a, b = (np.load(f"{work}/{who}{rounds}/x.npy").astype(float) for who in ("deepinv", "ours"))
+result["peak_mb"] = {"deepinv": round(run["peak_rss_mb"]), "ours": round(float(rows[-1]["rss_peak_mb"]))}
 result["relative_difference"] = float(np.linalg.norm(a - b) / np.linalg.norm(a))
 print(json.dumps(result, indent=1))
 PROGRAM
