@@ -6,7 +6,7 @@
 #   release   optimised build; unit, MPI and installation tests; every public header compiles alone
 #   minimal   without MPI, NCCL and files: the library, some unit tests
 #   asan      AddressSanitizer and UndefinedBehaviorSanitizer: unit tests, MPI tests on 2 ranks
-#   lint      formatting; rooms include only rooms above them
+#   lint      formatting; rooms include only rooms above them; the share of headers; dead links
 #   clang     the library compiled by clang
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
@@ -48,8 +48,10 @@ stage_asan() {
 }
 
 stage_lint() {
-  say "checking which rooms include which"
+  say "checking which rooms include which, how much is in headers, and the links of the pages"
   python3 "$root/tests/lint/rooms.py"
+  python3 "$root/tests/lint/header_share.py"
+  python3 "$root/tests/lint/links.py"
   find_clang_format
   if [[ -z $clang_format ]]; then
     say "format check SKIPPED: no clang-format 14 here"

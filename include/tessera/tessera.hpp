@@ -75,8 +75,8 @@
 #include "tessera/prior/red.hpp"
 
 #include "tessera/distributed/blend_window.hpp"
-#include "tessera/distributed/distributed_options.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
+#include "tessera/distributed/distributed_options.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/operator_costs.hpp"
 #include "tessera/distributed/tile_plan.hpp"

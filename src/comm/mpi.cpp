@@ -10,10 +10,10 @@
 #include <optional>
 #include <vector>
 
-#include "tessera/comm/detail/launcher.hpp"
-#include "tessera/comm/detail/message.hpp"
 #include "mpi_check.hpp"
 #include "mpi_types.hpp"
+#include "tessera/comm/detail/launcher.hpp"
+#include "tessera/comm/detail/message.hpp"
 #include "tessera/comm/mpi_interop.hpp"
 
 namespace tessera {

@@ -1,7 +1,7 @@
 #include <exception>
 
-#include "tessera/comm/detail/failure_message.hpp"
 #include "mpi_check.hpp"
+#include "tessera/comm/detail/failure_message.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/comm/mpi.hpp"
 #include "tessera/comm/mpi_interop.hpp"

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "tessera/comm/detail/message.hpp"
 #include "tessera/comm/agreement.hpp"
+#include "tessera/comm/detail/message.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"
 

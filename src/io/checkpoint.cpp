@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <vector>
 
-#include "tessera/comm/detail/gather.hpp"
 #include "io/checkpoint_file.hpp"
 #include "tessera/comm/agreement.hpp"
+#include "tessera/comm/detail/gather.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/atomic_file.hpp"
 

@@ -23,8 +23,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/kernels.hpp"
 #include "eager_drunet.hpp"
+#include "engine/kernels.hpp"
 #include "layer_times.hpp"
 #include "networks.hpp"
 #include "tessera/denoiser/drunet.hpp"

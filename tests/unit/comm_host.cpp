@@ -7,10 +7,10 @@
 #include <map>
 
 #include "catch.hpp"
+#include "files.hpp"
 #include "tessera/comm/detail/cores.hpp"
 #include "tessera/comm/detail/gpu.hpp"
 #include "tessera/comm/detail/launcher.hpp"
-#include "files.hpp"
 #include "tessera/comm/self.hpp"
 
 using namespace tessera;

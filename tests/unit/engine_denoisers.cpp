@@ -3,8 +3,8 @@
 #include <ATen/ops/full.h>
 
 #include "catch.hpp"
-#include "engine/network.hpp"
 #include "engine.hpp"
+#include "engine/network.hpp"
 #include "networks.hpp"
 #include "tessera/denoiser/dncnn.hpp"
 #include "tessera/denoiser/drunet.hpp"

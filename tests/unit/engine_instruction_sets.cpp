@@ -6,8 +6,8 @@
 #include <hwy/targets.h>
 
 #include "catch.hpp"
-#include "engine/network.hpp"
 #include "engine.hpp"
+#include "engine/network.hpp"
 #include "engine_reference.hpp"
 
 using namespace test;

@@ -13,9 +13,9 @@
 
 #include "adjoint.hpp"
 #include "catch.hpp"
+#include "tessera/core/error.hpp"
 #include "tessera/physics/detail/normal_draws.hpp"
 #include "tessera/physics/detail/philox.hpp"
-#include "tessera/core/error.hpp"
 #include "tessera/physics/masking.hpp"
 #include "tessera/physics/stacked.hpp"
 #include "threads.hpp"
