@@ -43,6 +43,7 @@
 #include "tessera/comm/tensor_view.hpp"
 
 #include "tessera/physics/blur.hpp"
+#include "tessera/physics/check_adjoint.hpp"
 #include "tessera/physics/conjugate_gradient.hpp"
 #include "tessera/physics/downsampling.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"

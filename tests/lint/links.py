@@ -21,7 +21,7 @@ def anchors(page):
 
 def main():
     root = pathlib.Path(__file__).resolve().parents[2]
-    pages = [page for folder in (".", "docs", "examples", "tests") for page in
+    pages = [page for folder in (".", "docs", "examples", "tests", "tools") for page in
              sorted((root / folder).glob("*.md" if folder == "." else "**/*.md"))]
     dead = []
     count = 0

@@ -89,6 +89,7 @@ TEST_CASE("the distributed adjoint is the adjoint") {
         }
         CHECK(physics.sum(inner(y, v)) ==
               Approx((x * physics.adjoint(v)).sum().item<double>()).epsilon(1e-12));
+        CHECK(tessera::adjoint_error(physics, x) < 1e-13);
       }
     }
   }

@@ -11,6 +11,7 @@
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/blur.hpp"
 #include "tessera/physics/matrix_physics.hpp"
+#include "tessera/physics/stacked.hpp"
 
 using tessera::Blur;
 using tessera::BlurOptions;
@@ -94,6 +95,27 @@ TEST_CASE("norm_squared of blurs with borders", "[physics]") {
   const Blur circular(test::random({1, 1, 4, 5}, 4), Padding::circular);
   CHECK(circular.norm_squared(x) ==
         Approx(largest_eigenvalue(matrix_of(circular, x))).epsilon(1e-12));
+}
+
+TEST_CASE("check_adjoint tells an exact adjoint from a wrong one", "[physics]") {
+  class Doubled : public tessera::LinearOperator {
+   public:
+    std::string name() const override { return "doubled"; }
+
+   private:
+    Tensor do_apply(const Tensor& x) const override { return 2 * x; }
+    Tensor do_apply_adjoint(const Tensor& v) const override { return v; }
+  };
+  const Tensor x = at::zeros({2, 3, 7, 5}, at::kDouble);
+  const auto blur = std::make_shared<Blur>(test::random({1, 1, 3, 4}, 4), Padding::reflect);
+  CHECK_NOTHROW(tessera::check_adjoint(*blur, x));
+  CHECK_NOTHROW(tessera::check_adjoint(*blur, x.to(at::kFloat), 1e-5));
+  const tessera::StackedPhysics stack({blur, std::make_shared<Identity>()});
+  CHECK(tessera::adjoint_error(stack, x) < 1e-14);
+  CHECK_THROWS_WITH(tessera::check_adjoint(Doubled(), x),
+                    test::contains("doubled: adjoint is not the transpose of forward"));
+  const tessera::StackedPhysics wrong({blur, std::make_shared<Doubled>()});
+  CHECK_THROWS_AS(tessera::check_adjoint(wrong, x), tessera::error::InvalidArgument);
 }
 
 TEST_CASE("norm_squared of zero is zero", "[physics]") {

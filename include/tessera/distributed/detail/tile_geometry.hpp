@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/core/tensor.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 
 /// What the planners share.
