@@ -2,14 +2,15 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/randn.h>
-#include <ATen/ops/view_as_real.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
+#include "tessera/physics/detail/image_products.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 namespace tessera {
@@ -33,17 +34,12 @@ inline Tensor normal_like(const Tensor& tensor, std::uint64_t seed) {
   return at::randn(tensor.sizes(), generator, at::TensorOptions().dtype(type)).to(tensor.options());
 }
 
-/// Re <a, b>.
-inline double real_dot(const Tensor& a, const Tensor& b) {
-  const auto real = [](const Tensor& t) {
-    return (t.is_complex() ? at::view_as_real(t.resolve_conj()) : t).to(at::kDouble);
-  };
-  return (real(a) * real(b)).sum().item<double>();
-}
-
 }  // namespace detail
 
 inline double adjoint_error(const LinearPhysics& physics, const Tensor& image, std::uint64_t seed) {
+  const auto product_of = [](const Tensor& a, const Tensor& b) {
+    return detail::inner_each(a, b, 1).front();
+  };
   const Tensor x = detail::normal_like(image, seed);
   const TensorList y = physics.forward(x);
   const std::vector<std::int64_t> held = physics.held();
@@ -53,11 +49,11 @@ inline double adjoint_error(const LinearPhysics& physics, const Tensor& image, s
   double v_squared = 0;
   for (std::size_t i = 0; i < y.size(); ++i) {
     v.push_back(detail::normal_like(y[i], seed + 1 + static_cast<std::uint64_t>(held[i])));
-    product += detail::real_dot(y[i], v[i]);
-    y_squared += detail::real_dot(y[i], y[i]);
-    v_squared += detail::real_dot(v[i], v[i]);
+    product += product_of(y[i], v[i]);
+    y_squared += product_of(y[i], y[i]);
+    v_squared += product_of(v[i], v[i]);
   }
-  const double difference = physics.sum(product) - detail::real_dot(x, physics.adjoint(v));
+  const double difference = physics.sum(product) - product_of(x, physics.adjoint(v));
   const double scale = std::sqrt(physics.sum(y_squared)) * std::sqrt(physics.sum(v_squared));
   return std::abs(difference) / std::max(scale, 1e-300);
 }
