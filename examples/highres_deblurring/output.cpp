@@ -12,9 +12,9 @@
 #include "tessera/core/error.hpp"
 #include "tessera/io/image.hpp"
 #include "tessera/io/npy.hpp"
-#include "tessera/report/preview.hpp"
 #include "tessera/report/report.hpp"
-#include "tessera/report/run_folder.hpp"
+#include "tessera/run/preview.hpp"
+#include "tessera/run/run_folder.hpp"
 
 namespace fs = std::filesystem;
 

@@ -11,7 +11,7 @@
 #include "tessera/core/tensor.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/io/image.hpp"
-#include "tessera/report/recorder.hpp"
+#include "tessera/run/recorder.hpp"
 #include "tessera/solver/solver.hpp"
 
 /// A finished run, on one rank.

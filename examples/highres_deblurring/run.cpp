@@ -25,11 +25,11 @@
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
-#include "tessera/io/checkpoint.hpp"
 #include "tessera/prior/prior.hpp"
-#include "tessera/report/progress.hpp"
-#include "tessera/report/recorder.hpp"
-#include "tessera/solver/stop_on_signal.hpp"
+#include "tessera/run/checkpoint.hpp"
+#include "tessera/run/progress.hpp"
+#include "tessera/run/recorder.hpp"
+#include "tessera/run/stop_on_signal.hpp"
 
 using namespace tessera;
 

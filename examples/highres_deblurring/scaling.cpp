@@ -18,7 +18,7 @@
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/prior/plug_and_play.hpp"
-#include "tessera/report/memory.hpp"
+#include "tessera/run/memory.hpp"
 #include "tessera/solver/pnp.hpp"
 
 using namespace tessera;

@@ -17,17 +17,20 @@
 ///   distributed  operators shared out over ranks, denoisers applied tile by tile; same interfaces
 ///   solver       iterations that bring fidelity and prior together; observers, stopping rules
 ///   metric       how good a restoration is, where the truth is known
+///   run          what watches and keeps a run; here, what stops one when the job's time is up
 ///
 /// One iteration: x -> fidelity.gradient(x), where physics goes forward and back and ranks add up
 ///                  -> x - step * gradient -> prior.prox, where the denoiser works -> x.
 ///
 /// Not here, because they are components of their own: comm/mpi.hpp (tessera::mpi), comm/nccl.hpp
-/// (tessera::nccl), io/ (tessera::io: images, arrays, weights) and report/ (tessera::report).
+/// (tessera::nccl), io/ (tessera::io: images, arrays, weights), the rest of run/ (tessera::run:
+/// measurements, progress, checkpoints) and report/ (tessera::report: pages made from runs).
 
 #include "tessera/core/check.hpp"
 #include "tessera/core/eigen_map.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/flush_denormals.hpp"
+#include "tessera/core/state_dict.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/core/version.hpp"
@@ -69,7 +72,6 @@
 #include "tessera/denoiser/reach_probe.hpp"
 #include "tessera/denoiser/script_denoiser.hpp"
 #include "tessera/denoiser/total_variation.hpp"
-#include "tessera/denoiser/weights.hpp"
 
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/prior/prior.hpp"
@@ -90,9 +92,10 @@
 #include "tessera/solver/observer.hpp"
 #include "tessera/solver/pnp.hpp"
 #include "tessera/solver/solver.hpp"
-#include "tessera/solver/stop_on_signal.hpp"
 #include "tessera/solver/stopwatch.hpp"
 
 #include "tessera/metric/psnr.hpp"
 #include "tessera/metric/ssim.hpp"
+
+#include "tessera/run/stop_on_signal.hpp"
 // clang-format on

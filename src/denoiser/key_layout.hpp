@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tessera/denoiser/weights.hpp"
+#include "tessera/core/state_dict.hpp"
 
 namespace tessera::detail {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tessera/denoiser/weights.hpp"
+#include "tessera/core/state_dict.hpp"
 
 namespace bench {
 

@@ -24,7 +24,7 @@
 #include "../bench/times.hpp"
 #include "networks.hpp"
 #include "tessera/denoiser/drunet.hpp"
-#include "tessera/report/memory.hpp"
+#include "tessera/run/memory.hpp"
 
 namespace {
 

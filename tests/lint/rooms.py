@@ -8,7 +8,7 @@ import re
 import sys
 
 ORDER = ["core", "comm", "physics", "fidelity", "engine", "denoiser", "prior", "distributed", "solver",
-         "metric", "io", "report"]
+         "metric", "io", "run", "report"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 

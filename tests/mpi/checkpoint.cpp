@@ -13,10 +13,10 @@
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
-#include "tessera/io/checkpoint.hpp"
 #include "tessera/prior/plug_and_play.hpp"
+#include "tessera/run/checkpoint.hpp"
+#include "tessera/run/stop_on_signal.hpp"
 #include "tessera/solver/pnp.hpp"
-#include "tessera/solver/stop_on_signal.hpp"
 
 using namespace tessera;
 

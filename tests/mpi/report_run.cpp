@@ -18,7 +18,7 @@
 #include "tessera/physics/gaussian_kernel.hpp"
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/report/report.hpp"
-#include "tessera/report/run_folder.hpp"
+#include "tessera/run/run_folder.hpp"
 #include "tessera/solver/pnp.hpp"
 #include "world.hpp"
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tensors.hpp"
-#include "tessera/denoiser/weights.hpp"
+#include "tessera/core/state_dict.hpp"
 
 /// Small networks with deterministic weights.
 namespace test {

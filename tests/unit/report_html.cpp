@@ -12,7 +12,7 @@
 #include "tessera/denoiser/total_variation.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/report/report.hpp"
-#include "tessera/report/run_folder.hpp"
+#include "tessera/run/run_folder.hpp"
 
 using namespace tessera;
 using nlohmann::json;

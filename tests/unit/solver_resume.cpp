@@ -7,10 +7,10 @@
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/prior/red.hpp"
+#include "tessera/run/stop_on_signal.hpp"
 #include "tessera/solver/gradient_descent.hpp"
 #include "tessera/solver/hqs.hpp"
 #include "tessera/solver/pnp.hpp"
-#include "tessera/solver/stop_on_signal.hpp"
 #include "toys.hpp"
 
 using namespace tessera;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tessera/denoiser/weights.hpp"
+#include "tessera/core/state_dict.hpp"
 
 /// The tensors of a network as parts of one vector, so that an optimiser works on that alone.
 class Parameters {

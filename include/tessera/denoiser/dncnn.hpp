@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "tessera/core/state_dict.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/denoiser/network_options.hpp"
-#include "tessera/denoiser/weights.hpp"
 
 namespace tessera {
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "tessera/core/state_dict.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/denoiser/network_options.hpp"
-#include "tessera/denoiser/weights.hpp"
 
 namespace tessera {
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "tessera/denoiser/weights.hpp"
+#include "tessera/core/state_dict.hpp"
 
 namespace tessera {
 

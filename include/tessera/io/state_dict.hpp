@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "tessera/denoiser/weights.hpp"
+#include "tessera/core/state_dict.hpp"
 
 namespace tessera {
 

@@ -12,8 +12,8 @@
 #include "tessera/comm/partition.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/io/image.hpp"
-#include "tessera/report/preview.hpp"
-#include "tessera/report/recorder.hpp"
+#include "tessera/run/preview.hpp"
+#include "tessera/run/recorder.hpp"
 
 namespace tessera {
 

@@ -1,4 +1,4 @@
-#include "tessera/report/memory.hpp"
+#include "tessera/run/memory.hpp"
 
 #include <c10/core/CachingDeviceAllocator.h>
 

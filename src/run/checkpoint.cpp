@@ -1,4 +1,4 @@
-#include "tessera/io/checkpoint.hpp"
+#include "tessera/run/checkpoint.hpp"
 
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "io/checkpoint_file.hpp"
+#include "checkpoint_file.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/detail/gather.hpp"
 #include "tessera/core/error.hpp"
@@ -18,7 +18,7 @@ namespace tessera {
 
 namespace {
 
-using io::CheckpointFile;
+using detail::CheckpointFile;
 using Configuration = std::map<std::string, std::string>;
 
 bool exists(const std::string& path) {
@@ -76,7 +76,7 @@ SolverState Checkpoint::resume(const Tensor& x0) {
   guarded(*ranks_, "Checkpoint.resume", [&] {
     check_image(x0, "Checkpoint.resume: x0");
     if (!ranks_->is_root() || !exists(path_)) return;
-    file = io::read_checkpoint(path_);
+    file = detail::read_checkpoint(path_);
     const std::string differing = differences(file.configuration, options_.configuration);
     if (!differing.empty()) {
       throw error::InvalidArgument(fmt::format(
@@ -156,7 +156,7 @@ void Checkpoint::write(const SolverState& state) {
   guarded(*ranks_, "Checkpoint", [&] { mine = save(); });
   std::vector<std::string> observers = detail::gather_texts(*ranks_, mine);
   if (ranks_->is_root()) {
-    io::write_checkpoint(path_, {state, options_.configuration, std::move(observers)});
+    detail::write_checkpoint(path_, {state, options_.configuration, std::move(observers)});
   }
   written_ = state.iterations;
 }

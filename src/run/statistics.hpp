@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "tessera/report/recorder.hpp"
+#include "tessera/run/recorder.hpp"
 
 namespace tessera::detail {
 

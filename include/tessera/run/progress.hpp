@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 
-#include "tessera/report/recorder.hpp"
+#include "tessera/run/recorder.hpp"
 
 namespace tessera {
 

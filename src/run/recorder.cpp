@@ -1,4 +1,4 @@
-#include "tessera/report/recorder.hpp"
+#include "tessera/run/recorder.hpp"
 
 #include <ATen/ops/log10.h>
 #include <fmt/format.h>

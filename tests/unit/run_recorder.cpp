@@ -1,4 +1,4 @@
-#include "tessera/report/recorder.hpp"
+#include "tessera/run/recorder.hpp"
 
 #include <ATen/ops/zeros.h>
 

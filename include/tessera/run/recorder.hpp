@@ -12,7 +12,7 @@
 #include "tessera/comm/counting.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/denoiser/denoiser.hpp"
-#include "tessera/report/memory.hpp"
+#include "tessera/run/memory.hpp"
 #include "tessera/solver/observer.hpp"
 #include "tessera/solver/solver.hpp"
 

@@ -1,4 +1,4 @@
-#include "io/checkpoint_file.hpp"
+#include "checkpoint_file.hpp"
 
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 #include "tessera/core/error.hpp"
 #include "tessera/io/safetensors.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 namespace {
 
@@ -31,7 +31,8 @@ std::string observer_key(std::size_t rank) {
 std::string checksum(const StateDict& tensors, const Metadata& metadata) {
   std::uint32_t crc = 0;
   const auto add = [&crc](const std::string& text) {
-    crc = crc32(text.c_str(), text.size() + 1, crc);  // with its zero, so that lengths count too
+    crc =
+        io::crc32(text.c_str(), text.size() + 1, crc);  // with its zero, so that lengths count too
   };
   for (const auto& [key, value] : metadata) {
     if (key == checksum_key) continue;
@@ -41,13 +42,13 @@ std::string checksum(const StateDict& tensors, const Metadata& metadata) {
   for (const auto& [name, tensor] : tensors) {
     add(name);
     add(fmt::format("{} {}", c10::toString(tensor.scalar_type()), to_string(tensor.sizes())));
-    crc = crc32(tensor.const_data_ptr(), tensor.nbytes(), crc);
+    crc = io::crc32(tensor.const_data_ptr(), tensor.nbytes(), crc);
   }
   return fmt::format("{:08x}", crc);
 }
 
 Tensor as_tensor(const std::string& bytes) {
-  Tensor tensor = host_tensor({static_cast<std::int64_t>(bytes.size())}, at::kByte);
+  Tensor tensor = io::host_tensor({static_cast<std::int64_t>(bytes.size())}, at::kByte);
   std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
   return tensor;
 }
@@ -68,7 +69,7 @@ Number number(const Metadata& metadata, const std::string& key) {
   Number value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !(value >= 0)) {
-    throw error::Io(fmt::format("is damaged: '{}' is {}", key, in_quotes(text)));
+    throw error::Io(fmt::format("is damaged: '{}' is {}", key, io::in_quotes(text)));
   }
   return value;
 }
@@ -107,7 +108,7 @@ CheckpointFile read(const std::string& path) {
 }  // namespace
 
 void write_checkpoint(const std::string& path, const CheckpointFile& content) {
-  StateDict tensors = {{"x", host_copy(content.state.x)}};
+  StateDict tensors = {{"x", io::host_copy(content.state.x)}};
   for (std::size_t rank = 0; rank < content.observers.size(); ++rank) {
     const std::string& saved = content.observers[rank];
     if (!saved.empty()) tensors.emplace(observer_key(rank), as_tensor(saved));
@@ -126,11 +127,11 @@ void write_checkpoint(const std::string& path, const CheckpointFile& content) {
 
 CheckpointFile read_checkpoint(const std::string& path) {
   try {
-    return guarded("read_checkpoint", path, [&] { return read(path); });
+    return io::guarded("read_checkpoint", path, [&] { return read(path); });
   } catch (const error::Io& failure) {
     throw error::Io(fmt::format(
         "{}. Nothing can be resumed from this file: remove it to start anew", failure.what()));
   }
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

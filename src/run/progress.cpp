@@ -1,4 +1,4 @@
-#include "tessera/report/progress.hpp"
+#include "tessera/run/progress.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -6,7 +6,7 @@
 
 #include "tessera/solver/solver.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 /// What a checkpoint holds.
 struct CheckpointFile {
@@ -21,4 +21,4 @@ struct CheckpointFile {
 void write_checkpoint(const std::string& path, const CheckpointFile& content);
 CheckpointFile read_checkpoint(const std::string& path);
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

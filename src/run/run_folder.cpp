@@ -1,4 +1,4 @@
-#include "tessera/report/run_folder.hpp"
+#include "tessera/run/run_folder.hpp"
 
 #include <fmt/format.h>
 #include <torch/version.h>

@@ -1,4 +1,4 @@
-#include "tessera/report/preview.hpp"
+#include "tessera/run/preview.hpp"
 
 #include <ATen/ops/_upsample_bicubic2d_aa.h>
 #include <ATen/ops/cat.h>
@@ -49,20 +49,20 @@ Tensor detail(const Tensor& image, const Tensor& picture) {
 
 /// Black text on white, as large as fits into `width`, up to three pixels per dot.
 Tensor caption(const std::string& text, std::int64_t width) {
-  const auto advance = report::glyph_width + 1;
+  const auto advance = detail::glyph_width + 1;
   const auto length = static_cast<std::int64_t>(text.size()) * advance;
   const std::int64_t dot =
       std::clamp<std::int64_t>(width / std::max<std::int64_t>(length, 1), 1, 3);
-  const std::int64_t height = 3 * (report::glyph_height + 4);
+  const std::int64_t height = 3 * (detail::glyph_height + 4);
   Tensor strip = white(height, width);
-  const std::int64_t top = (height - dot * report::glyph_height) / 2;
+  const std::int64_t top = (height - dot * detail::glyph_height) / 2;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto rows = report::glyph(text[i]);
-    for (int r = 0; r < report::glyph_height; ++r) {
-      for (int c = 0; c < report::glyph_width; ++c) {
+    const auto rows = detail::glyph(text[i]);
+    for (int r = 0; r < detail::glyph_height; ++r) {
+      for (int c = 0; c < detail::glyph_width; ++c) {
         const std::int64_t x = (static_cast<std::int64_t>(i) * advance + c) * dot;
         const bool ink =
-            (rows[static_cast<std::size_t>(r)] >> (report::glyph_width - 1 - c) & 1) != 0;
+            (rows[static_cast<std::size_t>(r)] >> (detail::glyph_width - 1 - c) & 1) != 0;
         if (ink && x + dot <= width) strip.narrow(2, top + r * dot, dot).narrow(3, x, dot).zero_();
       }
     }

@@ -11,8 +11,8 @@
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/atomic_file.hpp"
-#include "tessera/io/checkpoint.hpp"
 #include "tessera/io/safetensors.hpp"
+#include "tessera/run/checkpoint.hpp"
 #include "tessera/solver/pnp.hpp"
 #include "toys.hpp"
 

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-namespace tessera::report {
+namespace tessera::detail {
 
 inline constexpr int glyph_width = 5;
 inline constexpr int glyph_height = 7;
@@ -12,4 +12,4 @@ inline constexpr int glyph_height = 7;
 /// shown as capitals, characters the font lacks as an empty box.
 std::array<std::uint8_t, glyph_height> glyph(char character);
 
-}  // namespace tessera::report
+}  // namespace tessera::detail

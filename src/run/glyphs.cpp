@@ -2,7 +2,7 @@
 
 #include <cctype>
 
-namespace tessera::report {
+namespace tessera::detail {
 
 namespace {
 
@@ -93,4 +93,4 @@ std::array<std::uint8_t, glyph_height> glyph(char character) {
   return rows;
 }
 
-}  // namespace tessera::report
+}  // namespace tessera::detail

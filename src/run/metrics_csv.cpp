@@ -4,7 +4,7 @@
 #include <iterator>
 
 #include "tessera/io/atomic_file.hpp"
-#include "tessera/report/recorder.hpp"
+#include "tessera/run/recorder.hpp"
 
 namespace tessera {
 
