@@ -22,7 +22,8 @@
 /// One iteration: x -> fidelity.gradient(x), where physics goes forward and back and ranks add up
 ///                  -> x - step * gradient -> prior.prox, where the denoiser works -> x.
 ///
-/// Not here, because they are components of their own: comm/mpi.hpp (tessera::mpi), comm/nccl.hpp
+/// Not here: comm/host.hpp, for programs that share out a machine's cores and GPUs themselves; and
+/// what belongs to components of its own: comm/mpi.hpp (tessera::mpi), comm/nccl.hpp
 /// (tessera::nccl), io/ (tessera::io: images, arrays, weights), the rest of run/ (tessera::run:
 /// measurements, progress, checkpoints) and report/ (tessera::report: pages made from runs).
 
@@ -38,7 +39,6 @@
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/counting.hpp"
-#include "tessera/comm/host.hpp"
 #include "tessera/comm/partition.hpp"
 #include "tessera/comm/program.hpp"
 #include "tessera/comm/same_on_all_ranks.hpp"

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <fmt/args.h>
 #include <fmt/core.h>
 #ifdef TESSERA_CHECK_TEXTS
 #include <fmt/format.h>
@@ -11,42 +10,49 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <variant>
 
 namespace tessera {
 
 namespace detail {
 
-/// A number or a string in a message, whatever its type was.
-class TextValue {
- public:
-  TextValue(bool value) : value_(value) {}
-  TextValue(char value) : value_(value) {}
-  template <std::signed_integral Number>
-  TextValue(Number value) : value_(std::int64_t{value}) {}
-  template <std::unsigned_integral Number>
-  TextValue(Number value) : value_(std::uint64_t{value}) {}
-  TextValue(float value) : value_(value) {}
-  TextValue(double value) : value_(value) {}
-  TextValue(const char* value) : value_(std::string_view(value)) {}
-  TextValue(const std::string& value) : value_(std::string_view(value)) {}
-  TextValue(std::string_view value) : value_(value) {}
+using TextArgument = fmt::basic_format_arg<fmt::format_context>;
 
-  using Value =
-      std::variant<bool, char, std::int64_t, std::uint64_t, float, double, std::string_view>;
-  const Value& value() const { return value_; }
+template <typename Value>
+TextArgument text_argument_of(Value value) {
+  const auto store = fmt::make_format_args(value);
+  return fmt::format_args(store).get(0);
+}
 
- private:
-  Value value_;
-};
+// A number or a string without its type. Strings are not copied.
+inline TextArgument text_argument(bool value) {
+  return text_argument_of(value);
+}
+inline TextArgument text_argument(char value) {
+  return text_argument_of(value);
+}
+inline TextArgument text_argument(std::signed_integral auto value) {
+  return text_argument_of<long long>(value);
+}
+inline TextArgument text_argument(std::unsigned_integral auto value) {
+  return text_argument_of<unsigned long long>(value);
+}
+inline TextArgument text_argument(float value) {
+  return text_argument_of(value);
+}
+inline TextArgument text_argument(double value) {
+  return text_argument_of(value);
+}
+inline TextArgument text_argument(std::string_view value) {
+  return text_argument_of(fmt::string_view(value.data(), value.size()));
+}
+inline TextArgument text_argument(const char* value) {
+  return text_argument(std::string_view(value));
+}
 
 inline std::string formatted_text(std::string_view pattern,
-                                  std::initializer_list<TextValue> values) {
-  fmt::dynamic_format_arg_store<fmt::format_context> arguments;
-  for (const TextValue& each : values) {
-    std::visit([&](const auto& value) { arguments.push_back(value); }, each.value());
-  }
-  return fmt::vformat(fmt::string_view(pattern.data(), pattern.size()), arguments);
+                                  std::initializer_list<TextArgument> arguments) {
+  return fmt::vformat(fmt::string_view(pattern.data(), pattern.size()),
+                      fmt::format_args(arguments.begin(), static_cast<int>(arguments.size())));
 }
 
 }  // namespace detail
@@ -63,7 +69,7 @@ std::string formatted(fmt::format_string<const Values&...> pattern, const Values
 /// each set of types.
 template <typename... Values>
 std::string formatted(std::string_view pattern, const Values&... values) {
-  return detail::formatted_text(pattern, {detail::TextValue(values)...});
+  return detail::formatted_text(pattern, {detail::text_argument(values)...});
 }
 #endif
 
