@@ -31,6 +31,7 @@
 #include "tessera/core/eigen_map.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/flush_denormals.hpp"
+#include "tessera/core/real_dot.hpp"
 #include "tessera/core/state_dict.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/core/text.hpp"

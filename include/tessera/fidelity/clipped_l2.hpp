@@ -12,6 +12,7 @@
 
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/core/real_dot.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
 #include "tessera/physics/detail/image_products.hpp"
@@ -118,8 +119,7 @@ inline double ClippedL2::do_distance(const Tensor& u, const Tensor& y) const {
     residual.index_fill_(0, end.places, 0);
     sum -= at::sum(at::special_log_ndtr(-end.depth), at::kDouble).item<double>();
   }
-  return options_.sigma * options_.sigma * sum +
-         0.5 * at::sum(residual.square_(), at::kDouble).item<double>();
+  return options_.sigma * options_.sigma * sum + 0.5 * real_dot(residual, residual);
 }
 
 inline Tensor ClippedL2::do_distance_gradient(const Tensor& u, const Tensor& y) const {

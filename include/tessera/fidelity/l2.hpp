@@ -1,12 +1,10 @@
 #pragma once
 
-#include <ATen/ops/sum.h>
-#include <ATen/ops/view_as_real.h>
-
 #include <algorithm>
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/check.hpp"
+#include "tessera/core/real_dot.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
@@ -66,17 +64,6 @@ class L2 : public DataFidelity {
 
 namespace detail {
 
-/// Sum of products of real numbers, accumulated in float64.
-inline double sum_of_products(const Tensor& a, const Tensor& b) {
-  return at::sum(a * b, at::kDouble).item<double>();
-}
-
-/// Sum of squared magnitudes.
-inline double sum_of_squares(const Tensor& a) {
-  const Tensor real = a.is_complex() ? at::view_as_real(a.resolve_conj()) : a;
-  return sum_of_products(real, real);
-}
-
 /// How small the fused value may be beside its terms before their rounding shows in it.
 inline double least_share(at::ScalarType type) {
   return type == at::kDouble ? 1e-10 : 1e-4;
@@ -95,7 +82,7 @@ inline L2::L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& i
   adjoint_of_data_ = linear_->adjoint(this->measurements());
   check_like(adjoint_of_data_, image, "L2: the adjoint of the measurements");
   double local = 0;
-  for (const Tensor& y : this->measurements()) local += detail::sum_of_squares(y);
+  for (const Tensor& y : this->measurements()) local += real_dot(y, y);
   data_norm_squared_ = linear_->sum(local);
   has_measurements_ = !(options_.drop_measurements && fused_);
   if (!has_measurements_) drop_measurements();
@@ -104,8 +91,8 @@ inline L2::L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& i
 inline double L2::do_value(const Tensor& x) const {
   check_like(x, adjoint_of_data_, "l2.value: x");
   if (!fused_) return DataFidelity::do_value(x);
-  const double squares = detail::sum_of_products(x, linear_->normal(x)) + data_norm_squared_;
-  const double value = squares - 2 * detail::sum_of_products(x, adjoint_of_data_);
+  const double squares = real_dot(x, linear_->normal(x)) + data_norm_squared_;
+  const double value = squares - 2 * real_dot(x, adjoint_of_data_);
   const bool cancels = !(value > detail::least_share(x.scalar_type()) * squares);
   if (has_measurements_ && any_rank(physics().communicator(), "l2.value", cancels)) {
     return DataFidelity::do_value(x);
@@ -129,7 +116,7 @@ inline Tensor L2::do_prox(const Tensor& z, double step) const {
 
 inline double L2::do_distance(const Tensor& u, const Tensor& y) const {
   const Tensor residual = u - y;
-  return 0.5 * detail::sum_of_squares(residual) / (options_.sigma * options_.sigma);
+  return 0.5 * real_dot(residual, residual) / (options_.sigma * options_.sigma);
 }
 
 inline Tensor L2::do_distance_gradient(const Tensor& u, const Tensor& y) const {

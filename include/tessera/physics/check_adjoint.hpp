@@ -9,16 +9,16 @@
 #include <vector>
 
 #include "tessera/core/error.hpp"
+#include "tessera/core/real_dot.hpp"
 #include "tessera/core/text.hpp"
-#include "tessera/physics/detail/image_products.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 namespace tessera {
 
 /// How far adjoint() is from the transpose of forward(), by the dot test: |<A x, v> - <x, A^T v>| /
 /// (||A x|| ||v||) for a random x like `image` and random v of the measurements' shapes. At the
-/// level of rounding for an exact adjoint, of order one for a wrong one. Products are summed in
-/// float64; of complex ones the real part counts. Collective if distributed.
+/// level of rounding for an exact adjoint, of order one for a wrong one. Products are those of
+/// real_dot. Collective if distributed.
 double adjoint_error(const LinearPhysics& physics, const Tensor& image, std::uint64_t seed = 1);
 
 /// Throws error::InvalidArgument, on every rank, if adjoint_error() exceeds `tolerance`: what a
@@ -37,9 +37,6 @@ inline Tensor normal_like(const Tensor& tensor, std::uint64_t seed) {
 }  // namespace detail
 
 inline double adjoint_error(const LinearPhysics& physics, const Tensor& image, std::uint64_t seed) {
-  const auto product_of = [](const Tensor& a, const Tensor& b) {
-    return detail::inner_each(a, b, 1).front();
-  };
   const Tensor x = detail::normal_like(image, seed);
   const TensorList y = physics.forward(x);
   const std::vector<std::int64_t> held = physics.held();
@@ -49,11 +46,11 @@ inline double adjoint_error(const LinearPhysics& physics, const Tensor& image, s
   double v_squared = 0;
   for (std::size_t i = 0; i < y.size(); ++i) {
     v.push_back(detail::normal_like(y[i], seed + 1 + static_cast<std::uint64_t>(held[i])));
-    product += product_of(y[i], v[i]);
-    y_squared += product_of(y[i], y[i]);
-    v_squared += product_of(v[i], v[i]);
+    product += real_dot(y[i], v[i]);
+    y_squared += real_dot(y[i], y[i]);
+    v_squared += real_dot(v[i], v[i]);
   }
-  const double difference = physics.sum(product) - product_of(x, physics.adjoint(v));
+  const double difference = physics.sum(product) - real_dot(x, physics.adjoint(v));
   const double scale = std::sqrt(physics.sum(y_squared)) * std::sqrt(physics.sum(v_squared));
   return std::abs(difference) / std::max(scale, 1e-300);
 }

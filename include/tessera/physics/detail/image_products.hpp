@@ -1,6 +1,5 @@
 #pragma once
 
-#include <ATen/ops/dot.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/view_as_real.h>
 
@@ -14,6 +13,7 @@
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/core/real_dot.hpp"
 #include "tessera/core/tensor.hpp"
 
 /// Inner products of the images of a batch, each by itself, in float64 whatever their dtype. A
@@ -21,7 +21,7 @@
 /// the whole. Complex tensors count as pairs of real numbers.
 namespace tessera::detail {
 
-/// <a, b> of each group. Local.
+/// real_dot of each group. Local.
 std::vector<double> inner_each(const Tensor& a, const Tensor& b, std::int64_t groups);
 
 /// ||a|| of each group, without overflow or underflow on the way. Local.
@@ -53,13 +53,13 @@ inline Tensor group_rows(const Tensor& a, std::int64_t groups) {
 }
 
 inline double row_norm(const Tensor& row) {
-  const Tensor wide = row.to(at::kDouble);
-  const double square = at::dot(wide, wide).item<double>();
+  const double square = real_dot(row, row);
   if (square > 1e-280 && square < 1e280) return std::sqrt(square);
+  const Tensor wide = row.to(at::kDouble);
   const double largest = wide.abs().max().item<double>();
   if (largest == 0 || !std::isfinite(largest)) return largest;
   const Tensor scaled = wide / largest;
-  return largest * std::sqrt(at::dot(scaled, scaled).item<double>());
+  return largest * std::sqrt(real_dot(scaled, scaled));
 }
 
 inline std::vector<double> inner_each(const Tensor& a, const Tensor& b, std::int64_t groups) {
@@ -67,7 +67,7 @@ inline std::vector<double> inner_each(const Tensor& a, const Tensor& b, std::int
   const Tensor right = group_rows(b, groups);
   std::vector<double> products;
   for (std::int64_t i = 0; i < groups; ++i) {
-    products.push_back(at::dot(left[i].to(at::kDouble), right[i].to(at::kDouble)).item<double>());
+    products.push_back(real_dot(left[i], right[i]));
   }
   return products;
 }

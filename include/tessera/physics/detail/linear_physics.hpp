@@ -2,7 +2,6 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/dot.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
@@ -13,6 +12,7 @@
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/core/real_dot.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/physics/detail/conjugate_gradient_loop.hpp"
 #include "tessera/physics/detail/convolution.hpp"
@@ -23,10 +23,6 @@
 namespace tessera {
 
 namespace detail {
-
-inline double dot_product(const Tensor& a, const Tensor& b) {
-  return at::dot(a.reshape(-1), b.reshape(-1)).item<double>();
-}
 
 /// F^-1[spectrum * F[x]] for a real spectrum of x's own extents.
 inline Tensor filter(const Tensor& x, const Tensor& spectrum) {
@@ -176,14 +172,14 @@ inline Tensor accepted(const ConjugateGradientResult& result,
 template <typename Apply, typename Stop>
 double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t steps,
                           const Stop& stop_together) {
-  Tensor current = start / std::sqrt(dot_product(start, start));
+  Tensor current = start / std::sqrt(real_dot(start, start));
   Tensor previous = at::zeros_like(current);
   std::vector<double> diagonal;
   std::vector<double> off_diagonal;
   double beta = 0;
   for (std::int64_t k = 0; k < steps; ++k) {
     Tensor next = apply(current).to(at::kDouble);
-    const double alpha = dot_product(current, next);
+    const double alpha = real_dot(current, next);
     diagonal.push_back(alpha);
     next.sub_(current, alpha).sub_(previous, beta);
     beta = detail::norm_each(next, 1).front();
