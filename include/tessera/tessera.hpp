@@ -62,8 +62,11 @@
 #include "tessera/physics/stacked.hpp"
 
 #include "tessera/fidelity/clipped_l2.hpp"
+#include "tessera/fidelity/clipped_squared_distance.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
+#include "tessera/fidelity/distance.hpp"
 #include "tessera/fidelity/l2.hpp"
+#include "tessera/fidelity/squared_distance.hpp"
 
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/denoiser/dncnn.hpp"

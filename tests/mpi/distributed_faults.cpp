@@ -64,20 +64,18 @@ class TrappedOperator : public LinearOperator {
   TrapPtr adjoint_;
 };
 
-class TrappedFidelity : public DataFidelity {
+class TrappedDistance : public Distance {
  public:
-  TrappedFidelity(PhysicsPtr physics, TensorList y, TrapPtr value, TrapPtr gradient)
-      : DataFidelity(std::move(physics), std::move(y)),
-        value_(std::move(value)),
-        gradient_(std::move(gradient)) {}
-  std::string name() const override { return "trapped_fidelity"; }
+  TrappedDistance(TrapPtr value, TrapPtr gradient)
+      : value_(std::move(value)), gradient_(std::move(gradient)) {}
+  std::string name() const override { return "trapped_distance"; }
 
  private:
-  double do_distance(const Tensor& u, const Tensor& y) const override {
+  double do_value(const Tensor& u, const Tensor& y) const override {
     value_->use("the value");
     return 0.5 * (u - y).square().sum().item<double>();
   }
-  Tensor do_distance_gradient(const Tensor& u, const Tensor& y) const override {
+  Tensor do_gradient(const Tensor& u, const Tensor& y) const override {
     gradient_->use("the gradient");
     return u - y;
   }
@@ -154,15 +152,15 @@ void reconstruct(const Traps& traps) {
       ranks->size(),
       [&](std::int64_t) { return std::make_unique<TrappedOperator>(traps.forward, traps.adjoint); },
       ranks);
-  const TrappedFidelity fidelity(physics, TensorList(physics->held().size(), truth), traps.value,
-                                 traps.gradient);
+  const DataFidelity fidelity(physics, TensorList(physics->held().size(), truth),
+                              std::make_shared<TrappedDistance>(traps.value, traps.gradient));
   const PlugAndPlay denoising = PlugAndPlay::fixed(
       std::make_shared<TiledDenoiser>(std::make_shared<TrappedDenoiser>(traps.denoiser), ranks,
                                       TilingOptions{.context = 1, .blend = 2}),
       0.1);
   const TrappedPrior prior(denoising, traps.before_prior, traps.after_prior);
-  const PnP<TrappedFidelity, TrappedPrior> solver(fidelity, prior,
-                                                  {.step = 0.5, .stopping = {.max_iterations = 4}});
+  const PnP<DataFidelity, TrappedPrior> solver(fidelity, prior,
+                                               {.step = 0.5, .stopping = {.max_iterations = 4}});
   Watcher watcher(traps, fidelity);
   solver.solve(at::zeros_like(truth), watcher);
 }

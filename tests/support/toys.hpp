@@ -2,6 +2,7 @@
 
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
+#include "tessera/fidelity/squared_distance.hpp"
 #include "tessera/physics/linear_operator.hpp"
 #include "tessera/prior/prior.hpp"
 
@@ -23,14 +24,12 @@ class Identity : public tessera::LinearOperator {
 /// f(x) = 0.5 ||x - target||^2, prox(z, g) = (z + g target) / (1 + g).
 class Halfway : public tessera::DataFidelity {
  public:
-  explicit Halfway(const Tensor& target) : DataFidelity(std::make_shared<Identity>(), {target}) {}
+  explicit Halfway(const Tensor& target)
+      : DataFidelity(std::make_shared<Identity>(), {target},
+                     std::make_shared<tessera::SquaredDistance>()) {}
   std::string name() const override { return "halfway"; }
 
  private:
-  double do_distance(const Tensor& u, const Tensor& y) const override {
-    return 0.5 * (u - y).square().sum().item<double>();
-  }
-  Tensor do_distance_gradient(const Tensor& u, const Tensor& y) const override { return u - y; }
   Tensor do_prox(const Tensor& z, double step) const override {
     return (z + step * measurements().front()) / (1 + step);
   }

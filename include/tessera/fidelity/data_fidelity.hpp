@@ -1,18 +1,28 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
+#include "tessera/fidelity/distance.hpp"
+#include "tessera/physics/detail/image_products.hpp"
 #include "tessera/physics/physics.hpp"
 
 namespace tessera {
 
-/// How badly an image explains the data: f(x) = sum_i d(A_i(x), y_i), bound to its physics and its
-/// data.
+/// How badly an image explains the data: f(x) = sum_i d(A_i(x), y_i), a distance d bound to its
+/// physics and its data. Any distance makes one; classes derived from it know more, such as a
+/// proximal operator.
 ///
 /// `measurements` holds one tensor per operator that this rank holds (physics.held()), as
 /// physics.measure() returns them. Nothing here knows about ranks: physics.vjp completes the
@@ -20,10 +30,23 @@ namespace tessera {
 /// distributed.
 class DataFidelity {
  public:
+  /// Collective if the physics is distributed. Throws on every rank if a rank's measurements are
+  /// not one per operator that it holds, or if the distance is null. Values that are not finite
+  /// make values and gradients that are not finite either, and are refused by prox.
+  DataFidelity(PhysicsPtr physics, TensorList measurements, DistancePtr distance);
   virtual ~DataFidelity() = default;
 
-  virtual std::string name() const = 0;
+  /// The name of the distance, unless a class has one of its own.
+  virtual std::string name() const { return distance_->name(); }
   const Physics& physics() const { return *physics_; }
+  const Distance& distance() const { return *distance_; }
+
+  /// One per operator that this rank holds. Throws error::InvalidArgument if they were dropped.
+  const TensorList& measurements() const;
+
+  /// A bound of the distance's curvature for all measurements, the same on every rank; steps up to
+  /// 2 / (curvature ||A||^2) descend where A is linear. Nothing where there is none. Local.
+  std::optional<double> curvature() const { return curvature_; }
 
   /// f(x), summed over operators, batch and pixels.
   double value(const Tensor& x) const;
@@ -36,18 +59,18 @@ class DataFidelity {
   Tensor prox(const Tensor& z, double step) const;
 
  protected:
-  /// Collective if the physics is distributed. Throws on every rank if a rank's measurements are
-  /// not one per operator that it holds. Values that are not finite make values and gradients that
-  /// are not finite either, and are refused by prox.
-  DataFidelity(PhysicsPtr physics, TensorList measurements);
-  const TensorList& measurements() const { return measurements_; }
-  void drop_measurements() { measurements_.clear(); }
+  /// The same; `make_distance` may throw, on some ranks only.
+  DataFidelity(PhysicsPtr physics, TensorList measurements,
+               const std::function<DistancePtr()>& make_distance);
+
+  void drop_measurements();
+  bool has_measurements() const { return has_measurements_; }
   /// Forward, checked against the measurements' shapes.
   TensorList predicted(const Tensor& x) const;
 
-  /// Default: the sum of do_distance over the held operators, summed over ranks.
+  /// Default: the sum of the distances of the held operators, summed over ranks.
   virtual inline double do_value(const Tensor& x) const;
-  /// Default: the vector-Jacobian product of do_distance_gradient.
+  /// Default: the vector-Jacobian product of the distance's gradients.
   virtual inline Tensor do_gradient(const Tensor& x) const;
 
  private:
@@ -55,22 +78,33 @@ class DataFidelity {
   virtual inline Tensor do_prox(const Tensor& z, double step) const;
 
   void check_measurements() const;
-
-  /// d(u, y), summed over all elements.
-  virtual double do_distance(const Tensor& u, const Tensor& y) const = 0;
-  /// Gradient of d with respect to u.
-  virtual Tensor do_distance_gradient(const Tensor& u, const Tensor& y) const = 0;
+  /// Of this rank's measurements; infinite where there is no bound.
+  double largest_curvature() const;
 
   PhysicsPtr physics_;
   TensorList measurements_;
+  DistancePtr distance_;
+  bool has_measurements_ = true;
+  std::optional<double> curvature_;
 };
 
 using DataFidelityPtr = std::shared_ptr<const DataFidelity>;
 
-inline DataFidelity::DataFidelity(PhysicsPtr physics, TensorList measurements)
+inline DataFidelity::DataFidelity(PhysicsPtr physics, TensorList measurements, DistancePtr distance)
+    : DataFidelity(std::move(physics), std::move(measurements), [&] { return distance; }) {}
+
+inline DataFidelity::DataFidelity(PhysicsPtr physics, TensorList measurements,
+                                  const std::function<DistancePtr()>& make_distance)
     : physics_(std::move(physics)), measurements_(std::move(measurements)) {
   if (!physics_) throw error::InvalidArgument("DataFidelity: physics is null");
-  guarded(physics_->communicator(), "DataFidelity", [&] { check_measurements(); });
+  std::vector<double> bound = {guarded(physics_->communicator(), "DataFidelity", [&] {
+    distance_ = make_distance();
+    if (!distance_) throw error::InvalidArgument("DataFidelity: distance is null");
+    check_measurements();
+    return largest_curvature();
+  })};
+  detail::share(physics_->communicator(), "DataFidelity", bound);
+  if (std::isfinite(bound[0])) curvature_ = bound[0];
 }
 
 inline void DataFidelity::check_measurements() const {
@@ -89,6 +123,27 @@ inline void DataFidelity::check_measurements() const {
           "DataFidelity: the measurement of operator {} is undefined", physics_->held()[i]));
     }
   }
+}
+
+inline double DataFidelity::largest_curvature() const {
+  double largest = 0;
+  for (const Tensor& y : measurements_) {
+    largest = std::max(largest,
+                       distance_->curvature(y).value_or(std::numeric_limits<double>::infinity()));
+  }
+  return largest;
+}
+
+inline const TensorList& DataFidelity::measurements() const {
+  if (!has_measurements_) {
+    throw error::InvalidArgument(name() + ".measurements: they were dropped");
+  }
+  return measurements_;
+}
+
+inline void DataFidelity::drop_measurements() {
+  measurements_.clear();
+  has_measurements_ = false;
 }
 
 inline double DataFidelity::value(const Tensor& x) const {
@@ -119,13 +174,13 @@ inline TensorList DataFidelity::predicted(const Tensor& x) const {
 inline double DataFidelity::do_value(const Tensor& x) const {
   const TensorList u = predicted(x);
   double local = 0;
-  for (std::size_t i = 0; i < u.size(); ++i) local += do_distance(u[i], measurements_[i]);
+  for (std::size_t i = 0; i < u.size(); ++i) local += distance_->value(u[i], measurements_[i]);
   return physics_->sum(local);
 }
 
 inline Tensor DataFidelity::do_gradient(const Tensor& x) const {
   TensorList u = predicted(x);
-  for (std::size_t i = 0; i < u.size(); ++i) u[i] = do_distance_gradient(u[i], measurements_[i]);
+  for (std::size_t i = 0; i < u.size(); ++i) u[i] = distance_->gradient(u[i], measurements_[i]);
   return physics_->vjp(x, u);
 }
 

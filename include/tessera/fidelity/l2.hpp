@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "tessera/comm/agreement.hpp"
-#include "tessera/core/check.hpp"
 #include "tessera/core/real_dot.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
+#include "tessera/fidelity/squared_distance.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 namespace tessera {
@@ -22,7 +22,8 @@ struct L2Options {
   bool drop_measurements = false;
 };
 
-/// Least squares, the fidelity of Gaussian noise: f(x) = 0.5 / sigma^2 * sum_i ||A_i x - y_i||^2.
+/// Least squares, the fidelity of Gaussian noise (SquaredDistance): f(x) = 0.5 / sigma^2 * sum_i
+/// ||A_i x - y_i||^2.
 ///
 /// Measurements may be complex; images are real.
 ///
@@ -51,13 +52,10 @@ class L2 : public DataFidelity {
   inline double do_value(const Tensor& x) const override;
   inline Tensor do_gradient(const Tensor& x) const override;
   inline Tensor do_prox(const Tensor& z, double step) const override;
-  inline double do_distance(const Tensor& u, const Tensor& y) const override;
-  inline Tensor do_distance_gradient(const Tensor& u, const Tensor& y) const override;
 
   LinearPhysicsPtr linear_;
   L2Options options_;
   bool fused_ = false;
-  bool has_measurements_ = true;
   Tensor adjoint_of_data_;
   double data_norm_squared_ = 0;
 };
@@ -73,19 +71,18 @@ inline double least_share(at::ScalarType type) {
 
 inline L2::L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& image,
               L2Options options)
-    : DataFidelity(physics, std::move(measurements)),
+    : DataFidelity(physics, std::move(measurements),
+                   [&] { return std::make_shared<SquaredDistance>(options.sigma); }),
       linear_(std::move(physics)),
       options_(options) {
   check_image(image, "L2: image");
-  check_positive(options_.sigma, "L2", "sigma");
   fused_ = options_.fused && linear_->has_normal_spectrum(image);
   adjoint_of_data_ = linear_->adjoint(this->measurements());
   check_like(adjoint_of_data_, image, "L2: the adjoint of the measurements");
   double local = 0;
   for (const Tensor& y : this->measurements()) local += real_dot(y, y);
   data_norm_squared_ = linear_->sum(local);
-  has_measurements_ = !(options_.drop_measurements && fused_);
-  if (!has_measurements_) drop_measurements();
+  if (options_.drop_measurements && fused_) drop_measurements();
 }
 
 inline double L2::do_value(const Tensor& x) const {
@@ -94,7 +91,7 @@ inline double L2::do_value(const Tensor& x) const {
   const double squares = real_dot(x, linear_->normal(x)) + data_norm_squared_;
   const double value = squares - 2 * real_dot(x, adjoint_of_data_);
   const bool cancels = !(value > detail::least_share(x.scalar_type()) * squares);
-  if (has_measurements_ && any_rank(physics().communicator(), "l2.value", cancels)) {
+  if (has_measurements() && any_rank(physics().communicator(), "l2.value", cancels)) {
     return DataFidelity::do_value(x);
   }
   return 0.5 * std::max(0.0, value) / (options_.sigma * options_.sigma);
@@ -112,15 +109,6 @@ inline Tensor L2::do_prox(const Tensor& z, double step) const {
   // (A^T A + c I) u = c z + A^T y with c = sigma^2 / step
   const double shift = options_.sigma * options_.sigma / step;
   return linear_->solve_normal(adjoint_of_data_ + shift * z, shift, options_.conjugate_gradient, z);
-}
-
-inline double L2::do_distance(const Tensor& u, const Tensor& y) const {
-  const Tensor residual = u - y;
-  return 0.5 * real_dot(residual, residual) / (options_.sigma * options_.sigma);
-}
-
-inline Tensor L2::do_distance_gradient(const Tensor& u, const Tensor& y) const {
-  return (u - y) / (options_.sigma * options_.sigma);
 }
 
 }  // namespace tessera
