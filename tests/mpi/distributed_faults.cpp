@@ -325,7 +325,7 @@ TEST_CASE("memory that runs out between an agreement and its collective is no ag
       shared->size(), [](std::int64_t index) { return std::make_unique<test::Circulant>(index); },
       shared);
   CHECK_THROWS_AS(physics.adjoint(physics.forward(x)), error::Communication);
-  CHECK_THROWS_AS(physics.has_normal_spectrum(x), error::Communication);
+  CHECK_THROWS_AS(physics.has_normal_filter(x), error::Communication);
   const TiledDenoiser tiles(std::make_shared<test::LocalDenoiser>(1), shared, {.context = 1});
   CHECK_THROWS_WITH(tiles.denoise(x, 0.1), test::contains("tiled(local).denoise: "));
   CHECK_THROWS_AS(tiles.denoise(x, 0.1), error::Communication);

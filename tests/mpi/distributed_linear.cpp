@@ -41,7 +41,7 @@ TEST_CASE("the norm without a spectrum: an upper bound, the same on every number
   const Tensor x = test::indexed({1, 2, 6, 9});
   for (const std::int64_t count : {1, 3, 7}) {
     const DistributedPhysics physics(stack_of<test::ShiftAndSample>(count), test::world());
-    CHECK_FALSE(physics.has_normal_spectrum(x));
+    CHECK_FALSE(physics.has_normal_filter(x));
     const double norm = physics.norm_squared(x);
     check_same_on_all_ranks(norm);
     const double serial = stack_of<test::ShiftAndSample>(count).norm_squared(x);

@@ -116,8 +116,9 @@ TEST_CASE("circular operators share one spectrum") {
       const DistributedPhysics serial(operators<test::Circulant>(count), self_communicator());
       const DistributedPhysics physics(operators<test::Circulant>(count), test::world());
       const Tensor x = test::indexed(shape);
-      REQUIRE(physics.has_normal_spectrum(x));
-      CHECK(relative_error(physics.normal_spectrum(x), serial.normal_spectrum(x)) < 1e-14);
+      REQUIRE(physics.has_normal_filter(x));
+      CHECK(relative_error(physics.normal_filter(x).spectrum, serial.normal_filter(x).spectrum) <
+            1e-14);
       const Tensor sharded = physics.adjoint(physics.forward(x));
       CHECK(relative_error(physics.normal(x), sharded) < 1e-12);
       const Tensor single = x.to(at::kFloat);
@@ -133,7 +134,7 @@ TEST_CASE("circular operators share one spectrum") {
   std::vector<LinearPhysicsPtr> mixed = operators<test::Circulant>(3);
   mixed.push_back(std::make_shared<test::ShiftAndSample>(0));
   CHECK_FALSE(
-      DistributedPhysics(mixed, test::world()).has_normal_spectrum(test::indexed({1, 1, 8, 9})));
+      DistributedPhysics(mixed, test::world()).has_normal_filter(test::indexed({1, 1, 8, 9})));
 }
 
 TEST_CASE("a factory is called on the owner alone") {
@@ -229,7 +230,7 @@ TEST_CASE("what differs between ranks is noticed on all") {
   const DistributedPhysics physics(list, test::world());
   const Tensor v = test::indexed({1, 1, 4, rank == ranks - 1 ? 7 : 5});
   CHECK_THROWS_AS(physics.adjoint({v}), error::ShapeMismatch);
-  CHECK_THROWS_AS(physics.has_normal_spectrum(v), error::ShapeMismatch);
+  CHECK_THROWS_AS(physics.has_normal_filter(v), error::ShapeMismatch);
   const Tensor w = test::indexed({1, 1, 4, 5}, 0, rank == 0 ? at::kFloat : at::kDouble);
   CHECK_THROWS_AS(physics.adjoint({w}), error::ShapeMismatch);
   // A call that is wrong on one rank alone.

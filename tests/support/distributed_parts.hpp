@@ -162,14 +162,15 @@ class Circulant : public tessera::LinearOperator {
   Tensor do_apply_adjoint(const Tensor& v) const override {
     return v + 0.5 * v.roll({-(index_ + 1)}, {-1});
   }
-  Tensor do_normal_spectrum(const Tensor& x) const override {
+  tessera::NormalFilter do_normal_filter(const Tensor& x) const override {
     std::vector<std::int64_t> shape = x.sizes().vec();
     shape[0] = 1;
     shape[1] = index_ % 2 == 0 ? 1 : x.size(1);  // one for all channels, or one each
     Tensor kernel = at::zeros(shape, x.options());
     kernel.select(-1, 0).flatten(2).select(-1, 0).add_(1.0);
     kernel.select(-1, index_ + 1).flatten(2).select(-1, 0).add_(0.5);
-    return at::fft_rfftn(kernel, std::nullopt, axes(x)).abs().square();
+    return tessera::NormalFilter::on_extents_of(
+        x, at::fft_rfftn(kernel, std::nullopt, axes(x)).abs().square());
   }
   std::int64_t index_;
 };

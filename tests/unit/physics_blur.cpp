@@ -212,8 +212,8 @@ TEST_CASE("A circular Blur has the spectrum of its normal operator", "[physics]"
     const Tensor x = test::random({2, 3, extents.first, extents.second}, 1);
     for (const ConvolutionMethod method : methods) {
       const Blur blur(test::random({1, 3, 5, 4}, 2), BlurOptions{Padding::circular, method});
-      REQUIRE(blur.has_normal_spectrum(x));
-      CHECK(blur.normal_spectrum(x).sizes() ==
+      REQUIRE(blur.has_normal_filter(x));
+      CHECK(blur.normal_filter(x).spectrum.sizes() ==
             at::IntArrayRef({1, 3, extents.first, extents.second / 2 + 1}));
       CHECK(test::relative_error(blur.normal(x), blur.apply_adjoint(blur.apply(x))) < 1e-13);
     }
@@ -222,7 +222,7 @@ TEST_CASE("A circular Blur has the spectrum of its normal operator", "[physics]"
        {Padding::valid, Padding::reflect, Padding::replicate, Padding::constant}) {
     const Tensor x = test::random({1, 1, 12, 12}, 1);
     const Blur blur(test::random({1, 1, 5, 4}, 2), padding);
-    CHECK_FALSE(blur.has_normal_spectrum(x));
+    CHECK_FALSE(blur.has_normal_filter(x));
     CHECK(test::relative_error(blur.normal(x), blur.apply_adjoint(blur.apply(x))) < 1e-14);
   }
 }

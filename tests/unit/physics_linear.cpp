@@ -192,5 +192,5 @@ TEST_CASE("LinearPhysics refuses what it cannot solve", "[physics]") {
   CHECK_THROWS_AS(identity.solve_normal(x, 0, {-1.0, 10}), InvalidArgument);
   CHECK_THROWS_AS(identity.solve_normal(x, 0, {1e-3, 0}), InvalidArgument);
   CHECK_THROWS_AS(identity.normal(Tensor{}), tessera::error::ShapeMismatch);
-  CHECK_THROWS_AS(identity.has_normal_spectrum(Tensor{}), tessera::error::ShapeMismatch);
+  CHECK_THROWS_AS(identity.has_normal_filter(Tensor{}), tessera::error::ShapeMismatch);
 }

@@ -61,7 +61,7 @@ TEST_CASE("StackedPhysics sums what its operators do", "[physics]") {
     CHECK(physics.operator_count() == 3);
     CHECK(physics.held() == std::vector<std::int64_t>({0, 1, 2}));
     CHECK(test::adjoint_error(physics, x) < 1e-14);
-    CHECK(physics.has_normal_spectrum(x) == (padding == Padding::circular));
+    CHECK(physics.has_normal_filter(x) == (padding == Padding::circular));
 
     Tensor normal = at::zeros_like(x);
     const TensorList y = physics.forward(x);
@@ -128,7 +128,7 @@ TEST_CASE("A stack has a spectrum only if each of its operators has one", "[phys
   const StackedPhysics mixed({std::make_shared<Blur>(kernel, Padding::circular),
                               std::make_shared<Blur>(kernel, Padding::valid)});
   const Tensor x = test::random({1, 1, 24, 25}, 1);
-  CHECK_FALSE(mixed.has_normal_spectrum(x));
+  CHECK_FALSE(mixed.has_normal_filter(x));
   CHECK(test::adjoint_error(mixed, x) < 1e-14);
   CHECK(mixed.forward(x).front().sizes() != mixed.forward(x).back().sizes());
   CHECK(test::relative_error(mixed.normal(x), mixed.at(0).normal(x) + mixed.at(1).normal(x)) <

@@ -79,7 +79,7 @@ class DistributedPhysics : public LinearPhysics {
   inline TensorList do_forward(const Tensor& x) const override;
   inline TensorList do_measure(const Tensor& x) const override;
   inline Tensor do_adjoint(const TensorList& v) const override;
-  inline Tensor do_normal_spectrum(const Tensor& x) const override;
+  inline NormalFilter do_normal_filter(const Tensor& x) const override;
 
   CommunicatorPtr communicator_;
   std::optional<Partition> partition_;
@@ -193,17 +193,17 @@ inline Tensor DistributedPhysics::mean_of_pseudo_inverses(
   });
 }
 
-inline Tensor DistributedPhysics::do_normal_spectrum(const Tensor& x) const {
-  const std::string who = name() + ".normal_spectrum";
+inline NormalFilter DistributedPhysics::do_normal_filter(const Tensor& x) const {
+  const std::string who = name() + ".normal_filter";
   Tensor share;
   bool missing = false;
   std::exception_ptr failure;
   try {
     for (const LinearPhysicsPtr& one : operators_) {
-      const Tensor& spectrum = one->normal_spectrum(x);
-      missing = missing || !spectrum.defined();
+      const NormalFilter filter = one->normal_filter(x);
+      missing = missing || !filter.defined() || !filter.circulant;
       if (missing) break;
-      share = share.defined() ? share + spectrum : spectrum;
+      share = share.defined() ? share + filter.spectrum : filter.spectrum;
     }
   } catch (...) {
     failure = std::current_exception();
@@ -215,13 +215,14 @@ inline Tensor DistributedPhysics::do_normal_spectrum(const Tensor& x) const {
         who + ": the ranks' images differ in shape or dtype; every rank must give the same one");
   }
   if (packet.missing()) return {};
-  return committed(*communicator_, who, [&] {
+  const Tensor whole = committed(*communicator_, who, [&] {
     Tensor spectrum = at::zeros(packet.shape(x), x.options().requires_grad(false));
     if (share.defined()) spectrum.add_(share);
     spectrum.mul_(measurement_weight());
     if (communicator_->size() > 1) all_reduce(*communicator_, spectrum, Reduction::sum);
     return spectrum;
   });
+  return NormalFilter::on_extents_of(x, whole);
 }
 
 }  // namespace tessera

@@ -24,7 +24,7 @@ struct ClippedL2Options {
   /// max_iterations.
   double tolerance = 1e-3;
   std::int64_t max_iterations = 10;
-  /// For prox where A^T A has no spectrum.
+  /// For prox where A^T A has no exact inverse.
   ConjugateGradientOptions conjugate_gradient = {};
 };
 

@@ -13,7 +13,7 @@ namespace tessera {
 struct L2Options {
   /// Standard deviation of the noise: f(x) = 0.5 / sigma^2 * sum_i ||A_i x - y_i||^2.
   double sigma = 1.0;
-  /// For prox where A^T A has no spectrum.
+  /// For prox where A^T A has no exact inverse.
   ConjugateGradientOptions conjugate_gradient = {};
   /// Use A^T A x - A^T y with the fused normal operator where there is one: no forward, no
   /// communication per gradient. Off: always A^T (A x - y).
@@ -40,6 +40,10 @@ class L2 : public DataFidelity {
   /// and device of the images to come; only those are read.
   L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& image,
      L2Options options = {});
+  /// The same for images of this kind.
+  L2(LinearPhysicsPtr physics, TensorList measurements, const ImageSpec& image,
+     L2Options options = {})
+      : L2(std::move(physics), std::move(measurements), image.placeholder(), options) {}
 
   std::string name() const override { return "l2"; }
   const L2Options& options() const { return options_; }
@@ -76,7 +80,7 @@ inline L2::L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& i
       linear_(std::move(physics)),
       options_(options) {
   check_image(image, "L2: image");
-  fused_ = options_.fused && linear_->has_normal_spectrum(image);
+  fused_ = options_.fused && linear_->has_normal_filter(image);
   adjoint_of_data_ = linear_->adjoint(this->measurements());
   check_like(adjoint_of_data_, image, "L2: the adjoint of the measurements");
   double local = 0;

@@ -2,8 +2,6 @@
 
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/fft_rfftn.h>
-#include <ATen/ops/imag.h>
-#include <ATen/ops/real.h>
 #include <ATen/ops/roll.h>
 
 #include <utility>
@@ -40,7 +38,7 @@ struct BlurOptions {
 /// several threads. Differentiable in the image, and in the kernel if that requires gradients
 /// (nothing is kept then).
 ///
-/// With circular padding A^T A is a circular convolution too: has_normal_spectrum(x) is true. A
+/// With circular padding A^T A is a circular convolution too: has_exact_inverse(x) is true. A
 /// kernel larger than the image wraps around for circular padding; for valid, and for reflect from
 /// twice the image on, it is error::ShapeMismatch.
 class Blur : public LinearOperator {
@@ -60,7 +58,7 @@ class Blur : public LinearOperator {
 
   inline Tensor do_apply(const Tensor& x) const override;
   inline Tensor do_apply_adjoint(const Tensor& v) const override;
-  inline Tensor do_normal_spectrum(const Tensor& x) const override;
+  inline NormalFilter do_normal_filter(const Tensor& x) const override;
 
   Plan plan(const Tensor& image, const Extents& extents, ConvolutionMethod method,
             const char* function) const;
@@ -69,7 +67,7 @@ class Blur : public LinearOperator {
 
   Tensor kernel_;
   BlurOptions options_;
-  mutable SpectrumCache spectra_;  // by transform size, dtype and device
+  mutable SpectrumCache<> spectra_;  // by the spec of the transform
 };
 
 /// Circular convolution by FFT is one product of spectra. Everything else extends the image to what
@@ -88,13 +86,6 @@ namespace detail {
 
 inline Extents spatial(const Tensor& tensor) {
   return {tensor.sizes().begin() + 2, tensor.sizes().end()};
-}
-
-inline Tensor first(Tensor image, const Extents& extents) {
-  for (std::size_t d = 0; d < extents.size(); ++d) {
-    image = image.narrow(static_cast<std::int64_t>(d) + 2, 0, extents[d]);
-  }
-  return image;
 }
 
 /// Adds up what falls on the same pixel when the kernel is laid around a circular image.
@@ -193,17 +184,15 @@ inline Tensor Blur::spectrum(const Tensor& image, const Plan& plan) const {
   };
   if (kernel_.requires_grad()) return compute();
 
-  const std::string key = formatted("{} {} {}", to_string(plan.transform), c10::toString(precision),
-                                    image.device().str());
-  return spectra_.get(key, compute);
+  return spectra_.get({plan.transform, precision, image.device()}, compute);
 }
 
 inline Tensor Blur::do_apply(const Tensor& x) const {
   const Plan plan = this->plan(x, detail::spatial(x), options_.method, "forward: x");
   const Tensor extended = plan.circular ? x : extend(x, options_.padding, plan.before, plan.after);
   if (!plan.fourier) return convolve_direct(extended, plan.kernel, false);
-  return detail::first(convolve_fourier(extended, spectrum(x, plan), plan.transform, false),
-                       plan.result)
+  return first_pixels(convolve_fourier(extended, spectrum(x, plan), plan.transform, false),
+                      plan.result)
       .contiguous();
 }
 
@@ -227,16 +216,15 @@ inline Tensor Blur::do_apply_adjoint(const Tensor& v) const {
   Extents total = extents;
   for (std::size_t d = 0; d < total.size(); ++d) total[d] += plan.before[d] + plan.after[d];
   const Tensor full =
-      detail::first(convolve_fourier(v, spectrum(v, plan), plan.transform, true), total);
+      first_pixels(convolve_fourier(v, spectrum(v, plan), plan.transform, true), total);
   return extend_adjoint(full, options_.padding, plan.before, plan.after).contiguous();
 }
 
-inline Tensor Blur::do_normal_spectrum(const Tensor& x) const {
+inline NormalFilter Blur::do_normal_filter(const Tensor& x) const {
   if (options_.padding != Padding::circular || kernel_.requires_grad()) return {};
   const Plan plan =
-      this->plan(x, detail::spatial(x), ConvolutionMethod::fourier, "normal_spectrum: x");
-  const Tensor transfer = spectrum(x, plan);
-  return at::real(transfer).square() + at::imag(transfer).square();
+      this->plan(x, detail::spatial(x), ConvolutionMethod::fourier, "normal_filter: x");
+  return NormalFilter::on_extents_of(x, squared_magnitude(spectrum(x, plan)));
 }
 
 inline Tensor Blur::transfer_function(const Tensor& x) const {

@@ -75,7 +75,7 @@ inline Tensor Downsampling::do_apply_adjoint(const Tensor& v) const {
 }
 
 inline std::optional<double> Downsampling::do_norm_squared(const Tensor& x) const {
-  if (!blur_.has_normal_spectrum(x)) return std::nullopt;
+  if (!blur_.has_exact_inverse(x)) return std::nullopt;
   Tensor impulse = at::zeros_like(do_apply(x.to(c10::promoteTypes(x.scalar_type(), at::kFloat))));
   impulse.flatten(2).select(2, 0).fill_(1);
   const Tensor response = do_apply(do_apply_adjoint(impulse));

@@ -2,7 +2,9 @@
 
 #include <optional>
 
+#include "tessera/core/image_spec.hpp"
 #include "tessera/physics/conjugate_gradient.hpp"
+#include "tessera/physics/normal_filter.hpp"
 #include "tessera/physics/physics.hpp"
 #include "tessera/physics/spectrum_cache.hpp"
 
@@ -10,27 +12,29 @@ namespace tessera {
 
 /// A linear forward model: A_i(x) = A_i x, with its exact adjoint.
 ///
-/// Where A^T A is a circular convolution (normal_spectrum), the normal operator, its shifted
-/// inverse and its norm are computed in Fourier space: one multiplication whatever the number of
-/// operators.
+/// Where A^T A is a filter (normal_filter), the normal operator is computed in Fourier space: one
+/// multiplication whatever the number of operators. If the filter is circulant, the shifted
+/// inverse and the norm are computed there too.
 class LinearPhysics : public Physics {
  public:
   /// sum_i A_i^T v_i over all operators, complete on every rank; `v` holds one tensor per held
   /// operator. Exact adjoint: <A x, v> = <x, A^T v> to rounding. Collective if distributed.
   Tensor adjoint(const TensorList& v) const;
 
-  /// A^T A x. One multiplication in Fourier space if has_normal_spectrum(x). Collective if
+  /// A^T A x. One multiplication in Fourier space if has_normal_filter(x). Collective if
   /// distributed.
   Tensor normal(const Tensor& x) const;
 
-  /// True if A^T A is a circular convolution on images like x. Collective if distributed, once per
-  /// shape.
-  bool has_normal_spectrum(const Tensor& x) const;
+  /// A^T A on images like x as a filter; undefined if it is none. Computed once per shape, dtype
+  /// and device. Collective if distributed, once per shape.
+  NormalFilter normal_filter(const Tensor& x) const;
 
-  /// Spectrum of A^T A on images like x: real, (1 or B, 1 or C, rfftn of the spatial dimensions);
-  /// undefined if A^T A is not a circular convolution. Computed once per shape, dtype and device,
-  /// in float32 at least. Collective if distributed, once per shape.
-  Tensor normal_spectrum(const Tensor& x) const;
+  /// True if normal_filter(x) is defined. Collective if distributed, once per shape.
+  bool has_normal_filter(const Tensor& x) const { return normal_filter(x).defined(); }
+
+  /// True if solve_normal is exact on images like x for shift > 0: one division in Fourier space,
+  /// by a circulant filter. Collective if distributed, once per shape.
+  bool has_exact_inverse(const Tensor& x) const;
 
   /// For a single operator that is a circular convolution and is computed by FFT: its spectrum on
   /// images like x, complex, (1 or B, 1 or C, rfftn of the spatial dimensions), in float32 at
@@ -38,15 +42,17 @@ class LinearPhysics : public Physics {
   /// operators that have one. Local.
   virtual inline Tensor transfer_function(const Tensor& x) const;
 
-  /// Largest eigenvalue of A^T A, that is ||A||^2, on images like x. Exact from the spectrum, or
-  /// where the operator knows it. Otherwise Lanczos from a fixed random start, returned as an upper
-  /// bound: 1.02 theta, with so many steps that the true norm exceeds it with probability below
-  /// 1e-6 over starts (Kuczynski and Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1992, theorem
-  /// 3.2); at most 2 % above the norm, at every scale of A. The same on every rank and for every
-  /// rank count. Collective if distributed.
+  /// Largest eigenvalue of A^T A, that is ||A||^2, on images like x. Exact from a circulant filter,
+  /// or where the operator knows it. Otherwise Lanczos from a fixed random start, returned as an
+  /// upper bound: 1.02 theta, with so many steps that the true norm exceeds it with probability
+  /// below 1e-6 over starts (Kuczynski and Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1992,
+  /// theorem 3.2); at most 2 % above the norm, at every scale of A. The same on every rank and for
+  /// every rank count. Collective if distributed.
   double norm_squared(const Tensor& x) const;
+  /// The same on images of this kind.
+  double norm_squared(const ImageSpec& spec) const { return norm_squared(spec.placeholder()); }
 
-  /// Solves (A^T A + shift I) x = b, shift >= 0: exactly in Fourier space where there is a spectrum
+  /// Solves (A^T A + shift I) x = b, shift >= 0: exactly in Fourier space if has_exact_inverse(b)
   /// and shift > 0, else by conjugate gradients, each image of the batch as if alone.
   /// `start` is where they begin (undefined: at zero); near the solution it saves iterations.
   /// Throws error::InvalidArgument if b is not finite, and error::NotConverged if the tolerance is
@@ -75,13 +81,13 @@ class LinearPhysics : public Physics {
   virtual Tensor do_adjoint(const TensorList& v) const = 0;
   /// Default: the adjoint of forward.
   virtual inline Tensor do_normal(const Tensor& x) const;
-  /// Default: undefined, no spectrum.
-  virtual inline Tensor do_normal_spectrum(const Tensor& x) const;
+  /// Default: undefined, no filter.
+  virtual inline NormalFilter do_normal_filter(const Tensor& x) const;
   /// Default: not known.
   virtual inline std::optional<double> do_norm_squared(const Tensor& x) const;
   inline Tensor do_vjp(const Tensor& x, const TensorList& v) const override;
 
-  mutable SpectrumCache spectra_;  // by channels, spatial shape, dtype and device
+  mutable SpectrumCache<NormalFilter> filters_;  // by an image without its batch
 };
 
 using LinearPhysicsPtr = std::shared_ptr<const LinearPhysics>;

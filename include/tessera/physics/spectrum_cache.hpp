@@ -4,51 +4,46 @@
 #include <c10/core/InferenceMode.h>
 
 #include <functional>
-#include <map>
 #include <mutex>
-#include <string>
+#include <unordered_map>
 
+#include "tessera/core/image_spec.hpp"
 #include "tessera/core/tensor.hpp"
 
 namespace tessera {
 
-/// Tensors that are computed once and kept, by a key that says what they depend on. Safe to use
-/// from several threads; a copy holds the same tensors.
+/// What is computed once and kept for each kind of image: spectra, as a rule. Safe to use from
+/// several threads; a copy holds the same values. `Value` is a tensor, or holds some.
+template <typename Value = Tensor>
 class SpectrumCache {
  public:
   SpectrumCache() = default;
-  SpectrumCache(const SpectrumCache& other);
-  SpectrumCache& operator=(const SpectrumCache& other);
+  SpectrumCache(const SpectrumCache& other) {
+    const std::lock_guard lock(other.mutex_);
+    kept_ = other.kept_;
+  }
+  SpectrumCache& operator=(const SpectrumCache& other) {
+    if (this == &other) return *this;
+    const std::scoped_lock lock(mutex_, other.mutex_);
+    kept_ = other.kept_;
+    return *this;
+  }
 
-  /// The tensor kept under `key`; computed first if there is none. `compute` runs without gradients
+  /// What is kept for `spec`; computed first if there is nothing. `compute` runs without gradients
   /// and outside inference mode, so that later callers may differentiate through a product with the
-  /// result; it may return an undefined tensor, which is kept too. Other threads wait for it.
-  Tensor get(const std::string& key, const std::function<Tensor()>& compute);
+  /// result; that may be an undefined tensor, which is kept too. Other threads wait for it.
+  Value get(const ImageSpec& spec, const std::function<Value()>& compute) {
+    const std::lock_guard lock(mutex_);
+    const auto found = kept_.find(spec);
+    if (found != kept_.end()) return found->second;
+    const c10::InferenceMode ordinary(false);
+    const at::NoGradGuard no_gradients;
+    return kept_.emplace(spec, compute()).first->second;
+  }
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, Tensor> kept_;
+  std::unordered_map<ImageSpec, Value> kept_;
 };
-
-inline SpectrumCache::SpectrumCache(const SpectrumCache& other) {
-  const std::lock_guard lock(other.mutex_);
-  kept_ = other.kept_;
-}
-
-inline SpectrumCache& SpectrumCache::operator=(const SpectrumCache& other) {
-  if (this == &other) return *this;
-  const std::scoped_lock lock(mutex_, other.mutex_);
-  kept_ = other.kept_;
-  return *this;
-}
-
-inline Tensor SpectrumCache::get(const std::string& key, const std::function<Tensor()>& compute) {
-  const std::lock_guard lock(mutex_);
-  const auto found = kept_.find(key);
-  if (found != kept_.end()) return found->second;
-  const c10::InferenceMode ordinary(false);
-  const at::NoGradGuard no_gradients;
-  return kept_.emplace(key, compute()).first->second;
-}
 
 }  // namespace tessera

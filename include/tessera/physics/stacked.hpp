@@ -13,8 +13,8 @@ namespace tessera {
 /// Several linear operators on the same image, y_i = A_i x, all held by this rank: the serial truth
 /// that DistributedPhysics reproduces.
 ///
-/// Its adjoint is the sum of theirs. A^T A has a spectrum if each operator's has one: the sum of
-/// them.
+/// Its adjoint is the sum of theirs. A^T A has a filter if each operator's has one, all of one
+/// kind: the sum of them.
 class StackedPhysics : public LinearPhysics {
  public:
   /// One operator each (operator_count() == 1), not distributed; else error::InvalidArgument.
@@ -30,6 +30,9 @@ class StackedPhysics : public LinearPhysics {
   /// Operator `index` alone; error::InvalidArgument beyond the last.
   const LinearPhysics& at(std::int64_t index) const;
   const std::vector<LinearPhysicsPtr>& operators() const { return operators_; }
+  /// The operators of these indices, in this order: for methods that take some of the data at a
+  /// time. error::InvalidArgument without any, or beyond the last.
+  StackedPhysics subset(const std::vector<std::int64_t>& indices) const;
 
   /// (1/N) sum_i A_i^+ y_i. Not the least-squares solution, which pseudo_inverse gives: a cheap
   /// starting point, since each operator is inverted alone.
@@ -37,17 +40,19 @@ class StackedPhysics : public LinearPhysics {
                                  const ConjugateGradientOptions& options = {}) const;
 
  private:
+  const LinearPhysicsPtr& held_at(std::int64_t index, const char* function) const;
+
   inline TensorList do_forward(const Tensor& x) const override;
   inline TensorList do_measure(const Tensor& x) const override;
   inline Tensor do_adjoint(const TensorList& v) const override;
-  inline Tensor do_normal_spectrum(const Tensor& x) const override;
+  inline NormalFilter do_normal_filter(const Tensor& x) const override;
 
   std::vector<LinearPhysicsPtr> operators_;
 };
 
 namespace detail {
 
-inline std::vector<LinearPhysicsPtr> make(
+inline std::vector<LinearPhysicsPtr> operators_from(
     std::int64_t count, const std::function<LinearPhysicsPtr(std::int64_t)>& factory) {
   std::vector<LinearPhysicsPtr> operators;
   for (std::int64_t i = 0; i < count; ++i) operators.push_back(factory(i));
@@ -73,14 +78,25 @@ inline StackedPhysics::StackedPhysics(std::vector<LinearPhysicsPtr> operators)
 
 inline StackedPhysics::StackedPhysics(std::int64_t count,
                                       const std::function<LinearPhysicsPtr(std::int64_t)>& factory)
-    : StackedPhysics(detail::make(count, factory)) {}
+    : StackedPhysics(detail::operators_from(count, factory)) {}
+
+inline const LinearPhysicsPtr& StackedPhysics::held_at(std::int64_t index,
+                                                       const char* function) const {
+  if (index < 0 || index >= operator_count()) {
+    throw error::InvalidArgument(formatted("stacked.{}: index is {}, expected 0 to {}", function,
+                                           index, operator_count() - 1));
+  }
+  return operators_[static_cast<std::size_t>(index)];
+}
 
 inline const LinearPhysics& StackedPhysics::at(std::int64_t index) const {
-  if (index < 0 || index >= operator_count()) {
-    throw error::InvalidArgument(
-        formatted("stacked.at: index is {}, expected 0 to {}", index, operator_count() - 1));
-  }
-  return *operators_[static_cast<std::size_t>(index)];
+  return *held_at(index, "at");
+}
+
+inline StackedPhysics StackedPhysics::subset(const std::vector<std::int64_t>& indices) const {
+  std::vector<LinearPhysicsPtr> some;
+  for (const std::int64_t index : indices) some.push_back(held_at(index, "subset"));
+  return StackedPhysics(std::move(some));
 }
 
 inline TensorList StackedPhysics::do_forward(const Tensor& x) const {
@@ -97,14 +113,8 @@ inline Tensor StackedPhysics::do_adjoint(const TensorList& v) const {
   return detail::adjoint_sum(operators_, v, "stacked.adjoint");
 }
 
-inline Tensor StackedPhysics::do_normal_spectrum(const Tensor& x) const {
-  Tensor sum;
-  for (const auto& a : operators_) {
-    const Tensor spectrum = a->normal_spectrum(x);
-    if (!spectrum.defined()) return {};
-    sum = sum.defined() ? sum + spectrum : spectrum;
-  }
-  return sum;
+inline NormalFilter StackedPhysics::do_normal_filter(const Tensor& x) const {
+  return detail::sum_of_filters(operators_, x);
 }
 
 inline Tensor StackedPhysics::mean_of_pseudo_inverses(

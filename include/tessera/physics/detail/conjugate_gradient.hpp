@@ -32,8 +32,7 @@ inline Tensor group_of(const Tensor& x, std::int64_t groups, std::size_t i) {
 /// The work on one system.
 class ConjugateGradientLoop {
  public:
-  ConjugateGradientLoop(detail::NormalEquations& equations,
-                        const detail::ConjugateGradientStart& start,
+  ConjugateGradientLoop(NormalEquations& equations, const ConjugateGradientStart& start,
                         const ConjugateGradientOptions& options, Communicator& ranks,
                         const std::string& who)
       : equations_(equations),
@@ -51,7 +50,7 @@ class ConjugateGradientLoop {
         steepest_(count_, 0.0),
         slope_(count_, 0.0),
         best_norm_(count_, std::numeric_limits<double>::infinity()) {
-    right_norm_ = shared(detail::norm_each(start.right, groups_));
+    right_norm_ = shared(norm_each(start.right, groups_));
     norm_ = right_norm_;
     residual_ = start.right;
     best_ = x_.clone();
@@ -65,8 +64,8 @@ class ConjugateGradientLoop {
     }
     for (std::int64_t k = 1; any_active(); ++k) {
       step();
-      norm_ = shared(detail::norm_each(residual_, groups_));
-      detail::share(ranks_, who_, is_flat_);
+      norm_ = shared(norm_each(residual_, groups_));
+      share(ranks_, who_, is_flat_);
       const bool is_time = k % residual_interval == 0 || k == options_.max_iterations;
       std::vector<bool> is_due(count_);
       for (std::size_t i = 0; i < count_; ++i) {
@@ -81,7 +80,7 @@ class ConjugateGradientLoop {
 
  private:
   std::vector<double> shared(std::vector<double> numbers) const {
-    detail::share(ranks_, who_, numbers);
+    share(ranks_, who_, numbers);
     for (const double number : numbers) {
       if (!std::isfinite(number)) {
         throw error::InvalidArgument(
@@ -106,10 +105,10 @@ class ConjugateGradientLoop {
       if (is_active_[i] && slope_[i] > 0) turn[i] = slope[i] / slope_[i];
     }
     slope_ = slope;
-    direction_ = direction_.defined() ? residual_ + detail::per_group(turn, residual_) * direction_
-                                      : residual_;
+    direction_ =
+        direction_.defined() ? residual_ + per_group(turn, residual_) * direction_ : residual_;
     const std::vector<double> curvature = equations_.curvature(direction_);
-    const std::vector<double> length_squared = detail::inner_each(direction_, direction_, groups_);
+    const std::vector<double> length_squared = inner_each(direction_, direction_, groups_);
     const double flatness = equations_.flatness(rounding_of(x_));
     std::vector<double> lengths(count_, 0.0);
     for (std::size_t i = 0; i < count_; ++i) {
@@ -119,7 +118,7 @@ class ConjugateGradientLoop {
       is_flat_[i] = steepness > flatness * steepest_[i] ? 0 : 1;
       if (is_flat_[i] == 0) lengths[i] = slope[i] / curvature[i];
     }
-    const Tensor factors = detail::per_group(lengths, x_);
+    const Tensor factors = per_group(lengths, x_);
     x_.add_(factors * direction_);
     equations_.advance(factors);
     residual_ = equations_.residual();
@@ -129,11 +128,10 @@ class ConjugateGradientLoop {
   /// end.
   void check_residual(std::int64_t iteration, const std::vector<bool>& is_due) {
     const Tensor exact = equations_.exact_residual(x_);
-    const std::vector<double> norms = shared(detail::norm_each(exact, groups_));
+    const std::vector<double> norms = shared(norm_each(exact, groups_));
     const bool is_first = iteration == 0;
-    const std::vector<double> drift = is_first
-                                          ? std::vector<double>(count_, 0.0)
-                                          : shared(detail::norm_each(exact - residual_, groups_));
+    const std::vector<double> drift =
+        is_first ? std::vector<double>(count_, 0.0) : shared(norm_each(exact - residual_, groups_));
     std::vector<double> mask(count_, 0.0);
     for (std::size_t i = 0; i < count_; ++i) {
       if (!is_due[i]) continue;
@@ -141,7 +139,7 @@ class ConjugateGradientLoop {
       norm_[i] = norms[i];
       settle(i, drift[i], iteration);
     }
-    const Tensor groups = detail::per_group(mask, x_) > 0;
+    const Tensor groups = per_group(mask, x_) > 0;
     equations_.adopt(groups);
     residual_ = at::where(groups, exact, residual_);
   }
@@ -166,7 +164,7 @@ class ConjugateGradientLoop {
     if (is_rounding) slope_[i] = 0;  // the direction belongs to another residual: begin anew
   }
 
-  detail::NormalEquations& equations_;
+  NormalEquations& equations_;
   const ConjugateGradientOptions& options_;
   Communicator& ranks_;
   const std::string& who_;
@@ -218,7 +216,7 @@ inline ConjugateGradientResult conjugate_gradient(NormalEquations& equations,
                                                   const ConjugateGradientStart& start,
                                                   const ConjugateGradientOptions& options,
                                                   Communicator& ranks, const std::string& who) {
-  return detail::ConjugateGradientLoop(equations, start, options, ranks, who).run();
+  return ConjugateGradientLoop(equations, start, options, ranks, who).run();
 }
 
 }  // namespace detail

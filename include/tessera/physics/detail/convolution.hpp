@@ -3,6 +3,8 @@
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/fft_irfftn.h>
 #include <ATen/ops/fft_rfftn.h>
+#include <ATen/ops/imag.h>
+#include <ATen/ops/real.h>
 
 #include <numeric>
 #include <vector>
@@ -30,6 +32,12 @@ Tensor from_fourier(const Tensor& transformed, const std::vector<std::int64_t>& 
 /// Result: `transform` extents, the image's dtype.
 Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum,
                         const std::vector<std::int64_t>& transform, bool transposed);
+
+/// |H|^2 of a complex spectrum H.
+Tensor squared_magnitude(const Tensor& spectrum);
+
+/// The part of an image at its origin that has these spatial extents. A view.
+Tensor first_pixels(const Tensor& image, const std::vector<std::int64_t>& extents);
 
 /// The valid part of the convolution of `image` with `kernel`, or its transpose, from the
 /// definition.
@@ -73,6 +81,18 @@ inline Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum,
     product.mul_(factor);
   }
   return from_fourier(product, transform, image.scalar_type());
+}
+
+inline Tensor squared_magnitude(const Tensor& spectrum) {
+  return at::real(spectrum).square() + at::imag(spectrum).square();
+}
+
+inline Tensor first_pixels(const Tensor& image, const std::vector<std::int64_t>& extents) {
+  Tensor part = image;
+  for (std::size_t d = 0; d < extents.size(); ++d) {
+    part = part.narrow(static_cast<std::int64_t>(d) + 2, 0, extents[d]);
+  }
+  return part;
 }
 
 inline Tensor convolve_direct(const Tensor& image, const Tensor& kernel, bool transposed) {

@@ -3,7 +3,6 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn.h>
-#include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
@@ -15,19 +14,14 @@
 #include "tessera/core/real_dot.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/physics/detail/conjugate_gradient_loop.hpp"
-#include "tessera/physics/detail/convolution.hpp"
 #include "tessera/physics/detail/image_products.hpp"
 #include "tessera/physics/detail/largest_eigenvalue.hpp"
+#include "tessera/physics/detail/normal_equations.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 namespace tessera {
 
 namespace detail {
-
-/// F^-1[spectrum * F[x]] for a real spectrum of x's own extents.
-inline Tensor filter(const Tensor& x, const Tensor& spectrum) {
-  return convolve_fourier(x, spectrum, x.sizes().slice(2).vec(), false);
-}
 
 /// Float32 at least.
 inline Tensor widened(const Tensor& x) {
@@ -36,7 +30,7 @@ inline Tensor widened(const Tensor& x) {
 
 /// A power of two for each largest value that brings it near 1.
 inline std::vector<double> scales_of(std::vector<double> largest) {
-  for (double& each : largest) each = detail::power_of_two_towards_one(each);
+  for (double& each : largest) each = power_of_two_towards_one(each);
   return largest;
 }
 
@@ -44,102 +38,11 @@ inline std::vector<double> scales_of(std::vector<double> largest) {
 inline double scale_of(const LinearPhysics& physics, const TensorList& y, const std::string& who) {
   std::vector<double> largest = {0};
   for (const Tensor& one : y) {
-    largest[0] = std::max(largest[0], detail::largest_each(one, 1).front());
+    largest[0] = std::max(largest[0], largest_each(one, 1).front());
   }
-  detail::share(physics.communicator(), who, largest);
-  return detail::power_of_two_towards_one(largest[0]);
+  share(physics.communicator(), who, largest);
+  return power_of_two_towards_one(largest[0]);
 }
-
-/// (A^T A + shift I) x = b, from the normal operator.
-class ShiftedNormal final : public detail::NormalEquations {
- public:
-  ShiftedNormal(const LinearPhysics& physics, Tensor b, double shift)
-      : physics_(physics), b_(std::move(b)), shift_(shift), residual_(b_) {}
-
-  Tensor exact_residual(const Tensor& x) override {
-    exact_ = b_ - apply(x);
-    return exact_;
-  }
-  double flatness(double epsilon) const override { return epsilon; }
-  void adopt(const Tensor& groups) override { residual_ = at::where(groups, exact_, residual_); }
-  Tensor residual() override { return residual_; }
-  std::vector<double> curvature(const Tensor& p) override {
-    image_ = apply(p);
-    return detail::inner_each(p, image_, b_.size(0));
-  }
-  void advance(const Tensor& lengths) override { residual_ = residual_ - lengths * image_; }
-
- private:
-  Tensor apply(const Tensor& x) const { return physics_.normal(x).add(x, shift_); }
-
-  const LinearPhysics& physics_;
-  Tensor b_;
-  double shift_;
-  Tensor residual_;
-  Tensor exact_;
-  Tensor image_;
-};
-
-/// A value for each group, shaped to multiply a measurement.
-inline Tensor fitted(const Tensor& values, const Tensor& measurement) {
-  std::vector<std::int64_t> shape(static_cast<std::size_t>(measurement.dim()), 1);
-  if (!shape.empty()) shape.front() = values.numel();
-  return values.view(shape);
-}
-
-/// A^T A x = A^T y, from A and its adjoint, with the residual y - A x kept. `scale` multiplies A.
-class LeastSquares final : public detail::NormalEquations {
- public:
-  LeastSquares(const LinearPhysics& physics, double scale, TensorList y, std::int64_t groups,
-               const std::string& who)
-      : physics_(physics),
-        scale_(scale),
-        y_(std::move(y)),
-        groups_(groups),
-        who_(who),
-        residual_(y_) {}
-
-  Tensor exact_residual(const Tensor& x) override {
-    exact_ = physics_.forward(scale_ * x);
-    for (std::size_t i = 0; i < y_.size(); ++i) exact_[i] = y_[i] - exact_[i];
-    return scale_ * physics_.adjoint(exact_);
-  }
-  /// ||A p|| is right to a few epsilon of ||A|| ||p||.
-  double flatness(double epsilon) const override { return 256 * epsilon * epsilon; }
-  void adopt(const Tensor& groups) override {
-    for (std::size_t i = 0; i < y_.size(); ++i) {
-      residual_[i] = at::where(fitted(groups, y_[i]), exact_[i], residual_[i]);
-    }
-  }
-  Tensor residual() override { return scale_ * physics_.adjoint(residual_); }
-  std::vector<double> curvature(const Tensor& p) override {
-    images_ = physics_.forward(scale_ * p);
-    std::vector<double> norms(static_cast<std::size_t>(groups_), 0.0);
-    for (const Tensor& image : images_) {
-      const std::vector<double> more = detail::norm_each(image, groups_);
-      for (std::size_t i = 0; i < norms.size(); ++i) norms[i] = std::hypot(norms[i], more[i]);
-    }
-    norms = detail::norms_over_ranks(physics_.communicator(), who_, physics_.measurement_weight(),
-                                     std::move(norms));
-    for (double& norm : norms) norm *= norm;
-    return norms;
-  }
-  void advance(const Tensor& lengths) override {
-    for (std::size_t i = 0; i < images_.size(); ++i) {
-      residual_[i] = residual_[i] - fitted(lengths, images_[i]) * images_[i];
-    }
-  }
-
- private:
-  const LinearPhysics& physics_;
-  double scale_;
-  TensorList y_;
-  std::int64_t groups_;
-  const std::string& who_;
-  TensorList residual_;
-  TensorList exact_;
-  TensorList images_;
-};
 
 inline void check_conjugate_gradient(const ConjugateGradientOptions& options,
                                      const std::string& who) {
@@ -168,6 +71,25 @@ inline Tensor accepted(const ConjugateGradientResult& result,
       worst - result.images.begin() + 1, result.images.size()));
 }
 
+/// `filter`, if an operator's do_normal_filter may return it for x.
+inline const NormalFilter& checked_filter(const NormalFilter& filter, const Tensor& x,
+                                          const std::string& who) {
+  if (!filter.defined()) return filter;
+  const at::IntArrayRef extents = x.sizes().slice(2);
+  bool ok = filter.transform.size() == extents.size();
+  for (std::size_t d = 0; ok && d < extents.size(); ++d) {
+    ok = filter.circulant ? filter.transform[d] == extents[d]
+                          : filter.transform[d] >= 2 * extents[d] - 1;
+  }
+  if (!ok) {
+    throw error::ShapeMismatch(formatted(
+        "{}: the filter's transform is {}, expected {} {} for x {}", who,
+        to_string(filter.transform), filter.circulant ? "the extents" : "twice the extents",
+        to_string(extents), describe(x)));
+  }
+  return filter;
+}
+
 /// Largest Ritz value of the symmetric `apply` after `steps` Lanczos steps from `start`.
 template <typename Apply, typename Stop>
 double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t steps,
@@ -182,7 +104,7 @@ double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t 
     const double alpha = real_dot(current, next);
     diagonal.push_back(alpha);
     next.sub_(current, alpha).sub_(previous, beta);
-    beta = detail::norm_each(next, 1).front();
+    beta = norm_each(next, 1).front();
     // Where the Krylov space is exhausted.
     if (stop_together(!(beta > 1e-12 * std::abs(diagonal.front())))) break;
     off_diagonal.push_back(beta);
@@ -190,7 +112,7 @@ double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t 
     current = next / beta;
   }
   off_diagonal.resize(diagonal.size() - 1);
-  return detail::largest_eigenvalue(diagonal, off_diagonal);
+  return largest_eigenvalue(diagonal, off_diagonal);
 }
 
 /// Runs a check of what this rank was given. If it fails, the ranks that share the operators, which
@@ -216,27 +138,29 @@ inline Tensor LinearPhysics::adjoint(const TensorList& v) const {
 inline Tensor LinearPhysics::normal(const Tensor& x) const {
   detail::check_together(*this, "normal",
                          [&](const std::string& who) { check_image(x, who + ": x"); });
-  const Tensor spectrum = normal_spectrum(x);
-  if (!spectrum.defined()) return do_normal(x);
-  return detail::filter(x, spectrum);
+  const NormalFilter filter = normal_filter(x);
+  return filter.defined() ? filter.apply(x) : do_normal(x);
 }
 
-inline bool LinearPhysics::has_normal_spectrum(const Tensor& x) const {
-  return normal_spectrum(x).defined();
-}
-
-inline Tensor LinearPhysics::normal_spectrum(const Tensor& x) const {
-  detail::check_together(*this, "normal_spectrum",
+inline NormalFilter LinearPhysics::normal_filter(const Tensor& x) const {
+  detail::check_together(*this, "normal_filter",
                          [&](const std::string& who) { check_image(x, who + ": x"); });
-  // The spectrum depends on the channels and the spatial shape, not on the batch.
-  return spectra_.get(describe(x.select(0, 0)), [&] { return do_normal_spectrum(x); });
+  // The filter depends on the channels and the spatial shape, not on the batch.
+  return filters_.get(ImageSpec::of(x.select(0, 0)), [&] {
+    return detail::checked_filter(do_normal_filter(x), x, name() + ".normal_filter");
+  });
+}
+
+inline bool LinearPhysics::has_exact_inverse(const Tensor& x) const {
+  const NormalFilter filter = normal_filter(x);
+  return filter.defined() && filter.circulant;
 }
 
 inline double LinearPhysics::norm_squared(const Tensor& x) const {
   detail::check_together(*this, "norm_squared",
                          [&](const std::string& who) { check_image(x, who + ": x"); });
-  const Tensor spectrum = normal_spectrum(x);
-  if (spectrum.defined()) return spectrum.max().item<double>();
+  const NormalFilter filter = normal_filter(x);
+  if (filter.defined() && filter.circulant) return filter.norm_bound();
   if (const std::optional<double> known = do_norm_squared(x)) return *known;
 
   constexpr double slack = 0.02 / 1.02;  // theta / (1 - slack) = 1.02 theta
@@ -249,7 +173,9 @@ inline double LinearPhysics::norm_squared(const Tensor& x) const {
   const Tensor start =
       at::randn(x.sizes(), generator, at::TensorOptions().dtype(at::kDouble)).to(x.device());
   const at::ScalarType type = c10::promoteTypes(x.scalar_type(), at::kFloat);
-  const auto apply = [&](const Tensor& v) { return do_normal(v.to(type)); };
+  const auto apply = [&](const Tensor& v) {
+    return filter.defined() ? filter.apply(v.to(type)) : do_normal(v.to(type));
+  };
   const auto stop = [&](bool says) {
     return any_rank(communicator(), name() + ".norm_squared", says);
   };
@@ -274,9 +200,9 @@ inline ConjugateGradientResult LinearPhysics::normal_solution(
     check_finite(b, who, "b");
   });
   const std::string who = name() + ".solve_normal";
-  const Tensor spectrum = normal_spectrum(b);
-  if (spectrum.defined() && shift > 0) {
-    return {detail::filter(b, (spectrum + shift).reciprocal_()),
+  const NormalFilter filter = normal_filter(b);
+  if (filter.defined() && filter.circulant && shift > 0) {
+    return {filter.apply_shifted_inverse(b, shift),
             std::vector<ConjugateGradientReport>(static_cast<std::size_t>(b.size(0)))};
   }
   if (b.requires_grad() && at::GradMode::is_enabled()) {
@@ -315,7 +241,7 @@ inline ConjugateGradientResult LinearPhysics::least_squares(
   for (const Tensor& one : y) wide.push_back(data_scale * detail::widened(one.detach()));
   Tensor right = adjoint(wide);
   ConjugateGradientResult result;
-  if (normal_spectrum(right).defined()) {
+  if (has_exact_inverse(right)) {
     result = normal_solution(right, 0, options);
     result.x = result.x / data_scale;
   } else {
@@ -346,7 +272,7 @@ inline Tensor LinearPhysics::do_normal(const Tensor& x) const {
   return adjoint(forward(x));
 }
 
-inline Tensor LinearPhysics::do_normal_spectrum(const Tensor& /*x*/) const {
+inline NormalFilter LinearPhysics::do_normal_filter(const Tensor& /*x*/) const {
   return {};
 }
 

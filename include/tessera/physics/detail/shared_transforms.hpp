@@ -7,7 +7,7 @@
 #include "tessera/physics/detail/convolution.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
-/// Single operators on the same image: those with a transfer function share its Fourier transforms,
+/// Single operators on the same image. Those with a transfer function share its Fourier transforms,
 /// one of x instead of one per operator, and one of the sum of what comes back.
 namespace tessera::detail {
 
@@ -18,6 +18,10 @@ TensorList forward_each(const std::vector<LinearPhysicsPtr>& operators, const Te
 /// images, or measurements that are transformed together, differ in shape, dtype or device.
 Tensor adjoint_sum(const std::vector<LinearPhysicsPtr>& operators, const TensorList& v,
                    const std::string& who);
+
+/// The sum of their normal filters; none without operators, or if one has none, or one of another
+/// kind.
+NormalFilter sum_of_filters(const std::vector<LinearPhysicsPtr>& operators, const Tensor& x);
 
 inline TensorList forward_each(const std::vector<LinearPhysicsPtr>& operators, const Tensor& x) {
   TensorList y;
@@ -61,6 +65,17 @@ inline Tensor adjoint_sum(const std::vector<LinearPhysicsPtr>& operators, const 
   }
   if (transformed.defined()) {
     add(from_fourier(transformed, like.sizes().slice(2).vec(), like.scalar_type()));
+  }
+  return sum;
+}
+
+inline NormalFilter sum_of_filters(const std::vector<LinearPhysicsPtr>& operators,
+                                   const Tensor& x) {
+  NormalFilter sum;
+  for (std::size_t i = 0; i < operators.size(); ++i) {
+    const NormalFilter filter = operators[i]->normal_filter(x);
+    sum = i == 0 ? filter : sum + filter;
+    if (!sum.defined()) return {};
   }
   return sum;
 }
