@@ -47,6 +47,7 @@
 #include "tessera/comm/self.hpp"
 #include "tessera/comm/tensor_view.hpp"
 
+#include "tessera/physics/algebra.hpp"
 #include "tessera/physics/blur.hpp"
 #include "tessera/physics/check_adjoint.hpp"
 #include "tessera/physics/conjugate_gradient.hpp"
