@@ -6,6 +6,7 @@
 #include "catch.hpp"
 #include "distributed_parts.hpp"
 #include "failures.hpp"
+#include "full_convolution.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
@@ -13,6 +14,9 @@
 #include "tessera/distributed/operator_costs.hpp"
 #include "tessera/fidelity/clipped_l2.hpp"
 #include "tessera/fidelity/l2.hpp"
+#include "tessera/physics/algebra.hpp"
+#include "tessera/physics/check_adjoint.hpp"
+#include "tessera/physics/masking.hpp"
 #include "tessera/physics/stacked.hpp"
 #include "world.hpp"
 
@@ -50,6 +54,83 @@ TEST_CASE("the norm without a spectrum: an upper bound, the same on every number
     const Tensor image = physics.normal(x);
     CHECK(image.norm().item<double>() <= norm * x.norm().item<double>());
   }
+}
+
+TEST_CASE("Toeplitz normal operators add up over ranks, and only among themselves") {
+  const Tensor x = test::indexed({2, 3, 5, 9});
+  for (const std::int64_t count : {1, 3, 7}) {
+    const StackedPhysics stack = stack_of<test::FullConvolution>(count);
+    const DistributedPhysics physics(stack, test::world());
+    REQUIRE(physics.has_normal_filter(x));
+    CHECK_FALSE(physics.has_exact_inverse(x));
+    const NormalFilter filter = physics.normal_filter(x);
+    const NormalFilter serial = stack.normal_filter(x);
+    CHECK(filter.transform == Extents{10, 18});
+    CHECK(relative_error(filter.spectrum, serial.spectrum) < 1e-14);
+    const Tensor sharded = physics.adjoint(physics.forward(x));
+    CHECK(relative_error(physics.normal(x), sharded) < 1e-12);
+    CHECK(physics.norm_squared(x) == Approx(stack.norm_squared(x)).epsilon(1e-12));
+    const ConjugateGradientOptions tight{1e-13, 500};
+    CHECK(relative_error(physics.solve_normal(x, 0.3, tight), stack.solve_normal(x, 0.3, tight)) <
+          1e-11);
+    const DistributedPhysics mean(stack, test::world(), {.reduction = OperatorReduction::mean});
+    CHECK(relative_error(mean.normal(x), sharded / static_cast<double>(count)) < 1e-12);
+  }
+  // Filters of several kinds: on one rank, or on different ones; the ranks agree that none is left.
+  for (const std::int64_t count : {2, 5}) {
+    std::vector<LinearPhysicsPtr> mixed;
+    for (std::int64_t i = 0; i < count; ++i) mixed.push_back(std::make_shared<test::Circulant>(i));
+    mixed.push_back(std::make_shared<test::FullConvolution>(0));
+    const DistributedPhysics physics(mixed, test::world());
+    CHECK_FALSE(physics.has_normal_filter(x));
+    const StackedPhysics stack(mixed);
+    CHECK(relative_error(physics.normal(x), stack.normal(x)) < 1e-12);
+  }
+}
+
+TEST_CASE("L2 of Toeplitz normal operators sends nothing once it is set up") {
+  const Tensor x = test::indexed({2, 1, 5, 9});
+  const StackedPhysics stack = stack_of<test::FullConvolution>(7);
+  const auto physics = std::make_shared<DistributedPhysics>(stack, test::world());
+  const TensorList all = stack.forward(0.7 * x);
+  const L2 fidelity(physics, physics->select(all), x, {.drop_measurements = true});
+  const L2 serial(std::make_shared<StackedPhysics>(stack), all, x, {.fused = false});
+  CHECK(fidelity.is_fused());
+  CHECK(relative_error(fidelity.gradient(x), serial.gradient(x)) < 1e-12);
+  CHECK(fidelity.value(x) == Approx(serial.value(x)).epsilon(1e-10));
+  CHECK(fidelity.curvature() == 1.0);
+}
+
+TEST_CASE("what was made of distributed operators is distributed") {
+  const Tensor x = test::indexed({2, 2, 5, 9});
+  for (const std::int64_t count : {1, 3, 7}) {
+    const auto stack = std::make_shared<StackedPhysics>(stack_of<test::Circulant>(count));
+    const auto physics = std::make_shared<DistributedPhysics>(*stack, test::world());
+    const auto mask = std::make_shared<Masking>(test::indexed({1, 1, 5, 9}, 0.4));
+    TensorList weights;
+    for (std::int64_t i = 0; i < count; ++i)
+      weights.push_back(test::indexed({5, 9}, static_cast<double>(i)));
+    const auto check = [&](const LinearPhysicsPtr& made, const LinearPhysicsPtr& serial) {
+      CHECK(made->held() == physics->held());
+      CHECK_NOTHROW(check_adjoint(*made, x, 1e-12));
+      const TensorList y = made->forward(x);
+      const TensorList mine = physics->select(serial->forward(x));
+      for (std::size_t i = 0; i < y.size(); ++i) CHECK(relative_error(y[i], mine[i]) < 1e-13);
+      CHECK(relative_error(made->normal(x), serial->normal(x)) < 1e-12);
+      CHECK(made->norm_squared(x) == Approx(serial->norm_squared(x)).epsilon(1e-12));
+      CHECK(made->has_exact_inverse(x) == serial->has_exact_inverse(x));
+    };
+    check(compose(physics, mask), compose(stack, mask));
+    check(weighted(physics, 0.3), weighted(stack, 0.3));
+    check(weighted(physics, physics->select(weights)), weighted(stack, weights));
+  }
+  // Weights that do not fit on one rank alone.
+  const int ranks = test::world()->size();
+  const DistributedPhysics physics(stack_of<test::Circulant>(ranks), test::world());
+  const bool is_last = test::world()->rank() == ranks - 1;
+  const auto wrong =
+      weighted(std::make_shared<DistributedPhysics>(physics), test::indexed({is_last ? 4 : 5, 9}));
+  if (ranks > 1) CHECK(test::failure_of([&] { wrong->adjoint({x}); }).rank() == ranks - 1);
 }
 
 TEST_CASE("the pseudo-inverse is the least-squares solution, the mean has its own name") {

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <ATen/ops/zeros.h>
-
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,6 +10,7 @@
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/partition.hpp"
 #include "tessera/comm/tensor_view.hpp"
+#include "tessera/distributed/detail/filter_sum.hpp"
 #include "tessera/distributed/detail/shard.hpp"
 #include "tessera/distributed/distributed_options.hpp"
 #include "tessera/physics/detail/shared_transforms.hpp"
@@ -91,37 +89,6 @@ namespace detail {
 
 inline constexpr const char* linear_physics = "DistributedPhysics";
 
-/// What the ranks agree upon before they add their shares of a spectrum.
-struct SpectrumPacket {
-  // missing, batch, channels, then dtype, dimensions and extents of x with their negatives
-  std::array<std::int64_t, 15> values{};
-
-  SpectrumPacket(const Tensor& x, const Tensor& share, bool missing) {
-    values[0] = missing ? 1 : 0;
-    values[1] = share.defined() ? share.size(0) : 1;
-    values[2] = share.defined() ? share.size(1) : 1;
-    values[3] = static_cast<std::int64_t>(x.scalar_type());
-    for (std::int64_t axis = 0; axis < x.dim(); ++axis)
-      values[4 + static_cast<std::size_t>(axis)] = x.size(axis);
-    for (std::size_t i = 0; i < 6; ++i) values[9 + i] = -values[3 + i];
-  }
-  bool missing() const { return values[0] != 0; }
-  bool same_images() const {
-    for (std::size_t i = 0; i < 6; ++i) {
-      if (values[3 + i] != -values[9 + i]) return false;
-    }
-    return true;
-  }
-  /// Shape of the whole spectrum: real transform, so the last extent is halved.
-  std::vector<std::int64_t> shape(const Tensor& x) const {
-    std::vector<std::int64_t> extents = x.sizes().vec();
-    extents[0] = values[1];
-    extents[1] = values[2];
-    extents.back() = extents.back() / 2 + 1;
-    return extents;
-  }
-};
-
 }  // namespace detail
 
 inline DistributedPhysics::DistributedPhysics(std::vector<LinearPhysicsPtr> operators,
@@ -194,35 +161,8 @@ inline Tensor DistributedPhysics::mean_of_pseudo_inverses(
 }
 
 inline NormalFilter DistributedPhysics::do_normal_filter(const Tensor& x) const {
-  const std::string who = name() + ".normal_filter";
-  Tensor share;
-  bool missing = false;
-  std::exception_ptr failure;
-  try {
-    for (const LinearPhysicsPtr& one : operators_) {
-      const NormalFilter filter = one->normal_filter(x);
-      missing = missing || !filter.defined() || !filter.circulant;
-      if (missing) break;
-      share = share.defined() ? share + filter.spectrum : filter.spectrum;
-    }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  detail::SpectrumPacket packet(x, share, missing);
-  agree(*communicator_, who, failure, packet.values);
-  if (!packet.same_images()) {
-    throw error::ShapeMismatch(
-        who + ": the ranks' images differ in shape or dtype; every rank must give the same one");
-  }
-  if (packet.missing()) return {};
-  const Tensor whole = committed(*communicator_, who, [&] {
-    Tensor spectrum = at::zeros(packet.shape(x), x.options().requires_grad(false));
-    if (share.defined()) spectrum.add_(share);
-    spectrum.mul_(measurement_weight());
-    if (communicator_->size() > 1) all_reduce(*communicator_, spectrum, Reduction::sum);
-    return spectrum;
-  });
-  return NormalFilter::on_extents_of(x, whole);
+  return detail::sum_of_filters_over_ranks(communicator(), name() + ".normal_filter",
+                                           measurement_weight(), operators(), x);
 }
 
 }  // namespace tessera
