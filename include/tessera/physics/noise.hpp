@@ -67,8 +67,8 @@ Tensor normal(at::IntArrayRef shape, std::uint64_t seed, std::uint64_t stream) {
   Tensor draws = at::empty(shape, at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value));
   T* data = draws.mutable_data_ptr<T>();
   at::parallel_for(0, draws.numel(), noise_grain, [&](std::int64_t begin, std::int64_t end) {
-    detail::fill_normal(std::span<T>(data + begin, data + end), seed, stream,
-                        static_cast<std::uint64_t>(begin));
+    fill_normal(std::span<T>(data + begin, data + end), seed, stream,
+                static_cast<std::uint64_t>(begin));
   });
   return draws;
 }
