@@ -20,7 +20,7 @@
 #include "scaling.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
-#include "tessera/comm/program.hpp"
+#include "tessera/comm/run_guarded.hpp"
 #include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/report/report.hpp"

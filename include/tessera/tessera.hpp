@@ -42,7 +42,7 @@
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/counting.hpp"
 #include "tessera/comm/partition.hpp"
-#include "tessera/comm/program.hpp"
+#include "tessera/comm/run_guarded.hpp"
 #include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/comm/tensor_view.hpp"

@@ -5,7 +5,7 @@
 #include "tessera/comm/host.hpp"
 #include "tessera/comm/mpi.hpp"
 #include "tessera/comm/mpi_interop.hpp"
-#include "tessera/comm/program.hpp"
+#include "tessera/comm/run_guarded.hpp"
 
 namespace tessera {
 

@@ -2,6 +2,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <array>
 #include <stdexcept>
 #include <string>
 
@@ -77,6 +78,54 @@ TEST_CASE(
   std::vector<std::int64_t> numbers{world.rank(), -world.rank(), std::int64_t{1} << 62};
   agree(world, "step", nullptr, numbers);
   CHECK(numbers == std::vector<std::int64_t>{world.size() - 1, 0, std::int64_t{1} << 62});
+  CHECK(world.flags().calls == 2);
+}
+
+TEST_CASE("guarded: what the step fills in is reduced in the same agreement") {
+  CountingCommunicator world(test::world());
+  const std::int64_t last = world.size() - 1;
+  std::array<std::int64_t, 2> maxima{};
+  const int returned = guarded(
+      world, "step",
+      [&] {
+        maxima = {world.rank(), -world.rank()};
+        return 7 + world.rank();
+      },
+      maxima);
+  CHECK(returned == 7 + world.rank());
+  CHECK(maxima == std::array<std::int64_t, 2>{last, 0});
+  CHECK(world.flags().calls == 1);
+
+  // A rank that fails before or after it has filled them in.
+  const Caught seen = caught([&] {
+    guarded(
+        world, "step",
+        [&] {
+          maxima = {world.rank(), -world.rank()};
+          if (world.rank() == last) throw std::runtime_error("no image");
+        },
+        maxima);
+  });
+  CHECK(seen.rank == last);
+  CHECK(seen.message == "step: no image" + who(static_cast<int>(last)));
+  CHECK(maxima == std::array<std::int64_t, 2>{world.rank(), -world.rank()});
+}
+
+TEST_CASE("fail_together: costs nothing, and a failure meets the others at what comes next") {
+  CountingCommunicator world(test::world());
+  const auto half = [&](int number) {
+    return fail_together(world, "half", [&] {
+      if (number % 2 != 0) throw std::runtime_error(std::to_string(number) + " is odd");
+      return number / 2;
+    });
+  };
+  CHECK(half(6) == 3);
+  CHECK(world.flags().calls == 0);
+  const Caught seen = caught(
+      [&] { same_on_all_ranks(world, "next", "the half", half(world.rank() == 1 ? 7 : 6)); });
+  CHECK(seen.rank == 1);
+  CHECK(seen.message == "half: 7 is odd" + who(1));
+  CHECK(seen.nested == (world.rank() == 1 ? "7 is odd" : ""));
   CHECK(world.flags().calls == 2);
 }
 
@@ -228,5 +277,17 @@ TEST_CASE("same_on_all_ranks: the first difference is named, with the first rank
   if (world.rank() == 1) longer.emplace_back("--step", "1");
   CHECK(caught([&] { same_on_all_ranks(world, "program", longer); }).message ==
         "program: --step is not there on rank 0 and 1 on rank 1, expected the same on all ranks" +
+            who(1));
+}
+
+TEST_CASE("same_on_all_ranks: numbers and strings by their names") {
+  CountingCommunicator world(test::world());
+  same_on_all_ranks(world, "program", "--seed", std::uint64_t{42}, "--step", 0.1, "--out", "a b");
+  CHECK(world.flags().calls == 1);
+  const double step = world.rank() == 1 ? 0.1 : 0.25;
+  const Caught seen =
+      caught([&] { same_on_all_ranks(world, "program", "--seed", 42, "--step", step); });
+  CHECK(seen.message ==
+        "program: --step is 0.25 on rank 0 and 0.1 on rank 1, expected the same on all ranks" +
             who(1));
 }

@@ -10,7 +10,7 @@
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/mpi.hpp"
-#include "tessera/comm/program.hpp"
+#include "tessera/comm/run_guarded.hpp"
 #include "tessera/core/error.hpp"
 
 /// A program of guarded steps that goes wrong on one rank, to see what becomes of the job:

@@ -239,9 +239,26 @@ TEST_CASE("what differs between ranks is noticed on all") {
   CHECK(test::failure_of([&] { physics.gather(wrong); }).rank() == 0);
 
   const Partition mine = Partition::explicit_owners(std::vector<int>(3, rank), ranks);
-  CHECK_THROWS_AS(
-      DistributedPhysics(operators<test::Circulant>(3), test::world(), {.partition = mine}),
-      error::InvalidArgument);
-  CHECK_THROWS_AS(DistributedPhysics(operators<test::Circulant>(rank == 0 ? 3 : 4), test::world()),
-                  error::InvalidArgument);
+  const auto complaint = [](const auto& action) {
+    return std::string(test::failure_of(action).what());
+  };
+  CHECK_THAT(complaint([&] {
+               DistributedPhysics(operators<test::Circulant>(3), test::world(),
+                                  {.partition = mine});
+             }),
+             test::contains("DistributedPhysics: the list of owners is [0, 0, 0] on rank 0 and "
+                            "[1, 1, 1] on rank 1, expected the same on all ranks"));
+  CHECK_THAT(complaint([&] {
+               DistributedPhysics(operators<test::Circulant>(rank == 0 ? 3 : 4), test::world());
+             }),
+             test::contains("the number of operators is 3 on rank 0 and 4 on rank 1"));
+  CHECK_THAT(complaint([&] {
+               DistributedPhysics(
+                   operators<test::Circulant>(3), test::world(),
+                   {.reduction = rank == 0 ? OperatorReduction::mean : OperatorReduction::sum});
+             }),
+             test::contains("the reduction is mean on rank 0 and sum on rank 1"));
+  CHECK_THAT(
+      complaint([&] { physics.scatter(TensorList(static_cast<std::size_t>(ranks), w), rank); }),
+      test::contains("distributed_physics.scatter: root is 0 on rank 0 and 1 on rank 1"));
 }

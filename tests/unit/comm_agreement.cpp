@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "catch.hpp"
-#include "tessera/comm/program.hpp"
+#include "tessera/comm/run_guarded.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 

@@ -65,9 +65,9 @@ TEST_CASE("partition: what cannot be is refused") {
   CHECK_THROWS_AS(Partition::block(-1, 2), InvalidArgument);
   CHECK_THROWS_AS(Partition::round_robin(3, 0), InvalidArgument);
   CHECK_THROWS_WITH(Partition::by_cost(std::vector<double>{1, 0}, 2),
-                    "Partition::by_cost: cost of item 1 is 0, expected a positive number");
+                    "Partition.by_cost: cost of item 1 is 0, expected a positive number");
   CHECK_THROWS_WITH(Partition::explicit_owners({0, 3}, 3),
-                    "Partition::explicit_owners: owner of item 1 is 3, expected a rank in [0, 3)");
+                    "Partition.explicit_owners: owner of item 1 is 3, expected a rank in [0, 3)");
   const Partition partition = Partition::block(4, 2);
   CHECK_THROWS_AS(partition.owner(4), InvalidArgument);
   CHECK_THROWS_AS(partition.owner(-1), InvalidArgument);

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,8 +41,9 @@ inline constexpr std::size_t agreement_capacity = 16;
 ///
 /// A failure that is a RankFailure of as many ranks already has been agreed upon: it is rethrown
 /// without communication. So is an error::Communication: a rank whose transport failed can no
-/// longer agree, and run_guarded() (comm/program.hpp) ends the job. On a single rank the failure
-/// itself is rethrown. Costs one small reduction, and one broadcast of the message after a failure.
+/// longer agree, and run_guarded() (comm/run_guarded.hpp) ends the job. On a single rank the
+/// failure itself is rethrown. Costs one small reduction, and one broadcast of the message after a
+/// failure.
 ///
 /// The message reads `where: message (rank 1 of 4)`; a very long one loses its middle.
 void agree(Communicator& communicator, std::string_view where, const std::exception_ptr& failure,
@@ -55,30 +55,18 @@ void agree(Communicator& communicator, std::string_view where, const std::except
 bool any_rank(Communicator& communicator, std::string_view where, bool says);
 
 /// Collective. Runs `step` on this rank, then agrees; returns what `step` returned. `step` may
-/// communicate through functions that agree first, as all of tessera's do.
+/// communicate through functions that agree first, as all of tessera's do. It may fill `maxima`,
+/// which come back as their maxima over ranks: the same agreement reduces them (see agree()).
 template <typename Step>
-auto guarded(Communicator& communicator, std::string_view where, Step&& step)
-    -> std::invoke_result_t<Step> {
-  using Result = std::invoke_result_t<Step>;
-  std::exception_ptr failure;
-  if constexpr (std::is_void_v<Result>) {
-    try {
-      std::forward<Step>(step)();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    agree(communicator, where, failure);
-  } else {
-    std::optional<Result> result;
-    try {
-      result.emplace(std::forward<Step>(step)());
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    agree(communicator, where, failure);
-    return std::move(*result);
-  }
-}
+auto guarded(Communicator& communicator, std::string_view where, Step&& step,
+             std::span<std::int64_t> maxima = {}) -> std::invoke_result_t<Step>;
+
+/// Collective, without communication of its own unless `step` fails. For a step right before an
+/// agreement that comes anyway, same_on_all_ranks() or that of a collective function: a rank where
+/// `step` throws meets the others there, and all throw. Returns what `step` returned.
+template <typename Step>
+auto fail_together(Communicator& communicator, std::string_view where, Step&& step)
+    -> std::invoke_result_t<Step>;
 
 /// Local. Throws `failure`, caught between an agreement and the end of the communication that it
 /// opened, as error::Communication: it comes too late to agree upon, because the other ranks wait
@@ -88,8 +76,8 @@ auto guarded(Communicator& communicator, std::string_view where, Step&& step)
 
 /// Collective. Runs `step`, the communication that an agreement opened; returns what it returned.
 /// What can still fail there on one rank alone, such as memory for the result, becomes
-/// error::Communication, with which run_guarded() (comm/program.hpp) ends the job: nobody is left
-/// waiting. On a single rank a failure stays what it is.
+/// error::Communication, with which run_guarded() (comm/run_guarded.hpp) ends the job: nobody is
+/// left waiting. On a single rank a failure stays what it is.
 template <typename Step>
 auto committed(const Communicator& communicator, std::string_view where, Step&& step)
     -> std::invoke_result_t<Step> {
@@ -122,7 +110,7 @@ inline constexpr std::int64_t place_bytes = 128;
 
 /// A hash of `where` and of how many maxima come along, in [0, 2^62).
 inline std::int64_t hash_of(std::string_view where, std::size_t maxima) {
-  detail::FnvHash hash;
+  FnvHash hash;
   hash.add(where);
   hash.add(256 + maxima);
   return hash.value();
@@ -206,6 +194,31 @@ inline bool is_final(const std::exception_ptr& failure, const Communicator& comm
 }
 
 }  // namespace detail
+
+template <typename Step>
+auto fail_together(Communicator& communicator, std::string_view where, Step&& step)
+    -> std::invoke_result_t<Step> {
+  try {
+    return std::forward<Step>(step)();
+  } catch (...) {
+    agree(communicator, where, std::current_exception());
+    throw;  // not reached: agree() throws
+  }
+}
+
+template <typename Step>
+auto guarded(Communicator& communicator, std::string_view where, Step&& step,
+             std::span<std::int64_t> maxima) -> std::invoke_result_t<Step> {
+  if constexpr (std::is_void_v<std::invoke_result_t<Step>>) {
+    fail_together(communicator, where, std::forward<Step>(step));
+    agree(communicator, where, nullptr, maxima);
+  } else {
+    std::invoke_result_t<Step> result =
+        fail_together(communicator, where, std::forward<Step>(step));
+    agree(communicator, where, nullptr, maxima);
+    return result;
+  }
+}
 
 inline void agree(Communicator& communicator, std::string_view where,
                   const std::exception_ptr& failure, std::span<std::int64_t> maxima) {

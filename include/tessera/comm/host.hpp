@@ -97,9 +97,9 @@ inline std::string memberships() {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-inline detail::RankCores this_process() {
-  detail::RankCores process{host_name(), memberships(), affinity(), std::nullopt};
-  process.quota = detail::cpu_quota(process.group, "/sys/fs/cgroup");
+inline RankCores this_process() {
+  RankCores process{host_name(), memberships(), affinity(), std::nullopt};
+  process.quota = cpu_quota(process.group, "/sys/fs/cgroup");
   if (process.cores.empty()) {
     process.cores.resize(std::max(1U, std::thread::hardware_concurrency()));
     std::iota(process.cores.begin(), process.cores.end(), 0);
@@ -108,14 +108,13 @@ inline detail::RankCores this_process() {
 }
 
 /// Collective. Where every rank may run.
-inline std::vector<detail::RankCores> all_processes(Communicator& world,
-                                                    const detail::RankCores& mine) {
+inline std::vector<RankCores> all_processes(Communicator& world, const RankCores& mine) {
   std::ostringstream line;  // host, group, quota, then cores; no name holds a zero byte
   line << mine.host << '\0' << mine.group << '\0' << mine.quota.value_or(0);
   for (const int core : mine.cores) line << ' ' << core;
-  std::vector<detail::RankCores> ranks;
-  for (const std::string& text : detail::gather_texts(world, line.str())) {
-    detail::RankCores rank;
+  std::vector<RankCores> ranks;
+  for (const std::string& text : gather_texts(world, line.str())) {
+    RankCores rank;
     std::istringstream fields(text);
     std::getline(fields, rank.host, '\0');
     std::getline(fields, rank.group, '\0');

@@ -58,8 +58,8 @@ class MpiSession {
 };
 
 /// Collective. All of a program over MPI: an MpiSession, the ranks of mpi_communicator(), and
-/// `body` on them by run_guarded() (comm/program.hpp). Returns the exit code of the program; what
-/// goes wrong before there are ranks is printed too, `program: message`, and gives 1. Throws
+/// `body` on them by run_guarded() (comm/run_guarded.hpp). Returns the exit code of the program;
+/// what goes wrong before there are ranks is printed too, `program: message`, and gives 1. Throws
 /// nothing.
 ///
 ///   int main(int argc, char** argv) {

@@ -76,7 +76,7 @@ inline Partition Partition::by_cost(std::span<const double> costs, int ranks) {
   for (std::size_t i = 0; i < costs.size(); ++i) {
     if (!(costs[i] > 0) || !std::isfinite(costs[i])) {
       throw error::InvalidArgument(formatted(
-          "Partition::by_cost: cost of item {} is {}, expected a positive number", i, costs[i]));
+          "Partition.by_cost: cost of item {} is {}, expected a positive number", i, costs[i]));
     }
   }
   std::vector<std::size_t> order(costs.size());
@@ -97,9 +97,9 @@ inline Partition Partition::explicit_owners(std::vector<int> owners, int ranks) 
   detail::check_sizes(static_cast<std::int64_t>(owners.size()), ranks);
   for (std::size_t i = 0; i < owners.size(); ++i) {
     if (owners[i] < 0 || owners[i] >= ranks) {
-      throw error::InvalidArgument(formatted(
-          "Partition::explicit_owners: owner of item {} is {}, expected a rank in [0, {})", i,
-          owners[i], ranks));
+      throw error::InvalidArgument(
+          formatted("Partition.explicit_owners: owner of item {} is {}, expected a rank in [0, {})",
+                    i, owners[i], ranks));
     }
   }
   return Partition(std::move(owners), ranks);
@@ -108,7 +108,7 @@ inline Partition Partition::explicit_owners(std::vector<int> owners, int ranks) 
 inline int Partition::owner(std::int64_t item) const {
   if (item < 0 || item >= items()) {
     throw error::InvalidArgument(
-        formatted("Partition::owner: item is {}, expected one in [0, {})", item, items()));
+        formatted("Partition.owner: item is {}, expected one in [0, {})", item, items()));
   }
   return owner_[static_cast<std::size_t>(item)];
 }
@@ -116,7 +116,7 @@ inline int Partition::owner(std::int64_t item) const {
 inline std::vector<std::int64_t> Partition::of(int rank) const {
   if (rank < 0 || rank >= ranks_) {
     throw error::InvalidArgument(
-        formatted("Partition::of: rank is {}, expected one in [0, {})", rank, ranks_));
+        formatted("Partition.of: rank is {}, expected one in [0, {})", rank, ranks_));
   }
   std::vector<std::int64_t> items;
   for (std::size_t i = 0; i < owner_.size(); ++i) {

@@ -26,6 +26,12 @@ using NamedValues = std::vector<std::pair<std::string, std::string>>;
 /// one small reduction if all is well.
 void same_on_all_ranks(Communicator& communicator, std::string_view who, const NamedValues& values);
 
+/// Collective. The same for names and values in turn, numbers or strings:
+/// same_on_all_ranks(ranks, "scatter", "root", root, "the seed", seed).
+template <typename Value, typename... More>
+void same_on_all_ranks(Communicator& communicator, std::string_view who, std::string_view name,
+                       const Value& value, const More&... more);
+
 namespace detail {
 
 /// Names and values, each followed by a zero.
@@ -81,6 +87,15 @@ inline void check_same(const NamedValues& first, const NamedValues& mine, std::s
   }
 }
 
+inline void add_values(NamedValues& /*values*/) {}
+
+template <typename Value, typename... More>
+void add_values(NamedValues& values, std::string_view name, const Value& value,
+                const More&... more) {
+  values.emplace_back(std::string(name), formatted("{}", value));
+  add_values(values, more...);
+}
+
 }  // namespace detail
 
 inline void same_on_all_ranks(Communicator& communicator, std::string_view who,
@@ -97,6 +112,14 @@ inline void same_on_all_ranks(Communicator& communicator, std::string_view who,
   if (maxima[0] == -maxima[1]) return;
   const NamedValues first = detail::of_first_rank(communicator, who, mine, maxima[2]);
   guarded(communicator, who, [&] { detail::check_same(first, values, who, communicator.rank()); });
+}
+
+template <typename Value, typename... More>
+void same_on_all_ranks(Communicator& communicator, std::string_view who, std::string_view name,
+                       const Value& value, const More&... more) {
+  NamedValues values;
+  detail::add_values(values, name, value, more...);
+  same_on_all_ranks(communicator, who, values);
 }
 
 }  // namespace tessera

@@ -100,14 +100,12 @@ inline Communicator& Denoiser::communicator() const {
 
 inline void Denoiser::check(const Tensor& x, const NoiseLevel& sigma,
                             const std::string& who) const {
-  try {
+  // Where several ranks denoise together, the others wait in do_denoise.
+  fail_together(communicator(), who, [&] {
     check_image(x, who + ": x");
     do_check(x, who);
     sigma.check_fits(x, who);
-  } catch (const error::InvalidArgument&) {
-    // Where several ranks denoise together, the others wait in do_denoise: they must hear of it.
-    agree(communicator(), who, std::current_exception());
-  }
+  });
 }
 
 inline Tensor Denoiser::denoise(const Tensor& x, const NoiseLevel& sigma) const {

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/distributed/detail/shard.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
@@ -44,26 +45,20 @@ inline std::vector<double> measured_costs(std::int64_t count,
                                           const DistributedPhysics::Factory& factory,
                                           const Tensor& x, Communicator& communicator, int rounds) {
   const std::string who = "measured_costs";
-  std::vector<double> costs;
-  std::exception_ptr failure;
-  try {
+  std::vector<double> costs = fail_together(communicator, who, [&] {
     if (count < 0 || rounds < 1) {
       throw error::InvalidArgument(
           formatted("{}: expected count >= 0 and rounds >= 1, got {} and {}", who, count, rounds));
     }
-    costs.resize(static_cast<std::size_t>(count), 0.0);
+    std::vector<double> seconds(static_cast<std::size_t>(count), 0.0);
     for (std::int64_t index = communicator.rank(); index < count; index += communicator.size()) {
       const std::unique_ptr<LinearPhysics> one = factory(index);
       detail::check_single_operator(one.get(), index, who);
-      costs[static_cast<std::size_t>(index)] = detail::seconds_of(*one, x, rounds);
+      seconds[static_cast<std::size_t>(index)] = detail::seconds_of(*one, x, rounds);
     }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  std::array<std::int64_t, 2> counts = {count, -count};
-  agree(communicator, who, failure, counts);
-  if (counts[0] != -counts[1])
-    throw error::InvalidArgument(who + ": the ranks were given different operator counts");
+    return seconds;
+  });
+  same_on_all_ranks(communicator, who, "the number of operators", count);
   communicator.control().all_reduce(costs.data(), count, DataType::f64, Reduction::sum);
   return costs;
 }

@@ -99,13 +99,11 @@ inline TensorList Physics::measure(const Tensor& x) const {
 }
 
 inline Tensor Physics::vjp(const Tensor& x, const TensorList& v) const {
-  try {
+  // Where several ranks share the operators, the others wait in do_vjp.
+  fail_together(communicator(), name() + ".vjp", [&] {
     check_image(x, name() + ".vjp: x");
     check_measurements(v, "vjp");
-  } catch (const error::ShapeMismatch&) {
-    // Where several ranks share the operators, the others wait in do_vjp: they must hear of it.
-    agree(communicator(), name() + ".vjp", std::current_exception());
-  }
+  });
   return do_vjp(x, v);
 }
 

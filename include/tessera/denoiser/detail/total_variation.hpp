@@ -28,7 +28,7 @@ struct Solved {
 /// Minimises for one image (C, spatial...), into `image`.
 inline Solved solve_one(const Tensor& z, const Tensor& weight, const TotalVariationOptions& options,
                         Tensor& image) {
-  detail::TotalVariationDual dual(z, weight, options.channels);
+  TotalVariationDual dual(z, weight, options.channels);
   Solved solved;
   while (true) {
     const auto [value, gap] = dual.objective();

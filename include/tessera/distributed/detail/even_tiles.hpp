@@ -27,7 +27,7 @@ class Axis {
   }
   const std::optional<AxisCuts>& cuts(std::int64_t count) {
     const auto [entry, is_new] = cuts_.try_emplace(count);
-    if (is_new) entry->second = detail::cut_evenly(rules_, count);
+    if (is_new) entry->second = cut_evenly(rules_, count);
     return entry->second;
   }
   const AxisRules& rules() const { return rules_; }
@@ -94,7 +94,7 @@ class Search {
       if (!cuts) return {};
       widths.push_back(cuts->largest_window);
     }
-    const std::optional<AxisCuts> rows = detail::cut_by_weight(axes_[along].rules(), widths);
+    const std::optional<AxisCuts> rows = cut_by_weight(axes_[along].rules(), widths);
     if (!rows) return {};
     std::vector<Tile> all;
     for (std::size_t band = 0; band < counts.size(); ++band) {
@@ -103,7 +103,7 @@ class Search {
         lines.push_back(axes_[axis].cuts(1)->tiles);
       lines[along] = {rows->tiles[band]};
       lines[across] = axes_[across].cuts(counts[band])->tiles;
-      const std::vector<Tile> more = detail::combine(lines);
+      const std::vector<Tile> more = combine(lines);
       all.insert(all.end(), more.begin(), more.end());
     }
     return all;
@@ -113,7 +113,7 @@ class Search {
     std::vector<std::vector<TileAxis>> lines;
     for (std::size_t axis = 0; axis < axes_.size(); ++axis)
       lines.push_back(axes_[axis].cuts(grid.counts[axis])->tiles);
-    return detail::combine(lines);
+    return combine(lines);
   }
 
  private:
@@ -177,14 +177,14 @@ class Best {
 
 inline void check_even_tiles(const Extents& shape, const EvenTiles& options,
                              const std::string& who) {
-  detail::check_shape(shape, who);
-  detail::check_at_least(options.ranks, 1, "ranks", who);
-  detail::check_at_least(options.context, 0, "context", who);
-  detail::check_at_least(options.blend, 0, "blend", who);
-  detail::check_at_least(options.alignment, 1, "alignment", who);
-  detail::check_at_least(options.max_window_pixels, 0, "max_window_pixels", who);
-  detail::check_at_least(options.minimum_tiles, 1, "minimum_tiles", who);
-  detail::check_at_least(options.minimum_window, 1, "minimum_window", who);
+  check_shape(shape, who);
+  check_at_least(options.ranks, 1, "ranks", who);
+  check_at_least(options.context, 0, "context", who);
+  check_at_least(options.blend, 0, "blend", who);
+  check_at_least(options.alignment, 1, "alignment", who);
+  check_at_least(options.max_window_pixels, 0, "max_window_pixels", who);
+  check_at_least(options.minimum_tiles, 1, "minimum_tiles", who);
+  check_at_least(options.minimum_window, 1, "minimum_window", who);
 }
 
 [[noreturn]] inline void refuse(std::vector<Axis>& axes, const EvenTiles& options,
@@ -203,14 +203,14 @@ inline void check_even_tiles(const Extents& shape, const EvenTiles& options,
     throw error::InvalidArgument(formatted(
         "{}: an image of {} cannot be cut into {} tiles, with alignment {} and blend {}; ask for "
         "at most {}",
-        who, detail::by(shape), options.minimum_tiles, options.alignment, options.blend, most));
+        who, by(shape), options.minimum_tiles, options.alignment, options.blend, most));
   }
   throw error::InvalidArgument(formatted(
       "{}: no window of an image of {} can be as small as {} pixels: the smallest useful one, with "
       "context "
       "{}, blend {} and alignment {}, is {} ({} pixels); raise the limit or lower the context",
-      who, detail::by(shape), options.max_window_pixels, options.context, options.blend,
-      options.alignment, detail::by(smallest), pixels));
+      who, by(shape), options.max_window_pixels, options.context, options.blend, options.alignment,
+      by(smallest), pixels));
 }
 
 }  // namespace detail

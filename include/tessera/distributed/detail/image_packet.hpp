@@ -16,29 +16,28 @@
 
 namespace tessera::detail {
 
-/// The shape, dtype and kind of device of an image, as numbers that agree() reduces to their
-/// maximum: each is sent together with its negative, so that a difference between ranks shows on
-/// all of them.
+/// The shape, dtype and kind of device of an image, as maxima for guarded(): each number is sent
+/// together with its negative, so that a difference between ranks shows on all of them. Not
+/// same_on_all_ranks(), because ranks without an image learn here what the others' is like.
 class ImagePacket {
  public:
   /// Of a rank that has no image to speak of.
   ImagePacket();
-  /// `signature` is a further number that must be the same on all ranks.
-  explicit ImagePacket(const Tensor& image, std::int64_t signature = 0);
+  explicit ImagePacket(const Tensor& image);
 
-  /// What agree() is to reduce.
+  /// For guarded().
   std::span<std::int64_t> maxima() { return values_; }
 
-  /// After agree(): throws error::ShapeMismatch, the same on every rank, if ranks had different
+  /// After guarded(): throws error::ShapeMismatch, the same on every rank, if ranks had different
   /// images or none had any.
   void check(const std::string& who) const;
 
-  /// After agree(): a zero image like the other ranks'.
+  /// After guarded(): a zero image like the other ranks'.
   Tensor zeros() const;
 
  private:
-  // dtype, device and number of dimensions in one; five extents; the signature
-  static constexpr std::size_t fields = 7;
+  // dtype, device and number of dimensions in one; five extents
+  static constexpr std::size_t fields = 6;
   std::array<std::int64_t, 2 * fields> values_;
 };
 
@@ -49,7 +48,7 @@ inline ImagePacket::ImagePacket() {
   values_.fill(packet_nothing);
 }
 
-inline ImagePacket::ImagePacket(const Tensor& image, std::int64_t signature) {
+inline ImagePacket::ImagePacket(const Tensor& image) {
   std::array<std::int64_t, fields> numbers{};
   numbers[0] = (static_cast<std::int64_t>(image.scalar_type()) * packet_base +
                 static_cast<std::int64_t>(image.device().type())) *
@@ -58,7 +57,6 @@ inline ImagePacket::ImagePacket(const Tensor& image, std::int64_t signature) {
   for (std::int64_t axis = 0; axis < image.dim(); ++axis) {
     numbers[1 + static_cast<std::size_t>(axis)] = image.size(axis);
   }
-  numbers[fields - 1] = signature;
   for (std::size_t i = 0; i < fields; ++i) {
     values_[i] = numbers[i];
     values_[fields + i] = -numbers[i];
@@ -75,7 +73,7 @@ inline void ImagePacket::check(const std::string& who) const {
         ": the ranks' images differ in dtype, device or number of dimensions; every "
         "rank must give the same image");
   }
-  for (std::size_t i = 1; i + 1 < fields; ++i) {
+  for (std::size_t i = 1; i < fields; ++i) {
     if (!same(i)) {
       throw error::ShapeMismatch(
           formatted("{}: the ranks' images differ: extent {} is {} on one rank and {} on "
@@ -83,7 +81,6 @@ inline void ImagePacket::check(const std::string& who) const {
                     who, i - 1, -values_[fields + i], values_[i]));
     }
   }
-  if (!same(fields - 1)) throw error::InvalidArgument(who + ": the ranks were set up differently");
 }
 
 inline Tensor ImagePacket::zeros() const {

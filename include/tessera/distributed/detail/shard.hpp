@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -8,8 +7,8 @@
 #include <vector>
 
 #include "tessera/comm/agreement.hpp"
-#include "tessera/comm/detail/fnv_hash.hpp"
 #include "tessera/comm/partition.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/comm/tensor_view.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
@@ -57,22 +56,6 @@ Tensor sum_over_ranks(Communicator& communicator, const std::string& who, double
 /// Adds `image` to `sum`, which owns its memory; `sum` may be undefined.
 void accumulate(Tensor& sum, const Tensor& image, const std::string& who);
 
-TensorList select_held(const TensorList& all, const Partition& partition, int rank,
-                       const std::string& who);
-TensorList gather_held(const TensorList& held, const Partition& partition,
-                       Communicator& communicator, const std::string& who);
-TensorList scatter_held(const TensorList& all, int root, const Partition& partition,
-                        Communicator& communicator, const std::string& who);
-
-/// A number that differs, with near certainty, if the owners do.
-inline std::int64_t fingerprint(const Partition& partition) {
-  FnvHash hash;
-  for (std::int64_t item = 0; item < partition.items(); ++item) {
-    hash.add(static_cast<std::uint64_t>(partition.owner(item)));
-  }
-  return hash.value();
-}
-
 inline const CommunicatorPtr& checked(const CommunicatorPtr& communicator, const std::string& who) {
   if (!communicator) {
     throw error::InvalidArgument(
@@ -81,36 +64,34 @@ inline const CommunicatorPtr& checked(const CommunicatorPtr& communicator, const
   return communicator;
 }
 
+inline std::string list_of_owners(const Partition& partition) {
+  std::vector<int> owners;
+  for (std::int64_t item = 0; item < partition.items(); ++item)
+    owners.push_back(partition.owner(item));
+  return formatted("[{}]", joined(owners, ", "));
+}
+
 inline Partition agreed_partition(std::int64_t count, const DistributedPhysicsOptions& options,
                                   Communicator& communicator, const std::string& who) {
   const int ranks = communicator.size();
-  std::optional<Partition> partition = options.partition;
-  std::int64_t print = 0;
-  std::exception_ptr failure;
-  try {
+  const Partition partition = fail_together(communicator, who, [&] {
     if (count < 1) {
       throw error::InvalidArgument(
           formatted("{}: there are {} operators, expected at least 1", who, count));
     }
-    if (!partition) partition = Partition::block(count, ranks);
-    if (partition->items() != count || partition->ranks() != ranks) {
+    Partition given = options.partition ? *options.partition : Partition::block(count, ranks);
+    if (given.items() != count || given.ranks() != ranks) {
       throw error::InvalidArgument(
           formatted("{}: the partition shares {} operators over {} ranks, expected {} operators "
                     "over {} ranks",
-                    who, partition->items(), partition->ranks(), count, ranks));
+                    who, given.items(), given.ranks(), count, ranks));
     }
-    print = fingerprint(*partition);
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  const auto reduction = static_cast<std::int64_t>(options.reduction);
-  std::array<std::int64_t, 6> maxima = {count, -count, print, -print, reduction, -reduction};
-  agree(communicator, who, failure, maxima);
-  if (maxima[0] != -maxima[1] || maxima[2] != -maxima[3] || maxima[4] != -maxima[5]) {
-    throw error::InvalidArgument(
-        who + ": the ranks were given different operator counts, partitions or reductions");
-  }
-  return *partition;
+    return given;
+  });
+  same_on_all_ranks(communicator, who, "the number of operators", count, "the list of owners",
+                    list_of_owners(partition), "the reduction",
+                    options.reduction == OperatorReduction::mean ? "mean" : "sum");
+  return partition;
 }
 
 inline void check_single_operator(const Physics* physics, std::int64_t index,
@@ -141,20 +122,21 @@ inline void accumulate(Tensor& sum, const Tensor& image, const std::string& who)
 inline Tensor sum_over_ranks(Communicator& communicator, const std::string& who, double weight,
                              const std::function<void(Tensor&)>& contributions) {
   Tensor sum;
-  std::exception_ptr failure;
-  try {
-    contributions(sum);
-    if (sum.defined() && weight != 1.0) sum.mul_(weight);
-    if (communicator.size() > 1 && sum.defined() && sum.requires_grad()) {
-      throw error::InvalidArgument(
-          who +
-          ": cannot be differentiated over several ranks; detach its arguments or use one rank");
-    }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  ImagePacket packet = sum.defined() && !failure ? ImagePacket(sum) : ImagePacket();
-  agree(communicator, who, failure, packet.maxima());
+  ImagePacket packet;
+  guarded(
+      communicator, who,
+      [&] {
+        contributions(sum);
+        if (!sum.defined()) return;
+        if (weight != 1.0) sum.mul_(weight);
+        if (communicator.size() > 1 && sum.requires_grad()) {
+          throw error::InvalidArgument(who +
+                                       ": cannot be differentiated over several ranks; detach its "
+                                       "arguments or use one rank");
+        }
+        packet = ImagePacket(sum);
+      },
+      packet.maxima());
   packet.check(who);
   committed(communicator, who, [&] {
     if (!sum.defined()) sum = packet.zeros();

@@ -72,13 +72,13 @@ inline Extents patch_per_axis(Extents patch, const Extents& shape, const std::st
                   who, patch.size(), shape.size()));
   }
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    detail::check_at_least(patch[axis], 1, "the patch", who);
+    check_at_least(patch[axis], 1, "the patch", who);
     if (patch[axis] > shape[axis]) {
       throw error::InvalidArgument(
           formatted("{}: the patch of {} pixels is larger than the image, {} ({} pixels along "
                     "axis {}); use a patch of at "
                     "most {}, or even tiles, which fit any image",
-                    who, patch[axis], detail::by(shape), shape[axis], axis, shape[axis]));
+                    who, patch[axis], by(shape), shape[axis], axis, shape[axis]));
     }
   }
   return patch;
@@ -92,12 +92,12 @@ inline std::vector<TileAxis> fixed_axis(std::int64_t extent, std::int64_t patch,
     const Interval core{begin, std::min(extent, begin + patch)};
     const std::int64_t wanted =
         std::min(std::max<std::int64_t>(0, begin - options.overlap), extent - length);
-    const std::int64_t first = detail::round_down(wanted, options.alignment);
+    const std::int64_t first = round_down(wanted, options.alignment);
     const std::int64_t last =
         std::max(std::min(extent, first + length), std::min(extent, core.end + options.overlap));
     axis.push_back({.core = core, .window = {first, last}});
   }
-  detail::set_blend(axis, options.blend);
+  set_blend(axis, options.blend);
   return axis;
 }
 

@@ -13,11 +13,11 @@
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/detail/fnv_hash.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/comm/tensor_view.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
-#include "tessera/distributed/detail/image_packet.hpp"
 #include "tessera/distributed/detail/tile_geometry.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 
@@ -107,7 +107,7 @@ inline Tensor weights_of(const Tile& tile, BlendWindow window, const Tensor& lik
 
 inline std::int64_t fingerprint(const TilePlan& plan, const Partition& partition,
                                 BlendWindow window) {
-  detail::FnvHash hash;
+  FnvHash hash;
   const auto mix = [&](std::int64_t value) { hash.add(static_cast<std::uint64_t>(value)); };
   mix(static_cast<std::int64_t>(window));
   for (std::size_t i = 0; i < plan.tiles().size(); ++i) {
@@ -122,11 +122,17 @@ inline std::int64_t fingerprint(const TilePlan& plan, const Partition& partition
   return hash.value();
 }
 
+/// As describe(), without the number of the device: each rank may have its own.
+inline std::string kind_of(const Tensor& x) {
+  return formatted("{} {} on {}", to_string(x.sizes()), dtype_name(x.scalar_type()),
+                   c10::DeviceTypeName(x.device().type(), true));
+}
+
 inline void check_tiling(const Denoiser& denoiser, const TilingOptions& options,
                          bool plans_itself) {
   const std::string who = "TiledDenoiser(" + denoiser.name() + ")";
-  detail::check_at_least(options.max_batch_size, 0, "max_batch_size", who);
-  detail::check_at_least(options.ranks, 0, "ranks", who);
+  check_at_least(options.max_batch_size, 0, "max_batch_size", who);
+  check_at_least(options.ranks, 0, "ranks", who);
   check_not_negative(options.memory_limit_bytes, who, "memory_limit_bytes");
   if (plans_itself && options.tiling == Tiling::exact && !denoiser.reach()) {
     throw error::InvalidArgument(
@@ -302,18 +308,13 @@ inline void TiledDenoiser::check_gradients(const Tensor& x, const NoiseLevel& si
 inline Tensor TiledDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
   const std::string who = name() + ".denoise";
   const Layout* layout_of_x = nullptr;
-  Tensor mine;
-  std::exception_ptr failure;
-  try {
+  const Tensor mine = fail_together(*communicator_, who, [&] {
     check_gradients(x, sigma, who);
     layout_of_x = &layout(x);
-    mine = denoise_own_tiles(x, sigma, *layout_of_x);
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  detail::ImagePacket packet(x, layout_of_x == nullptr ? 0 : layout_of_x->signature);
-  agree(*communicator_, who, failure, packet.maxima());
-  packet.check(who);
+    return denoise_own_tiles(x, sigma, *layout_of_x);
+  });
+  same_on_all_ranks(*communicator_, who, "x", detail::kind_of(x), "the digest of the tiling",
+                    layout_of_x->signature);
 
   const Tensor all = committed(*communicator_, who, [&] {
     return communicator_->size() > 1 ? all_gather(*communicator_, mine, layout_of_x->counts) : mine;

@@ -5,13 +5,30 @@
 
 #include <array>
 #include <cstring>
-#include <span>
+#include <string>
+#include <vector>
 
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/partition.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/core/tensor.hpp"
 #include "tessera/core/text.hpp"
-#include "tessera/distributed/detail/shard.hpp"
 
 /// Measurements of any shape and dtype between ranks, as bytes through host memory.
 namespace tessera::detail {
+
+/// Local. Of one tensor per operator, those of this rank's operators.
+TensorList select_held(const TensorList& all, const Partition& partition, int rank,
+                       const std::string& who);
+
+/// Collective. What the ranks hold, one tensor per held operator, on every rank in operator order.
+TensorList gather_held(const TensorList& held, const Partition& partition,
+                       Communicator& communicator, const std::string& who);
+
+/// Collective. From rank `root`, which alone needs `all`, to the ranks that hold the operators.
+TensorList scatter_held(const TensorList& all, int root, const Partition& partition,
+                        Communicator& communicator, const std::string& who);
 
 inline constexpr std::size_t most_dimensions = 6;
 /// dtype, number of dimensions, extents.
@@ -112,9 +129,7 @@ inline TensorList scatter_held(const TensorList& all, int root, const Partition&
                                Communicator& communicator, const std::string& who) {
   std::vector<TensorHeader> headers(static_cast<std::size_t>(partition.items()), TensorHeader{});
   TensorList sources;
-  std::array<std::int64_t, 2> roots = {root, -root};
-  std::exception_ptr failure;
-  try {
+  fail_together(communicator, who, [&] {
     if (root < 0 || root >= communicator.size()) {
       throw error::InvalidArgument(
           formatted("{}: root is {}, expected a rank in [0, {})", who, root, communicator.size()));
@@ -126,12 +141,8 @@ inline TensorList scatter_held(const TensorList& all, int root, const Partition&
         sources.push_back(on_host(all[i]));
       }
     }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  agree(communicator, who, failure, roots);
-  if (roots[0] != -roots[1])
-    throw error::InvalidArgument(who + ": the ranks were given different roots");
+  });
+  same_on_all_ranks(communicator, who, "root", root);
 
   Communicator& host = communicator.control();
   host.broadcast(headers.data(),

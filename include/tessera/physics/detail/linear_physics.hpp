@@ -120,11 +120,7 @@ double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t 
 template <typename Check>
 void check_together(const LinearPhysics& physics, const std::string& function, const Check& check) {
   const std::string who = physics.name() + "." + function;
-  try {
-    check(who);
-  } catch (const error::InvalidArgument&) {
-    agree(physics.communicator(), who, std::current_exception());
-  }
+  fail_together(physics.communicator(), who, [&] { check(who); });
 }
 
 }  // namespace detail

@@ -28,14 +28,8 @@ inline constexpr int failure_code = 1;
 
 inline int agreed_code(Communicator& communicator, std::string_view program,
                        const std::function<int()>& body) {
-  std::exception_ptr failure;
   std::int64_t code = failure_code;
-  try {
-    code = body();
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  agree(communicator, program, failure, {&code, 1});
+  guarded(communicator, program, [&] { code = body(); }, {&code, 1});
   return static_cast<int>(code);
 }
 
