@@ -194,6 +194,25 @@ TEST_CASE("non-linear operators are shared out too") {
   }
 }
 
+TEST_CASE("an operator has one index on all ranks, and is where it says") {
+  const std::int64_t count = 2 * test::world()->size();
+  const DistributedPhysics physics(operators<test::Circulant>(count), test::world());
+  const int rank = test::world()->rank();
+  for (std::int64_t index = 0; index < count; ++index) {
+    const int owner = physics.partition().owner(index);
+    if (owner == rank) {
+      const std::int64_t first = physics.held().front();
+      CHECK(&physics.at(index) ==
+            physics.operators()[static_cast<std::size_t>(index - first)].get());
+    } else {
+      CHECK_THROWS_WITH(
+          physics.at(index),
+          test::contains("Shard.at: operator " + std::to_string(index) + " is on rank " +
+                         std::to_string(owner) + ", not on this one"));
+    }
+  }
+}
+
 TEST_CASE("an operator that fails on one rank fails on all") {
   const int ranks = test::world()->size();
   if (ranks == 1) return;

@@ -1,4 +1,5 @@
 #include <ATen/ops/equal.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "catch.hpp"
 #include "distributed_parts.hpp"
@@ -6,6 +7,7 @@
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
+#include "tessera/distributed/shard.hpp"
 
 using namespace tessera;
 using test::relative_error;
@@ -92,6 +94,27 @@ TEST_CASE("select, gather and scatter, alone") {
   CHECK(message_of([&] { physics.gather({y[0]}); }).find("got 1 measurements, expected 3") !=
         std::string::npos);
   CHECK(message_of([&] { physics.scatter(y, 1); }).find("root is 1") != std::string::npos);
+}
+
+TEST_CASE("a shard has its operators by their place and by their index, and adds them up") {
+  const Shard<LinearPhysics> shard("shard", operators(3), self_communicator(),
+                                   {.reduction = OperatorReduction::mean});
+  CHECK(shard.count() == 3);
+  CHECK(shard.held() == std::vector<std::int64_t>{0, 1, 2});
+  CHECK(shard.weight() == 1.0 / 3);
+  CHECK(&shard.at(1) == shard.operators()[1].get());
+  CHECK(message_of([&] { shard.at(3); }) == "Shard.at: operator is 3, expected one in [0, 3)");
+  const Tensor x = test::indexed({1, 1, 4, 5});
+  const TensorList y = shard.each([&](const LinearPhysics& one) { return one.forward(x).front(); });
+  REQUIRE(y.size() == 3);
+  CHECK(at::equal(y[2], operators(3)[2]->forward(x).front()));
+  const Tensor sum = shard.sum_each(
+      "sum", 0.5, [&](const LinearPhysics& one, std::size_t i) { return one.adjoint({y[i]}); });
+  Tensor expected = at::zeros_like(x);
+  for (std::size_t i = 0; i < 3; ++i)
+    expected += 0.5 * shard.at(static_cast<std::int64_t>(i)).adjoint({y[i]});
+  CHECK(relative_error(sum, expected) < 1e-15);
+  CHECK(message_of([&] { shard.sum("sum", 1.0, [](Tensor&) {}); }) == "sum: no rank has an image");
 }
 
 TEST_CASE("what a distributed physics is not made of") {

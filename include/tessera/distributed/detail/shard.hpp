@@ -16,11 +16,11 @@
 #include "tessera/distributed/distributed_options.hpp"
 #include "tessera/physics/physics.hpp"
 
-/// What linear and non-linear distributed physics share.
+/// What Shard does whatever its operators are.
 namespace tessera::detail {
 
 /// Local. Throws error::InvalidArgument if the pointer is null.
-const CommunicatorPtr& checked(const CommunicatorPtr& communicator, const std::string& who);
+CommunicatorPtr checked(CommunicatorPtr communicator, const std::string& who);
 
 /// Collective. The given partition, or contiguous shares; throws on every rank unless it fits, and
 /// is the same on every rank.
@@ -30,23 +30,20 @@ Partition agreed_partition(std::int64_t count, const DistributedPhysicsOptions& 
 /// Local. Throws error::InvalidArgument unless it is a single operator.
 void check_single_operator(const Physics* physics, std::int64_t index, const std::string& who);
 
-/// Collective. The operators of this rank, made by `make(index)`.
-template <typename Operator, typename Make>
-std::vector<std::shared_ptr<const Operator>> make_held(const Partition& partition,
-                                                       Communicator& communicator,
-                                                       const std::string& who, const Make& make) {
+/// Collective. One operator for each index, made by `make(index)`.
+template <typename Op, typename Make>
+std::vector<std::shared_ptr<const Op>> made_each(const std::vector<std::int64_t>& indices,
+                                                 const Make& make, Communicator& communicator,
+                                                 const std::string& who) {
   return guarded(communicator, who, [&] {
-    std::vector<std::shared_ptr<const Operator>> operators;
-    for (const std::int64_t index : partition.of(communicator.rank())) {
+    std::vector<std::shared_ptr<const Op>> operators;
+    for (const std::int64_t index : indices) {
       operators.push_back(make(index));
       check_single_operator(operators.back().get(), index, who);
     }
     return operators;
   });
 }
-
-/// 1 for a sum, 1 / count for a mean.
-double weight(OperatorReduction reduction, std::int64_t count);
 
 /// Collective. `contributions` adds this rank's images to the Tensor it is given, undefined at
 /// first; the result is their sum over all ranks. A rank that adds none counts as zeros.
@@ -56,7 +53,7 @@ Tensor sum_over_ranks(Communicator& communicator, const std::string& who, double
 /// Adds `image` to `sum`, which owns its memory; `sum` may be undefined.
 void accumulate(Tensor& sum, const Tensor& image, const std::string& who);
 
-inline const CommunicatorPtr& checked(const CommunicatorPtr& communicator, const std::string& who) {
+inline CommunicatorPtr checked(CommunicatorPtr communicator, const std::string& who) {
   if (!communicator) {
     throw error::InvalidArgument(
         who + ": the communicator is null; give self_communicator() to run alone");
@@ -105,10 +102,6 @@ inline void check_single_operator(const Physics* physics, std::int64_t index,
   }
 }
 
-inline double weight(OperatorReduction reduction, std::int64_t count) {
-  return reduction == OperatorReduction::mean ? 1.0 / static_cast<double>(count) : 1.0;
-}
-
 inline void accumulate(Tensor& sum, const Tensor& image, const std::string& who) {
   if (!sum.defined()) {
     check_image(image, who + ": an operator's image");
@@ -146,5 +139,3 @@ inline Tensor sum_over_ranks(Communicator& communicator, const std::string& who,
 }
 
 }  // namespace tessera::detail
-
-#include "tessera/distributed/detail/transfer.hpp"

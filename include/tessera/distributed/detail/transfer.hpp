@@ -18,9 +18,9 @@
 /// Measurements of any shape and dtype between ranks, as bytes through host memory.
 namespace tessera::detail {
 
-/// Local. Of one tensor per operator, those of this rank's operators.
-TensorList select_held(const TensorList& all, const Partition& partition, int rank,
-                       const std::string& who);
+/// Local. Of `count` tensors, those at these indices.
+TensorList select_held(const TensorList& all, const std::vector<std::int64_t>& held,
+                       std::int64_t count, const std::string& who);
 
 /// Collective. What the ranks hold, one tensor per held operator, on every rank in operator order.
 TensorList gather_held(const TensorList& held, const Partition& partition,
@@ -72,13 +72,12 @@ inline void check_items(const TensorList& given, std::int64_t expected, const st
   }
 }
 
-inline TensorList select_held(const TensorList& all, const Partition& partition, int rank,
-                              const std::string& who) {
-  check_items(all, partition.items(), who);
-  TensorList held;
-  for (const std::int64_t index : partition.of(rank))
-    held.push_back(all[static_cast<std::size_t>(index)]);
-  return held;
+inline TensorList select_held(const TensorList& all, const std::vector<std::int64_t>& held,
+                              std::int64_t count, const std::string& who) {
+  check_items(all, count, who);
+  TensorList mine;
+  for (const std::int64_t index : held) mine.push_back(all[static_cast<std::size_t>(index)]);
+  return mine;
 }
 
 inline TensorList gather_held(const TensorList& held, const Partition& partition,
