@@ -98,7 +98,8 @@ TilingOptions tiling_options(const Options& options) {
   if (options.tiling == "auto") tiling.tiling = Tiling::even;
   if (options.tiling == "exact") tiling.tiling = Tiling::exact;
   if (options.tiling == "fixed") tiling.tiling = Tiling::fixed;
-  tiling.blend = std::min(tiling.blend, 2 * options.overlap);  // fixed tiles blend in their overlap
+  // Fixed tiles blend in their overlap.
+  tiling.blend = std::min(tiling.blend.values().front(), 2 * options.overlap);
   if (options.tiling == "deepinv") tiling.tiling = Tiling::deepinv;
   return tiling;
 }

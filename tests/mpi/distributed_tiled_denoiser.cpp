@@ -84,6 +84,36 @@ TEST_CASE("exact tilings are exact on every number of ranks") {
   }
 }
 
+TEST_CASE("a volume takes along each axis the context that its denoiser needs there") {
+  const auto box = std::make_shared<test::BoxDenoiser>(std::vector<std::int64_t>{1, 2, 4});
+  const Tensor x = test::indexed({2, 1, 11, 14, 25});
+  const Tensor untiled = box->denoise(x, 0.02);
+  const PerAxis blend = {2, 0, 4};
+  const auto difference = [&](const TilingOptions& options) {
+    const TiledDenoiser tiles(box, test::world(), options);
+    return relative_error(tiles.denoise(x, 0.02), untiled);
+  };
+  for (const BlendWindow window :
+       {BlendWindow::constant, BlendWindow::linear, BlendWindow::cosine, BlendWindow::gaussian}) {
+    const auto with = [&](const PerAxis& context) {
+      return TilingOptions{
+          .context = context, .blend = blend, .window = window, .minimum_tiles = 8};
+    };
+    CHECK(difference(with({1, 2, 4})) < 1e-14);
+    CHECK(difference(with({0, 1, 3})) > 1e-6);
+    CHECK(difference({.tiling = Tiling::fixed,
+                      .blend = blend,
+                      .patch = {6, 7, 9},
+                      .overlap = {2, 2, 6},
+                      .window = window}) < 1e-14);
+  }
+  // Given one plan, the same bits on every number of ranks.
+  const TilePlan plan =
+      TilePlan::even({11, 14, 25}, {.context = {1, 0, 2}, .blend = blend, .minimum_tiles = 6});
+  CHECK(at::equal(TiledDenoiser(box, test::world(), plan).denoise(x, 0.02),
+                  TiledDenoiser(box, self_communicator(), plan).denoise(x, 0.02)));
+}
+
 TEST_CASE("more ranks than tiles: said, and done") {
   const auto denoiser = std::make_shared<test::LocalDenoiser>(2);
   const Tensor x = test::indexed({1, 1, 20, 18});

@@ -12,6 +12,8 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <utility>
 
@@ -68,6 +70,36 @@ class LocalDenoiser : public tessera::Denoiser {
   }
   std::int64_t rounds_;
   bool has_reach_;
+};
+
+/// Sum over a box of `radii` pixels to each side, less where the image ends, then tanh: what it
+/// sees is not as far along every axis. Volumes.
+class BoxDenoiser : public tessera::Denoiser {
+ public:
+  explicit BoxDenoiser(std::vector<std::int64_t> radii) : radii_(std::move(radii)) {}
+  std::string name() const override { return "box"; }
+  std::optional<std::int64_t> reach() const override {
+    return *std::max_element(radii_.begin(), radii_.end());
+  }
+
+ private:
+  Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override {
+    Tensor sum = x;
+    for (std::size_t axis = 0; axis < radii_.size(); ++axis) {
+      const auto along = static_cast<std::int64_t>(axis) + 2;
+      const std::int64_t extent = x.size(along);
+      Tensor next = at::zeros_like(sum);
+      for (std::int64_t shift = -radii_[axis]; shift <= radii_[axis]; ++shift) {
+        const std::int64_t length = extent - std::abs(shift);
+        if (length <= 0) continue;
+        next.narrow(along, std::max<std::int64_t>(0, -shift), length)
+            .add_(sum.narrow(along, std::max<std::int64_t>(0, shift), length));
+      }
+      sum = next;
+    }
+    return at::tanh(sigma.broadcastable(x) * sum);
+  }
+  std::vector<std::int64_t> radii_;
 };
 
 /// A denoiser with a grid, as networks that change resolution have: pads right and bottom to

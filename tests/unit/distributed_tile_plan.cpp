@@ -124,9 +124,9 @@ std::string message_of(const std::function<void()>& action) {
 }
 
 /// Tiles of a deepinv plan as it reports them: starts in the padded image, targets in the image.
-void check_peer(const Extents& shape, std::int64_t patch, std::int64_t overlap,
-                const std::vector<Extents>& starts,
-                const std::vector<std::vector<Interval>>& targets) {
+void check_deepinv(const Extents& shape, std::int64_t patch, std::int64_t overlap,
+                   const std::vector<Extents>& starts,
+                   const std::vector<std::vector<Interval>>& targets) {
   const TilePlan plan = TilePlan::deepinv(shape, {patch}, overlap);
   CHECK(plan.tiles().size() == starts[0].size() * starts[1].size());
   for (std::size_t axis = 0; axis < 2; ++axis) {
@@ -143,35 +143,35 @@ void check_peer(const Extents& shape, std::int64_t patch, std::int64_t overlap,
 }  // namespace
 
 TEST_CASE("deepinv plans have the layout of the published tiling") {
-  check_peer({2048, 1366}, 448, 32, {{0, 448, 896, 1344, 1600}, {0, 448, 896, 918}},
-             {{{0, 448}, {448, 896}, {896, 1344}, {1344, 1792}, {1792, 2048}},
-              {{0, 448}, {448, 896}, {896, 1344}, {1344, 1366}}});
-  check_peer({4096, 2731}, 448, 32,
-             {{0, 448, 896, 1344, 1792, 2240, 2688, 3136, 3584, 3648},
-              {0, 448, 896, 1344, 1792, 2240, 2283}},
-             {{{0, 448},
-               {448, 896},
-               {896, 1344},
-               {1344, 1792},
-               {1792, 2240},
-               {2240, 2688},
-               {2688, 3136},
-               {3136, 3584},
-               {3584, 4032},
-               {4032, 4096}},
-              {{0, 448},
-               {448, 896},
-               {896, 1344},
-               {1344, 1792},
-               {1792, 2240},
-               {2240, 2688},
-               {2688, 2731}}});
-  check_peer({1024, 683}, 448, 32, {{0, 448, 576}, {0, 235}},
-             {{{0, 448}, {448, 896}, {896, 1024}}, {{0, 448}, {448, 683}}});
-  check_peer({512, 512}, 256, 64, {{0, 256}, {0, 256}},
-             {{{0, 256}, {256, 512}}, {{0, 256}, {256, 512}}});
-  check_peer({100, 57}, 32, 8, {{0, 32, 64, 68}, {0, 25}},
-             {{{0, 32}, {32, 64}, {64, 96}, {96, 100}}, {{0, 32}, {32, 57}}});
+  check_deepinv({2048, 1366}, 448, 32, {{0, 448, 896, 1344, 1600}, {0, 448, 896, 918}},
+                {{{0, 448}, {448, 896}, {896, 1344}, {1344, 1792}, {1792, 2048}},
+                 {{0, 448}, {448, 896}, {896, 1344}, {1344, 1366}}});
+  check_deepinv({4096, 2731}, 448, 32,
+                {{0, 448, 896, 1344, 1792, 2240, 2688, 3136, 3584, 3648},
+                 {0, 448, 896, 1344, 1792, 2240, 2283}},
+                {{{0, 448},
+                  {448, 896},
+                  {896, 1344},
+                  {1344, 1792},
+                  {1792, 2240},
+                  {2240, 2688},
+                  {2688, 3136},
+                  {3136, 3584},
+                  {3584, 4032},
+                  {4032, 4096}},
+                 {{0, 448},
+                  {448, 896},
+                  {896, 1344},
+                  {1344, 1792},
+                  {1792, 2240},
+                  {2240, 2688},
+                  {2688, 2731}}});
+  check_deepinv({1024, 683}, 448, 32, {{0, 448, 576}, {0, 235}},
+                {{{0, 448}, {448, 896}, {896, 1024}}, {{0, 448}, {448, 683}}});
+  check_deepinv({512, 512}, 256, 64, {{0, 256}, {0, 256}},
+                {{{0, 256}, {256, 512}}, {{0, 256}, {256, 512}}});
+  check_deepinv({100, 57}, 32, 8, {{0, 32, 64, 68}, {0, 25}},
+                {{{0, 32}, {32, 64}, {64, 96}, {96, 100}}, {{0, 32}, {32, 57}}});
 }
 
 TEST_CASE("plans cover images of one to three dimensions once, with weights that sum to one") {
@@ -284,6 +284,51 @@ TEST_CASE("a plan's summary tells its costs") {
   CHECK(plan.summary({.ranks = 5}).find("ranks without a tile: 1") != std::string::npos);
 }
 
+TEST_CASE("per axis: one number counts for all axes, several for one each") {
+  const Extents volume = {17, 22, 35};
+  const auto same = [](const TilePlan& a, const TilePlan& b) { return a.tiles() == b.tiles(); };
+  for (const int ranks : {1, 2, 3, 4, 5}) {
+    const TilePlan one = TilePlan::even(volume, {.ranks = ranks, .context = 3, .blend = 4});
+    CHECK(same(one,
+               TilePlan::even(volume, {.ranks = ranks, .context = {3, 3, 3}, .blend = {4, 4, 4}})));
+    const TilePlan several = TilePlan::even(
+        volume, {.ranks = ranks, .context = {1, 2, 5}, .blend = {0, 4, 2}, .minimum_tiles = 8});
+    check_plan(several);
+    for (const Tile& tile : several.tiles()) {
+      for (std::size_t axis = 0; axis < 3; ++axis) {
+        const TileAxis& part = tile.axes[axis];
+        const std::int64_t context = std::vector<std::int64_t>{1, 2, 5}[axis];
+        const std::int64_t blend = std::vector<std::int64_t>{0, 4, 2}[axis];
+        if (part.core.begin > 0) {
+          CHECK(part.blend_before == blend / 2);
+          CHECK(part.support().begin - part.window.begin ==
+                std::min(context, part.support().begin));
+        }
+        if (part.core.end < volume[axis]) {
+          CHECK(part.blend_after == blend / 2);
+          CHECK(part.window.end - part.support().end ==
+                std::min(context, volume[axis] - part.support().end));
+        }
+      }
+    }
+  }
+  const FixedTiles fixed{.patch = {8, 11, 35}, .overlap = {2, 4, 0}, .blend = {4, 2, 0}};
+  const TilePlan plan = TilePlan::fixed(volume, fixed);
+  check_plan(plan);
+  CHECK(windows_along(plan, 0) == std::vector<Interval>{{0, 12}, {5, 17}, {5, 17}});
+  CHECK(windows_along(plan, 1) == std::vector<Interval>{{0, 19}, {3, 22}});
+  CHECK(windows_along(plan, 2) == std::vector<Interval>{{0, 35}});
+  CHECK(same(
+      TilePlan::fixed(volume, {.patch = 9, .overlap = 3, .blend = 2}),
+      TilePlan::fixed(volume, {.patch = {9, 9, 9}, .overlap = {3, 3, 3}, .blend = {2, 2, 2}})));
+
+  const TilePlan deepinv = TilePlan::deepinv(volume, {17, 11, 20}, {0, 4, 7});
+  check_plan(deepinv);
+  CHECK(windows_along(deepinv, 0) == std::vector<Interval>{{0, 17}});
+  CHECK(windows_along(deepinv, 1) == std::vector<Interval>{{-4, 15}, {7, 26}});
+  CHECK(windows_along(deepinv, 2) == std::vector<Interval>{{-7, 27}, {8, 42}});
+}
+
 TEST_CASE("what cannot work is refused with what would") {
   const auto fixed = [](const FixedTiles& options) {
     return message_of([&] { TilePlan::fixed({320, 512}, options); });
@@ -318,6 +363,12 @@ TEST_CASE("what cannot work is refused with what would") {
   CHECK(even({.ranks = 0}).find("ranks is 0") != std::string::npos);
   CHECK(even({.context = -1}).find("context is -1") != std::string::npos);
   CHECK(even({.blend = -2}).find("blend is -2") != std::string::npos);
+  CHECK(even({.context = {4, -1}}) == "TilePlan.even: context is 4x-1, expected at least 0");
+  CHECK(even({.blend = {4, 2, 4}}) ==
+        "TilePlan.even: blend has 3 numbers, the image 2 dimensions; give one number for all or "
+        "one per dimension");
+  CHECK(fixed({.patch = {64, 32}, .overlap = {8, 2}, .blend = {16, 6}})
+            .find("use blend <= 4 or overlap >= 3") != std::string::npos);
   CHECK(even({.context = 32, .max_window_pixels = 100})
             .find("raise the limit or lower the context") != std::string::npos);
   CHECK(even({.alignment = 16, .minimum_tiles = 17}).find("ask for at most 16") !=

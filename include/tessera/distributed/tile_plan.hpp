@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "tessera/comm/partition.hpp"
+#include "tessera/core/tensor.hpp"
+#include "tessera/distributed/per_axis.hpp"
 
 /// How an image is cut into tiles: pure geometry in global coordinates, one to three spatial
 /// dimensions. A plan knows nothing of ranks or tensors; what TiledDenoiser computes from it does
@@ -31,6 +33,7 @@ struct TileAxis {
   std::int64_t blend_before = 0;  ///< pixels the support reaches out of the core at its beginning
   std::int64_t blend_after = 0;   ///< and at its end; 0 on true image borders
   Interval support() const { return {core.begin - blend_before, core.end + blend_after}; }
+  bool operator==(const TileAxis&) const = default;
 };
 
 /// A box of pixels, one TileAxis per spatial dimension.
@@ -41,6 +44,7 @@ struct Tile {
   /// Pixels of the result it contributes to.
   std::int64_t support_pixels() const;
   std::vector<std::int64_t> window_shape() const;
+  bool operator==(const Tile&) const = default;
 };
 
 /// What the window does where it reaches over the image.
@@ -52,17 +56,17 @@ enum class Border {
 /// The published benchmark's tiling: cores of `patch` pixels from the origin, a halo of `overlap`
 /// pixels around.
 struct FixedTiles {
-  std::vector<std::int64_t> patch = {448};  ///< per axis, or one for all
-  std::int64_t overlap = 32;                ///< halo: context and half of the blended region
-  std::int64_t blend = 0;                   ///< full length of the blended region around a cut
-  std::int64_t alignment = 1;               ///< windows begin on this grid (Denoiser::alignment)
+  PerAxis patch = 448;
+  PerAxis overlap = 32;        ///< halo: context and half of the blended region
+  PerAxis blend = 0;           ///< full length of the blended region around a cut
+  std::int64_t alignment = 1;  ///< windows begin on this grid (Denoiser::alignment)
 };
 
 /// Even cuts: every rank has the same work.
 struct EvenTiles {
   int ranks = 1;                       ///< how many ranks are to share the tiles
-  std::int64_t context = 32;           ///< cropped pixels beyond the support
-  std::int64_t blend = 0;              ///< full length of the blended region around a cut
+  PerAxis context = 32;                ///< cropped pixels beyond the support
+  PerAxis blend = 0;                   ///< full length of the blended region around a cut
   std::int64_t alignment = 1;          ///< cuts and windows lie on this grid (Denoiser::alignment)
   std::int64_t max_window_pixels = 0;  ///< no window is larger: the memory limit; 0: none
   std::int64_t minimum_tiles = 1;      ///< at least so many tiles
@@ -108,14 +112,14 @@ class TilePlan {
   /// The layout of deepinv 0.5's tiling: all windows have patch + 2 overlap pixels, the last one is
   /// shifted back, borders are filled by reflection, and where cores would overlap the earlier tile
   /// wins.
-  static TilePlan deepinv(std::vector<std::int64_t> shape, std::vector<std::int64_t> patch,
-                          std::int64_t overlap);
+  static TilePlan deepinv(std::vector<std::int64_t> shape, const PerAxis& patch,
+                          const PerAxis& overlap);
 
   /// Cuts for all ranks at once: tiles at the border take larger cores, because they need no outer
   /// halo. Searches grids, with one or several tiles per rank, and bands that are cut by
   /// themselves, which serve numbers of ranks that do not factorise, for the least work of the
-  /// busiest rank, then for the least work in all. context and blend / 2 together are rounded up to
-  /// the alignment.
+  /// busiest rank, then for the least work in all. Along each axis context and blend / 2 together
+  /// are rounded up to the alignment.
   static TilePlan even(std::vector<std::int64_t> shape, const EvenTiles& options);
 
   const std::vector<std::int64_t>& shape() const { return shape_; }

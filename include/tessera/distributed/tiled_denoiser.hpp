@@ -25,11 +25,10 @@ enum class Tiling {
 
 struct TilingOptions {
   Tiling tiling = Tiling::even;
-  std::int64_t context = 32;  ///< even: cropped pixels beyond the blended region
-  std::int64_t blend = 16;    ///< even, fixed: full length of the blended region around a cut
-  std::vector<std::int64_t> patch = {
-      448};                   ///< fixed, deepinv: size of a core, per axis or one for all
-  std::int64_t overlap = 32;  ///< fixed, deepinv: halo around a core; holds half of the blend
+  PerAxis context = 32;  ///< even: cropped pixels beyond the blended region
+  PerAxis blend = 16;    ///< even, fixed: full length of the blended region around a cut
+  PerAxis patch = 448;   ///< fixed, deepinv: size of a core
+  PerAxis overlap = 32;  ///< fixed, deepinv: halo around a core; holds half of the blend
   BlendWindow window = BlendWindow::cosine;
   int ranks = 0;  ///< even, exact: plan for so many ranks; 0: for the communicator's
   std::int64_t minimum_tiles = 1;  ///< even, exact: at least so many tiles
@@ -49,10 +48,10 @@ struct TilingOptions {
 /// image on every rank, which adds them up in the plan's order. So, for a given plan, the result
 /// does not depend on the number of ranks. A denoiser's rule for extending images
 /// (Denoiser::extended_extents) is applied to the whole image, whatever the tiling: windows that
-/// end at the image's border go on into the extension, others are taken as they are. Peer's tiling
-/// alone has each window extended by itself, as deepinv's has. What is gathered is each tile's core
-/// with its half of the blended regions: the image once, and the blended regions once more, about
-/// half of what an all-reduce of images moves.
+/// end at the image's border go on into the extension, others are taken as they are. The layout
+/// of deepinv alone has each window extended by itself, as deepinv's has. What is gathered is each
+/// tile's core with its half of the blended regions: the image once, and the blended regions once
+/// more, about half of what an all-reduce of images moves.
 ///
 /// Differentiable on one rank. Collectives are not: on several ranks an image, a level or
 /// parameters that require gradients, while gradients are enabled, are refused with the same error

@@ -179,8 +179,6 @@ inline void check_even_tiles(const Extents& shape, const EvenTiles& options,
                              const std::string& who) {
   check_shape(shape, who);
   check_at_least(options.ranks, 1, "ranks", who);
-  check_at_least(options.context, 0, "context", who);
-  check_at_least(options.blend, 0, "blend", who);
   check_at_least(options.alignment, 1, "alignment", who);
   check_at_least(options.max_window_pixels, 0, "max_window_pixels", who);
   check_at_least(options.minimum_tiles, 1, "minimum_tiles", who);
@@ -203,14 +201,13 @@ inline void check_even_tiles(const Extents& shape, const EvenTiles& options,
     throw error::InvalidArgument(formatted(
         "{}: an image of {} cannot be cut into {} tiles, with alignment {} and blend {}; ask for "
         "at most {}",
-        who, by(shape), options.minimum_tiles, options.alignment, options.blend, most));
+        who, by(shape), options.minimum_tiles, options.alignment, to_string(options.blend), most));
   }
   throw error::InvalidArgument(formatted(
       "{}: no window of an image of {} can be as small as {} pixels: the smallest useful one, with "
-      "context "
-      "{}, blend {} and alignment {}, is {} ({} pixels); raise the limit or lower the context",
-      who, by(shape), options.max_window_pixels, options.context, options.blend, options.alignment,
-      by(smallest), pixels));
+      "context {}, blend {} and alignment {}, is {} ({} pixels); raise the limit or lower the context",
+      who, by(shape), options.max_window_pixels, to_string(options.context),
+      to_string(options.blend), options.alignment, by(smallest), pixels));
 }
 
 }  // namespace detail
@@ -218,15 +215,17 @@ inline void check_even_tiles(const Extents& shape, const EvenTiles& options,
 inline TilePlan TilePlan::even(Extents shape, const EvenTiles& options) {
   const std::string who = "TilePlan.even";
   detail::check_even_tiles(shape, options, who);
+  const Extents context = options.context.along(shape.size(), 0, "context", who);
+  const Extents blend = options.blend.along(shape.size(), 0, "blend", who);
   std::vector<detail::Axis> axes;
   std::int64_t most_possible = 1;
-  for (const std::int64_t extent : shape) {
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     axes.emplace_back(detail::AxisRules{
-        .extent = extent,
-        .halo = detail::round_up(options.context + options.blend / 2, options.alignment),
-        .blend = options.blend,
+        .extent = shape[axis],
+        .halo = detail::round_up(context[axis] + blend[axis] / 2, options.alignment),
+        .blend = blend[axis],
         .alignment = options.alignment,
-        .minimum_core = std::max({options.alignment, options.blend, std::int64_t{1}}),
+        .minimum_core = std::max({options.alignment, blend[axis], std::int64_t{1}}),
         .minimum_window = options.minimum_window});
     most_possible *= axes.back().most_tiles();
   }

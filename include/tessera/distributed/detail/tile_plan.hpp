@@ -58,21 +58,10 @@ inline std::string by(const Extents& extents) {
   return formatted("{}", joined(extents, "x"));
 }
 
-}  // namespace detail
-
-namespace detail {
-
 /// The patch of every axis. Throws unless it fits the shape.
-inline Extents patch_per_axis(Extents patch, const Extents& shape, const std::string& who) {
-  if (patch.size() == 1) patch.resize(shape.size(), patch.front());
-  if (patch.size() != shape.size()) {
-    throw error::InvalidArgument(
-        formatted("{}: the patch has {} extents, the image {} dimensions; give one "
-                  "number for all or one per dimension",
-                  who, patch.size(), shape.size()));
-  }
+inline Extents patch_along(const PerAxis& given, const Extents& shape, const std::string& who) {
+  Extents patch = given.along(shape.size(), 1, "the patch", who);
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    check_at_least(patch[axis], 1, "the patch", who);
     if (patch[axis] > shape[axis]) {
       throw error::InvalidArgument(
           formatted("{}: the patch of {} pixels is larger than the image, {} ({} pixels along "
@@ -84,25 +73,42 @@ inline Extents patch_per_axis(Extents patch, const Extents& shape, const std::st
   return patch;
 }
 
-inline std::vector<TileAxis> fixed_axis(std::int64_t extent, std::int64_t patch,
-                                        const FixedTiles& options) {
-  const std::int64_t length = std::min(extent, patch + 2 * options.overlap);
+/// The rules for cores of fixed size along one axis.
+struct FixedRules {
+  std::int64_t extent = 1;
+  std::int64_t patch = 1;
+  std::int64_t overlap = 0;
+  std::int64_t blend = 0;
+  std::int64_t alignment = 1;
+};
+
+inline void check_blend_fits(const FixedRules& rules, const std::string& who) {
+  if (rules.blend <= 2 * rules.overlap) return;
+  throw error::InvalidArgument(formatted(
+      "{}: a blended region of {} pixels reaches {} pixels out of a core, further "
+      "than the overlap of {}; use "
+      "blend <= {} or overlap >= {}",
+      who, rules.blend, rules.blend / 2, rules.overlap, 2 * rules.overlap, (rules.blend + 1) / 2));
+}
+
+inline std::vector<TileAxis> fixed_axis(const FixedRules& rules) {
+  const std::int64_t length = std::min(rules.extent, rules.patch + 2 * rules.overlap);
   std::vector<TileAxis> axis;
-  for (std::int64_t begin = 0; begin < extent; begin += patch) {
-    const Interval core{begin, std::min(extent, begin + patch)};
+  for (std::int64_t begin = 0; begin < rules.extent; begin += rules.patch) {
+    const Interval core{begin, std::min(rules.extent, begin + rules.patch)};
     const std::int64_t wanted =
-        std::min(std::max<std::int64_t>(0, begin - options.overlap), extent - length);
-    const std::int64_t first = round_down(wanted, options.alignment);
-    const std::int64_t last =
-        std::max(std::min(extent, first + length), std::min(extent, core.end + options.overlap));
+        std::min(std::max<std::int64_t>(0, begin - rules.overlap), rules.extent - length);
+    const std::int64_t first = round_down(wanted, rules.alignment);
+    const std::int64_t last = std::max(std::min(rules.extent, first + length),
+                                       std::min(rules.extent, core.end + rules.overlap));
     axis.push_back({.core = core, .window = {first, last}});
   }
-  set_blend(axis, options.blend);
+  set_blend(axis, rules.blend);
   return axis;
 }
 
-inline std::vector<TileAxis> peer_axis(std::int64_t extent, std::int64_t patch,
-                                       std::int64_t overlap) {
+inline std::vector<TileAxis> deepinv_axis(std::int64_t extent, std::int64_t patch,
+                                          std::int64_t overlap) {
   std::vector<TileAxis> axis;
   std::int64_t covered = 0;
   for (std::int64_t start = 0; covered < extent; start += patch) {
@@ -140,40 +146,39 @@ inline TilePlan::TilePlan(Extents shape, std::vector<Tile> tiles, Border border)
 inline TilePlan TilePlan::fixed(Extents shape, const FixedTiles& options) {
   const std::string who = "TilePlan.fixed";
   detail::check_shape(shape, who);
-  const Extents patch = detail::patch_per_axis(options.patch, shape, who);
-  detail::check_at_least(options.overlap, 0, "overlap", who);
-  detail::check_at_least(options.blend, 0, "blend", who);
+  const std::size_t dimensions = shape.size();
+  const Extents patch = detail::patch_along(options.patch, shape, who);
+  const Extents overlap = options.overlap.along(dimensions, 0, "overlap", who);
+  const Extents blend = options.blend.along(dimensions, 0, "blend", who);
   detail::check_at_least(options.alignment, 1, "alignment", who);
-  if (options.blend > 2 * options.overlap) {
-    throw error::InvalidArgument(
-        formatted("{}: a blended region of {} pixels reaches {} pixels out of a core, further "
-                  "than the overlap of {}; use "
-                  "blend <= {} or overlap >= {}",
-                  who, options.blend, options.blend / 2, options.overlap, 2 * options.overlap,
-                  (options.blend + 1) / 2));
-  }
   std::vector<std::vector<TileAxis>> axes;
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    axes.push_back(detail::fixed_axis(shape[axis], patch[axis], options));
+  for (std::size_t axis = 0; axis < dimensions; ++axis) {
+    const detail::FixedRules rules{.extent = shape[axis],
+                                   .patch = patch[axis],
+                                   .overlap = overlap[axis],
+                                   .blend = blend[axis],
+                                   .alignment = options.alignment};
+    detail::check_blend_fits(rules, who);
+    axes.push_back(detail::fixed_axis(rules));
   }
   return {std::move(shape), detail::combine(axes), Border::clamp};
 }
 
-inline TilePlan TilePlan::deepinv(Extents shape, Extents patch, std::int64_t overlap) {
+inline TilePlan TilePlan::deepinv(Extents shape, const PerAxis& patch, const PerAxis& overlap) {
   const std::string who = "TilePlan.deepinv";
   detail::check_shape(shape, who);
-  patch = detail::patch_per_axis(std::move(patch), shape, who);
-  detail::check_at_least(overlap, 0, "overlap", who);
+  const Extents cores = detail::patch_along(patch, shape, who);
+  const Extents halos = overlap.along(shape.size(), 0, "overlap", who);
   std::vector<std::vector<TileAxis>> axes;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    if (overlap >= shape[axis]) {
+    if (halos[axis] >= shape[axis]) {
       throw error::InvalidArgument(
           formatted("{}: an overlap of {} pixels cannot be filled by reflection along axis {}, "
                     "which has {}; use an overlap "
                     "of at most {}",
-                    who, overlap, axis, shape[axis], shape[axis] - 1));
+                    who, halos[axis], axis, shape[axis], shape[axis] - 1));
     }
-    axes.push_back(detail::peer_axis(shape[axis], patch[axis], overlap));
+    axes.push_back(detail::deepinv_axis(shape[axis], cores[axis], halos[axis]));
   }
   return {std::move(shape), detail::combine(axes), Border::reflect};
 }

@@ -64,7 +64,7 @@ inline TilePlan TiledDenoiser::plan_by_options(at::IntArrayRef image_shape,
   }
   const bool exact = options_.tiling == Tiling::exact;
   EvenTiles even{.ranks = options_.ranks > 0 ? options_.ranks : communicator_->size(),
-                 .context = exact ? denoiser_->reach().value() : options_.context,
+                 .context = exact ? PerAxis(*denoiser_->reach()) : options_.context,
                  .blend = exact || options_.window == BlendWindow::constant ? 0 : options_.blend,
                  .alignment = denoiser_->alignment(),
                  .minimum_tiles = options_.minimum_tiles,
