@@ -66,14 +66,14 @@ DnCNN::DnCNN(const StateDict& weights, NetworkOptions options)
   }
   architecture_.width = fitted.unknowns[width];
   architecture_.channels = fitted.unknowns[in_channels];
-  detail::Network::Compile compile;
+  detail::ConvolutionalNetwork::Compile compile;
   if (architecture_.dimensions == 2) {
     compile = [has_bias = architecture_.has_bias, options](const std::vector<Tensor>& parameters) {
       return engine::compile_dncnn(parameters, has_bias, {options.tile_tolerance});
     };
   }
-  network_ = std::make_shared<const detail::Network>(std::move(fitted.parameters), options,
-                                                     std::move(compile));
+  network_ = std::make_shared<const detail::ConvolutionalNetwork>(std::move(fitted.parameters),
+                                                                  options, std::move(compile));
 }
 
 DnCNN::~DnCNN() = default;
@@ -110,11 +110,11 @@ void DnCNN::do_check(const Tensor& x, const std::string& who) const {
 Tensor DnCNN::do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const {
   if (const auto engine = network_->engine_for(x)) {
     const Tensor input = x.to(at::kFloat).contiguous();
-    return detail::Network::leave(engine->run(input).add_(input), x);
+    return detail::ConvolutionalNetwork::leave(engine->run(input).add_(input), x);
   }
-  const detail::Network::DeviceMode mode(*network_, x);
+  const detail::ConvolutionalNetwork::DeviceMode mode(*network_, x);
   const Tensor input = network_->enter(x);
-  const detail::Network::Parameters parameters = network_->parameters(input);
+  const detail::ConvolutionalNetwork::Parameters parameters = network_->parameters(input);
   auto next = parameters->begin();
   const auto apply = [&](const auto& convolution, const Tensor& features) {
     const Tensor& kernel = *next++;
@@ -124,7 +124,7 @@ Tensor DnCNN::do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const {
   for (std::int64_t i = 0; i < architecture_.depth - 1; ++i) {
     features = apply(detail::convolve_relu, features);
   }
-  return detail::Network::leave(apply(detail::convolve, features).add_(input), x);
+  return detail::ConvolutionalNetwork::leave(apply(detail::convolve, features).add_(input), x);
 }
 
 }  // namespace tessera

@@ -67,7 +67,7 @@ class Pass {
 DRUNet::DRUNet(const StateDict& weights, NetworkOptions options) {
   detail::DRUNetWeights read = detail::read_drunet(weights);
   architecture_ = std::move(read.architecture);
-  detail::Network::Compile compile;
+  detail::ConvolutionalNetwork::Compile compile;
   if (architecture_.dimensions == 2) {
     const auto scales = static_cast<std::int64_t>(architecture_.widths.size());
     compile = [scales, blocks = architecture_.blocks,
@@ -75,8 +75,8 @@ DRUNet::DRUNet(const StateDict& weights, NetworkOptions options) {
       return engine::compile_drunet(parameters, scales, blocks, {options.tile_tolerance});
     };
   }
-  network_ = std::make_shared<const detail::Network>(std::move(read.parameters), options,
-                                                     std::move(compile));
+  network_ = std::make_shared<const detail::ConvolutionalNetwork>(std::move(read.parameters),
+                                                                  options, std::move(compile));
 }
 
 DRUNet::~DRUNet() = default;
@@ -169,12 +169,12 @@ void DRUNet::do_check(const Tensor& x, const std::string& who) const {
 Tensor DRUNet::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
   Tensor input = at::cat({x, sigma.as_map(x)}, 1);
   if (const auto engine = network_->engine_for(input)) {
-    return detail::Network::leave(engine->run(input.to(at::kFloat).contiguous()), x);
+    return detail::ConvolutionalNetwork::leave(engine->run(input.to(at::kFloat).contiguous()), x);
   }
-  const detail::Network::DeviceMode mode(*network_, input);
+  const detail::ConvolutionalNetwork::DeviceMode mode(*network_, input);
   input = network_->enter(input);
-  const detail::Network::Parameters parameters = network_->parameters(input);
-  return detail::Network::leave(Pass(architecture_, *parameters)(std::move(input)), x);
+  const detail::ConvolutionalNetwork::Parameters parameters = network_->parameters(input);
+  return detail::ConvolutionalNetwork::leave(Pass(architecture_, *parameters)(std::move(input)), x);
 }
 
 }  // namespace tessera

@@ -48,7 +48,8 @@ Tensor convolution(const Tensor& x, const Tensor& kernel, const Tensor& bias, st
 
 }  // namespace
 
-Network::Network(std::vector<Tensor> parameters, NetworkOptions options, Compile compile)
+ConvolutionalNetwork::ConvolutionalNetwork(std::vector<Tensor> parameters, NetworkOptions options,
+                                           Compile compile)
     : parameters_(std::move(parameters)),
       options_(options),
       trainable_(std::any_of(parameters_.begin(), parameters_.end(),
@@ -67,25 +68,25 @@ Network::Network(std::vector<Tensor> parameters, NetworkOptions options, Compile
   }
 }
 
-Network::~Network() = default;
+ConvolutionalNetwork::~ConvolutionalNetwork() = default;
 
-std::int64_t Network::parameter_count() const {
+std::int64_t ConvolutionalNetwork::parameter_count() const {
   return std::accumulate(
       parameters_.begin(), parameters_.end(), std::int64_t{0},
       [](std::int64_t sum, const Tensor& parameter) { return sum + parameter.numel(); });
 }
 
-bool Network::is_trainable() const {
+bool ConvolutionalNetwork::is_trainable() const {
   return trainable_ &&
          std::any_of(parameters_.begin(), parameters_.end(),
                      [](const Tensor& parameter) { return parameter.requires_grad(); });
 }
 
-bool Network::needs_gradients(const Tensor& input) const {
+bool ConvolutionalNetwork::needs_gradients(const Tensor& input) const {
   return at::GradMode::is_enabled() && (trainable_ || input.requires_grad());
 }
 
-at::ScalarType Network::compute_type(const Tensor& x) const {
+at::ScalarType ConvolutionalNetwork::compute_type(const Tensor& x) const {
   if (options_.compute_type) return *options_.compute_type;
   if (!x.is_cuda() || x.scalar_type() != at::kFloat || needs_gradients(x)) return x.scalar_type();
   switch (options_.gpu_precision) {
@@ -98,12 +99,12 @@ at::ScalarType Network::compute_type(const Tensor& x) const {
   }
 }
 
-Tensor Network::enter(const Tensor& x) const {
+Tensor ConvolutionalNetwork::enter(const Tensor& x) const {
   const at::ScalarType type = compute_type(x);
   return x.to(type).contiguous(preferred_format(x, type));
 }
 
-Network::Parameters Network::parameters(const Tensor& entered) const {
+ConvolutionalNetwork::Parameters ConvolutionalNetwork::parameters(const Tensor& entered) const {
   const at::ScalarType type = entered.scalar_type();
   const at::MemoryFormat format = preferred_format(entered, type);
   const auto convert_all = [&] {
@@ -126,7 +127,7 @@ Network::Parameters Network::parameters(const Tensor& entered) const {
   return copies_.back().parameters;
 }
 
-std::shared_ptr<const engine::Network> Network::engine_for(const Tensor& input) const {
+std::shared_ptr<const engine::Network> ConvolutionalNetwork::engine_for(const Tensor& input) const {
   const at::ScalarType type = compute_type(input);
   if (!compile_ || needs_gradients(input) || type != at::kFloat || !input.device().is_cpu() ||
       input.dim() != 4)
@@ -135,7 +136,7 @@ std::shared_ptr<const engine::Network> Network::engine_for(const Tensor& input) 
   return current_engine();
 }
 
-std::shared_ptr<const engine::Network> Network::current_engine() const {
+std::shared_ptr<const engine::Network> ConvolutionalNetwork::current_engine() const {
   // Counts every change in place.
   std::uint64_t version = 0;
   for (const Tensor& parameter : parameters_) version += parameter._version();
@@ -147,13 +148,13 @@ std::shared_ptr<const engine::Network> Network::current_engine() const {
   return engine_;
 }
 
-std::string Network::engine_summary() const {
+std::string ConvolutionalNetwork::engine_summary() const {
   const auto engine = compile_ ? current_engine() : nullptr;
   return engine == nullptr ? "" : engine->summary();
 }
 
-std::optional<std::int64_t> Network::engine_elements(std::int64_t height,
-                                                     std::int64_t width) const {
+std::optional<std::int64_t> ConvolutionalNetwork::engine_elements(std::int64_t height,
+                                                                  std::int64_t width) const {
   if (!compile_) return std::nullopt;
   const std::lock_guard<std::mutex> lock(mutex_);
   if (engine_plan_ == nullptr) {
@@ -165,7 +166,7 @@ std::optional<std::int64_t> Network::engine_elements(std::int64_t height,
   return engine_plan_->working_floats(height, width);
 }
 
-Network::DeviceMode::DeviceMode(const Network& network, const Tensor& x)
+ConvolutionalNetwork::DeviceMode::DeviceMode(const ConvolutionalNetwork& network, const Tensor& x)
     : active_(x.is_cuda() && !network.needs_gradients(x)) {
   if (!active_) return;
   at::Context& context = at::globalContext();
@@ -175,13 +176,13 @@ Network::DeviceMode::DeviceMode(const Network& network, const Tensor& x)
   context.setAllowTF32CuDNN(network.options_.gpu_precision == GpuPrecision::tf32);
 }
 
-Network::DeviceMode::~DeviceMode() {
+ConvolutionalNetwork::DeviceMode::~DeviceMode() {
   if (!active_) return;
   at::globalContext().setBenchmarkCuDNN(benchmark_);
   at::globalContext().setAllowTF32CuDNN(tf32_);
 }
 
-Tensor Network::leave(const Tensor& result, const Tensor& x) {
+Tensor ConvolutionalNetwork::leave(const Tensor& result, const Tensor& x) {
   return result.to(x.scalar_type()).contiguous();
 }
 

@@ -20,7 +20,7 @@ namespace tessera::detail {
 /// What the convolutional networks share: parameters in the order in which they are used, copies of
 /// them per dtype, device and memory format, and the conversion of an image to and from what a
 /// network computes in.
-class Network {
+class ConvolutionalNetwork {
  public:
   using Parameters = std::shared_ptr<const std::vector<Tensor>>;
 
@@ -28,8 +28,9 @@ class Network {
   using Compile =
       std::function<std::unique_ptr<const engine::Network>(const std::vector<Tensor>& parameters)>;
 
-  Network(std::vector<Tensor> parameters, NetworkOptions options, Compile compile = {});
-  ~Network();
+  ConvolutionalNetwork(std::vector<Tensor> parameters, NetworkOptions options,
+                       Compile compile = {});
+  ~ConvolutionalNetwork();
 
   const NetworkOptions& options() const { return options_; }
   std::int64_t parameter_count() const;
@@ -58,7 +59,7 @@ class Network {
   /// only if asked for. Does nothing for images elsewhere.
   class DeviceMode {
    public:
-    DeviceMode(const Network& network, const Tensor& x);
+    DeviceMode(const ConvolutionalNetwork& network, const Tensor& x);
     ~DeviceMode();
     DeviceMode(const DeviceMode&) = delete;
     DeviceMode& operator=(const DeviceMode&) = delete;

@@ -11,7 +11,7 @@
 namespace tessera {
 
 namespace detail {
-class Network;
+class ConvolutionalNetwork;
 }
 
 /// The sizes of a DnCNN, as its weights tell them.
@@ -54,7 +54,7 @@ class DnCNN : public Denoiser {
   Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
 
   DnCNNArchitecture architecture_;
-  std::shared_ptr<const detail::Network> network_;
+  std::shared_ptr<const detail::ConvolutionalNetwork> network_;
 };
 
 }  // namespace tessera

@@ -12,7 +12,7 @@
 namespace tessera {
 
 namespace detail {
-class Network;
+class ConvolutionalNetwork;
 }
 
 /// The sizes of a DRUNet, as its weights tell them.
@@ -66,7 +66,7 @@ class DRUNet : public Denoiser {
   Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
 
   DRUNetArchitecture architecture_;
-  std::shared_ptr<const detail::Network> network_;
+  std::shared_ptr<const detail::ConvolutionalNetwork> network_;
 };
 
 }  // namespace tessera
