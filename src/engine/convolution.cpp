@@ -31,10 +31,10 @@ std::int64_t tile_count(std::int64_t extent, std::int64_t tile) {
 
 /// Tiles of rows [first, last) that belong to lane `lane`: a range of columns, or, where there are
 /// few columns, a range of all tiles in row order.
-std::vector<Tile> tiles_of_lane(const Convolution& work, std::int64_t first, std::int64_t last,
-                                std::int64_t lane, std::int64_t lanes) {
+std::vector<TilePosition> tiles_of_lane(const Convolution& work, std::int64_t first,
+                                        std::int64_t last, std::int64_t lane, std::int64_t lanes) {
   const std::int64_t columns = tile_count(work.in.width, work.weights->tile);
-  std::vector<Tile> tiles;
+  std::vector<TilePosition> tiles;
   if (columns >= 4 * lanes) {
     for (std::int64_t row = first; row < last; ++row) {
       // The remainder of columns / lanes goes to another lane in every row.
@@ -59,7 +59,8 @@ std::vector<Tile> tiles_of_lane(const Convolution& work, std::int64_t first, std
 /// itself and, when it lags behind, to others.
 class Share {
  public:
-  Share(const Convolution& work, std::vector<Tile> tiles) : work_(work), tiles_(std::move(tiles)) {
+  Share(const Convolution& work, std::vector<TilePosition> tiles)
+      : work_(work), tiles_(std::move(tiles)) {
     const std::int64_t limit = tiles_per_block(*work.weights);
     quanta_ = (count() + kQuantum - 1) / kQuantum;
     blocks_ = (quanta_ * kQuantum + limit - 1) / limit;
@@ -88,7 +89,7 @@ class Share {
   }
 
   const Convolution& work_;
-  std::vector<Tile> tiles_;
+  std::vector<TilePosition> tiles_;
   std::int64_t quanta_ = 0;
   std::int64_t blocks_ = 0;
   std::atomic<std::int64_t> next_{0};

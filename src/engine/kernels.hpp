@@ -18,7 +18,7 @@ enum class Epilogue {
 };
 
 /// A tile of the image: row and column in units of the weights' tile size.
-struct Tile {
+struct TilePosition {
   std::int32_t row;
   std::int32_t column;
 };
@@ -36,9 +36,9 @@ struct Convolution {
 /// Some tiles of a convolution, whose transformed pixels are small enough for a cache.
 struct TileBlock {
   const Convolution* convolution = nullptr;
-  const Tile* tiles = nullptr;
+  const TilePosition* tiles = nullptr;
   std::int64_t count = 0;
-  const Tile* next_tiles =
+  const TilePosition* next_tiles =
       nullptr;  ///< of the block that follows: fetched into the cache meanwhile
   std::int64_t next_count = 0;
 };

@@ -44,7 +44,7 @@ HWY_INLINE void output_transform(const float* m, const float* bias, const TileOu
 
 // The transformed pixels of a tile: zero outside the image.
 template <std::int64_t kTile>
-void transform_tile(const Image& in, const Tile& tile, float* v, std::int64_t point) {
+void transform_tile(const Image& in, const TilePosition& tile, float* v, std::int64_t point) {
   const std::int64_t y = tile.row * kTile - 1;
   const std::int64_t x = tile.column * kTile - 1;
   constexpr std::int64_t kTileInput = tile_input(kTile);
@@ -74,8 +74,8 @@ void transform_tile(const Image& in, const Tile& tile, float* v, std::int64_t po
 
 // Stores the output pixels of a tile for `channels` channels from `first` on.
 template <std::int64_t kTile, Epilogue kEpilogue, bool kBias>
-void finish_tile(const Convolution& work, const Tile& tile, const float* m, std::int64_t first,
-                 std::int64_t channels) {
+void finish_tile(const Convolution& work, const TilePosition& tile, const float* m,
+                 std::int64_t first, std::int64_t channels) {
   const Image& out = work.out;
   const Image& residual = kEpilogue == Epilogue::add ? work.residual : out;
   const std::int64_t y = tile.row * kTile;
@@ -116,7 +116,7 @@ void finish_tile(const Convolution& work, const Tile& tile, const float* m, std:
   }
 }
 
-using FinishFunction = void (*)(const Convolution&, const Tile&, const float*, std::int64_t,
+using FinishFunction = void (*)(const Convolution&, const TilePosition&, const float*, std::int64_t,
                                 std::int64_t);
 
 template <std::int64_t kTile>
@@ -149,7 +149,7 @@ inline PrefetchList next_pixels(const TileBlock& block) {
     }
   };
   for (std::int64_t t = 0; t < block.next_count;) {
-    const Tile& tile = block.next_tiles[t];
+    const TilePosition& tile = block.next_tiles[t];
     std::int64_t run = 1;
     while (t + run < block.next_count && block.next_tiles[t + run].row == tile.row) ++run;
     const std::int64_t x = tile.column * tile_size;

@@ -12,7 +12,7 @@ namespace tessera::io {
 
 /// Runs body(), which throws bare causes, and adds function and file to them.
 template <class Body>
-decltype(auto) guarded(const char* function, const std::string& path, Body&& body) {
+decltype(auto) in_file(const char* function, const std::string& path, Body&& body) {
   try {
     return std::forward<Body>(body)();
   } catch (...) {

@@ -85,7 +85,7 @@ Tensor read_image(const std::string& path, const ImageReadOptions& options, Imag
     throw error::InvalidArgument(fmt::format(
         "read_image: {}: page is {}, expected 1 for the first picture", path, *options.page));
   }
-  return io::guarded("read_image", path, [&] {
+  return io::in_file("read_image", path, [&] {
     const io::InputFile file(path);
     const std::string bytes = file.read(0, file.size());
     ImageInfo found;
@@ -131,7 +131,7 @@ void write_image(const std::string& path, const Tensor& image, const ImageWriteO
   const Encoder encode = encoder_for(path, options);
   const Tensor picture = single_picture(path, image, encode == io::encode_tiff);
   const std::string bytes =
-      io::guarded("write_image", path, [&] { return encode(io::host_copy(picture), options); });
+      io::in_file("write_image", path, [&] { return encode(io::host_copy(picture), options); });
   AtomicFile file(path);
   file.write(bytes);
   file.commit();

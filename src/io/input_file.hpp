@@ -6,7 +6,7 @@
 namespace tessera::io {
 
 /// A plain file open for reading at any offset. Throws error::Io with the bare cause (see
-/// guarded()).
+/// in_file()).
 class InputFile {
  public:
   explicit InputFile(const std::string& path);

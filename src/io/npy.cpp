@@ -221,7 +221,7 @@ Tensor read(const io::InputFile& file) {
 }  // namespace
 
 Tensor read_npy(const std::string& path) {
-  return io::guarded("read_npy", path, [&] { return read(io::InputFile(path)); });
+  return io::in_file("read_npy", path, [&] { return read(io::InputFile(path)); });
 }
 
 void write_npy(const std::string& path, const Tensor& tensor) {

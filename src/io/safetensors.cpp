@@ -224,7 +224,7 @@ StateDict read(const io::InputFile& file, Metadata* metadata) {
 }  // namespace
 
 StateDict read_safetensors(const std::string& path, Metadata* metadata) {
-  return io::guarded("read_safetensors", path, [&] { return read(io::InputFile(path), metadata); });
+  return io::in_file("read_safetensors", path, [&] { return read(io::InputFile(path), metadata); });
 }
 
 void write_safetensors(const std::string& path, const StateDict& tensors,
@@ -262,7 +262,7 @@ void write_safetensors(const std::string& path, const StateDict& tensors,
                     {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = io::guarded("write_safetensors", path, [&] { return header.dump(); });
+  std::string text = io::in_file("write_safetensors", path, [&] { return header.dump(); });
   text.append((8 - text.size() % 8) % 8, ' ');
   const auto size = std::bit_cast<std::array<char, 8>>(static_cast<std::uint64_t>(text.size()));
 

@@ -272,7 +272,7 @@ StateDict read_legacy(const io::InputFile& file, const std::string& entry) {
 }  // namespace
 
 StateDict read_state_dict(const std::string& path, const std::string& entry) {
-  const std::string start = io::guarded("read_state_dict", path, [&] {
+  const std::string start = io::in_file("read_state_dict", path, [&] {
     const io::InputFile file(path);
     return file.read(0, std::min<std::uint64_t>(file.size(), 9));
   });
@@ -284,7 +284,7 @@ StateDict read_state_dict(const std::string& path, const std::string& entry) {
     }
     return read_safetensors(path);
   }
-  return io::guarded("read_state_dict", path, [&] {
+  return io::in_file("read_state_dict", path, [&] {
     const io::InputFile file(path);
     if (start.starts_with("PK\x03\x04")) return read_zip(file, entry);
     if (start.starts_with('\x80')) return read_legacy(file, entry);

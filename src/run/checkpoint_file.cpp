@@ -127,7 +127,7 @@ void write_checkpoint(const std::string& path, const CheckpointFile& content) {
 
 CheckpointFile read_checkpoint(const std::string& path) {
   try {
-    return io::guarded("read_checkpoint", path, [&] { return read(path); });
+    return io::in_file("read_checkpoint", path, [&] { return read(path); });
   } catch (const error::Io& failure) {
     throw error::Io(fmt::format(
         "{}. Nothing can be resumed from this file: remove it to start anew", failure.what()));
