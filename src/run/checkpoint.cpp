@@ -3,12 +3,11 @@
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
-#include <array>
-#include <bit>
 #include <filesystem>
 #include <vector>
 
 #include "checkpoint_file.hpp"
+#include "state_transfer.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/detail/gather.hpp"
 #include "tessera/core/error.hpp"
@@ -87,27 +86,19 @@ SolverState Checkpoint::resume(const Tensor& x0) {
                fmt::format("Checkpoint.resume: x in {}", path_));
   });
 
-  Communicator& host = ranks_->control();
-  std::array numbers = {static_cast<std::int64_t>(file.observers.size()), file.state.iterations,
-                        std::bit_cast<std::int64_t>(file.state.elapsed_s),
-                        std::bit_cast<std::int64_t>(file.state.relative_change)};
-  host.broadcast(numbers.data(), numbers.size(), DataType::i64, 0);
-  ranks_before_ = numbers[0];
-  if (ranks_before_ == 0) return {.x = x0};
-
-  SolverState state;
-  state.iterations = written_ = numbers[1];
-  state.elapsed_s = std::bit_cast<double>(numbers[2]);
-  state.relative_change = std::bit_cast<double>(numbers[3]);
-  const Tensor x =
-      ranks_->is_root() ? file.state.x : at::empty(x0.sizes(), x0.options().device(at::kCPU));
-  host.broadcast(x.mutable_data_ptr(), static_cast<std::int64_t>(x.nbytes()), DataType::u8, 0);
-  state.x = x.to(x0.device());
-  const auto rank = static_cast<std::size_t>(ranks_->rank());
-  const auto all =
-      broadcast_texts(host, std::move(file.observers), static_cast<std::size_t>(ranks_before_));
-  saved_ = rank < all.size() ? all[rank] : std::string();
-  return state;
+  return committed(*ranks_, "Checkpoint.resume", [&] {
+    Communicator& host = ranks_->control();
+    ranks_before_ = static_cast<std::int64_t>(file.observers.size());
+    host.broadcast(&ranks_before_, 1, DataType::i64, 0);
+    if (ranks_before_ == 0) return SolverState{.x = x0};
+    SolverState state = detail::scatter_state(*ranks_, file, options_.held, x0.device(), path_);
+    written_ = state.iterations;
+    const auto rank = static_cast<std::size_t>(ranks_->rank());
+    const auto all =
+        broadcast_texts(host, std::move(file.observers), static_cast<std::size_t>(ranks_before_));
+    saved_ = rank < all.size() ? all[rank] : std::string();
+    return state;
+  });
 }
 
 void Checkpoint::on_start(const Tensor& x0) {
@@ -131,10 +122,11 @@ void Checkpoint::on_phase_end(Phase phase) {
 Observer::Verdict Checkpoint::on_iteration(const Iteration& iteration) {
   Verdict verdict = Verdict::proceed;
   if (options_.observer != nullptr) verdict = options_.observer->on_iteration(iteration);
-  const std::int64_t done = iteration.index + 1;
-  if (done % options_.every == 0) {
-    write({iteration.x, done, iteration.elapsed_s, iteration.relative_change});
+  if (iteration.state == nullptr) {
+    throw error::InvalidArgument("Checkpoint: the iteration comes without the state of a solver");
   }
+  detail::check_measured(iteration.state->measured, options_.held);
+  if (iteration.state->iterations % options_.every == 0) write(*iteration.state);
   return verdict;
 }
 
@@ -152,12 +144,16 @@ void Checkpoint::restore(std::string_view saved) {
 }
 
 void Checkpoint::write(const SolverState& state) {
-  std::string mine;
-  guarded(*ranks_, "Checkpoint", [&] { mine = save(); });
-  std::vector<std::string> observers = detail::gather_texts(*ranks_, mine);
-  if (ranks_->is_root()) {
-    detail::write_checkpoint(path_, {state, options_.configuration, std::move(observers)});
-  }
+  const std::string mine = guarded(*ranks_, "Checkpoint", [&] { return save(); });
+  detail::CheckpointFile file;
+  file.state = state;
+  file.configuration = options_.configuration;
+  file.state.measured.clear();
+  committed(*ranks_, "Checkpoint", [&] {
+    file.observers = detail::gather_texts(*ranks_, mine);
+    file.measured = detail::gather_measured(*ranks_, state.measured, options_.held);
+  });
+  if (ranks_->is_root()) detail::write_checkpoint(path_, file);
   written_ = state.iterations;
 }
 

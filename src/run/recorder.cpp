@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <type_traits>
 
+#include "rows_text.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/metric/psnr.hpp"
 #include "tessera/metric/ssim.hpp"
@@ -86,20 +86,12 @@ void Recorder::compare(const Tensor& x, MetricsRow& row) const {
 }
 
 std::string Recorder::save() const {
-  std::string bytes(rows_.size() * sizeof(MetricsRow), '\0');
-  if (!rows_.empty()) std::memcpy(bytes.data(), rows_.data(), bytes.size());
-  return bytes;
+  return detail::rows_to_text(rows_);
 }
 
 void Recorder::restore(std::string_view saved) {
-  if (saved.size() % sizeof(MetricsRow) != 0) {
-    throw error::InvalidArgument(
-        fmt::format("Recorder.restore: {} bytes, expected a multiple of {}, the size of a row",
-                    saved.size(), sizeof(MetricsRow)));
-  }
-  rows_.resize(saved.size() / sizeof(MetricsRow));
+  rows_ = detail::rows_from_text(saved);
   if (rows_.empty()) return;
-  std::memcpy(rows_.data(), saved.data(), saved.size());
   repetition_ = rows_.back().repetition;
   last_time_s_ = rows_.back().time_s;
   for (const MetricsRow& row : rows_) peak_mb_ = std::max(peak_mb_, row.memory.peak_mb);

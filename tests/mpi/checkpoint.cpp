@@ -9,6 +9,7 @@
 #include "distributed_parts.hpp"
 #include "failures.hpp"
 #include "files.hpp"
+#include "stateful_solver.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
@@ -152,6 +153,69 @@ TEST_CASE("A run goes on on another number of ranks, equal to rounding") {
   CHECK(end.iterations == total);
   problem.solver().solve(end, third);
   CHECK(late.text.empty() == !test::world()->is_root());
+}
+
+/// Five operators shared among the ranks of `ranks`, and a method with momentum, duals, a number.
+class StatefulProblem {
+ public:
+  explicit StatefulProblem(const CommunicatorPtr& ranks)
+      : physics_(std::make_shared<DistributedPhysics>(
+            5, [](std::int64_t i) { return std::make_unique<test::ShiftAndSample>(i); }, ranks)) {}
+  test::StatefulSolver solver(std::int64_t iterations) const {
+    return {physics_, physics_->forward(truth), iterations};
+  }
+  CheckpointOptions options() const { return {.every = 3, .held = physics_->held()}; }
+
+ private:
+  std::shared_ptr<DistributedPhysics> physics_;
+};
+
+TEST_CASE("Momentum, duals and numbers on several ranks go on with the same bits") {
+  const StatefulProblem problem(test::world());
+  const SolveResult whole = problem.solver(total).solve(zero);
+  const RootFolder folder;
+  const std::string path = folder.file("run.checkpoint");
+  Checkpoint first(path, test::world(), problem.options());
+  problem.solver(4).solve(zero, first);
+
+  Checkpoint second(path, test::world(), problem.options());
+  const SolveResult rest = problem.solver(total).solve(second.resume(zero), second);
+  CHECK(rest.iterations == total);
+  CHECK(at::equal(rest.x, whole.x));
+  CHECK(at::equal(rest.images.at("momentum"), whole.images.at("momentum")));
+  CHECK(rest.numbers == whole.numbers);
+  const TensorList& duals = whole.measured.at("dual");
+  REQUIRE(rest.measured.at("dual").size() == duals.size());
+  for (std::size_t i = 0; i < duals.size(); ++i) {
+    CHECK(at::equal(rest.measured.at("dual")[i], duals[i]));
+  }
+}
+
+TEST_CASE("Duals go to the ranks that hold their operators now") {
+  const StatefulProblem problem(test::world());
+  const SolveResult whole = problem.solver(total).solve(zero);
+  const RootFolder folder;
+  const std::string path = folder.file("run.checkpoint");
+  Checkpoint first(path, test::world(), problem.options());
+  problem.solver(2).solve(zero, first);
+  if (test::world()->is_root()) {  // alone: holds all five
+    const StatefulProblem serial(self_communicator());
+    Checkpoint second(path, self_communicator(), serial.options());
+    const SolverState start = second.resume(zero);
+    CHECK(start.measured.at("dual").size() == 5);
+    const SolveResult rest = serial.solver(4).solve(start, second);
+    CHECK(rest.iterations == 4);
+  }
+  // And back, among all ranks.
+  Checkpoint third(path, test::world(), problem.options());
+  const SolverState start = third.resume(zero);
+  CHECK(start.iterations == 4);
+  const SolveResult rest = problem.solver(total).solve(start, third);
+  CHECK(test::relative_error(rest.x, whole.x) < 1e-14);
+
+  Checkpoint unsaid(path, test::world());
+  CHECK_THROWS_WITH(unsaid.resume(zero), test::contains("CheckpointOptions::held"));
+  test::check_in_step();
 }
 
 TEST_CASE("A signal that reaches one rank stops all, after one more write") {

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <thread>
 
 #include "catch.hpp"
 #include "files.hpp"
+#include "rows_text.hpp"
 #include "tensors.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
@@ -177,7 +179,51 @@ TEST_CASE("recorder: repetitions, and a run that is continued") {
   continued.on_iteration({.index = 2, .x = zero, .elapsed_s = before + 1});
   CHECK(continued.rows()[4].repetition == 1);
   CHECK(continued.rows()[4].iteration_time_s == Approx(1));
-  CHECK_THROWS_AS(continued.restore("half a row"), error::InvalidArgument);
+  CHECK_THROWS_WITH(continued.restore("half a row"), test::contains("is no 'tessera rows 1'"));
+}
+
+TEST_CASE("recorder: what it saves names its fields and gives back every bit") {
+  MetricsRow row{.repetition = 2, .iteration = 1, .warmup = true, .psnr = 30.1};
+  row.ssim = std::numeric_limits<double>::infinity();
+  row.objective = -1.0 / 3;
+  row.gradient.bytes_sent = (std::int64_t{1} << 62) + 1;
+  row.denoise.memory.available_mb = 5e-324;
+  row.denoise.memory_delta_mb = -0.1;
+  row.memory.peak_mb = 1e300;
+  row.process.reserved_mb = 4;
+  const std::string text = tessera::detail::rows_to_text({row, MetricsRow{}});
+  CHECK(text.starts_with("tessera rows 1\n2\nrepetition,iteration,warmup,psnr,"));
+  CHECK_THAT(text, test::contains(",denoise.memory.available_mb,denoise.memory_delta_mb,"));
+  const std::vector<MetricsRow> rows = tessera::detail::rows_from_text(text);
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].repetition == 2);
+  CHECK(rows[0].iteration == 1);
+  CHECK(rows[0].warmup);
+  CHECK(rows[0].psnr == 30.1);
+  CHECK(rows[0].ssim == row.ssim);
+  CHECK(std::isnan(rows[0].mse));
+  CHECK(rows[0].objective == -1.0 / 3);
+  CHECK(rows[0].gradient.bytes_sent == row.gradient.bytes_sent);
+  CHECK(rows[0].denoise.memory.available_mb == 5e-324);
+  CHECK(rows[0].denoise.memory_delta_mb == -0.1);
+  CHECK(rows[0].memory.peak_mb == 1e300);
+  CHECK(rows[0].process.reserved_mb == 4);
+  CHECK(tessera::detail::rows_to_text(rows) == text);
+
+  for (std::size_t size = 0; size < text.size(); ++size) {
+    CHECK_THROWS_AS(tessera::detail::rows_from_text(text.substr(0, size)), error::InvalidArgument);
+  }
+  CHECK_THROWS_WITH(tessera::detail::rows_from_text(text.substr(0, text.size() - 1)),
+                    test::contains("too short"));
+  CHECK_THROWS_WITH(tessera::detail::rows_from_text(text + "1"),
+                    test::contains("more than its rows"));
+  std::string renamed = text;
+  renamed.replace(renamed.find("psnr"), 4, "gain");
+  CHECK_THROWS_WITH(tessera::detail::rows_from_text(renamed),
+                    test::contains("fields of another version"));
+  std::string damaged = text;
+  damaged.replace(damaged.find("30.1"), 4, "3O.1");
+  CHECK_THROWS_WITH(tessera::detail::rows_from_text(damaged), test::contains("'3O.1' as psnr"));
 }
 
 TEST_CASE("recorder: the columns of metrics.csv and rank_0.csv") {

@@ -1,9 +1,13 @@
 #include <ATen/ops/equal.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
 #include <csignal>
+#include <limits>
 
 #include "catch.hpp"
+#include "stateful_solver.hpp"
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/prior/red.hpp"
@@ -32,7 +36,7 @@ class Witness : public Observer {
   void on_start(const Tensor& x0) override { start = x0; }
   Verdict on_iteration(const Iteration& iteration) override {
     indices.push_back(iteration.index);
-    last = {iteration.x, iteration.index + 1, iteration.elapsed_s, iteration.relative_change};
+    last = *iteration.state;
     return static_cast<std::int64_t>(indices.size()) == stop_at_ ? Verdict::stop : Verdict::proceed;
   }
   void on_end(const SolveResult& result) override { ends.push_back(result); }
@@ -105,6 +109,40 @@ TEST_CASE("A solver goes on from a saved state as if it had never stopped") {
   }
 }
 
+TEST_CASE("A method's images, duals and numbers go on with its iterate") {
+  const auto identity = std::make_shared<test::Identity>();
+  const test::StatefulSolver solver(identity, {target}, 7);
+  check_resumes(solver, 7);
+  const SolveResult whole = solver.solve(zero);
+  CHECK(whole.numbers.at("step") == Approx(0.1 / std::pow(1.1, 7)));
+  Witness first(3);
+  solver.solve(zero, first);
+  REQUIRE(first.last.measured.at("dual").size() == 1);
+  // Each of them counts: without it the run ends elsewhere.
+  const auto without = [&](auto&& forget) {
+    SolverState state = first.last;
+    forget(state);
+    Nobody nobody;
+    return solver.solve(state, nobody).x;
+  };
+  CHECK(at::equal(without([](SolverState&) {}), whole.x));
+  CHECK_FALSE(at::equal(without([](SolverState& s) { s.images.clear(); }), whole.x));
+  CHECK_FALSE(at::equal(without([](SolverState& s) { s.measured.clear(); }), whole.x));
+  CHECK_FALSE(at::equal(without([](SolverState& s) { s.numbers.clear(); }), whole.x));
+}
+
+TEST_CASE("A step that is not finite leaves the whole state as it was before it") {
+  const auto identity = std::make_shared<test::Identity>();
+  const Tensor infinite = at::full_like(target, std::numeric_limits<double>::infinity());
+  const SolveResult result = test::StatefulSolver(identity, {infinite}, 7).solve(zero);
+  CHECK(result.reason == StopReason::not_finite);
+  CHECK(result.iterations == 0);
+  CHECK(at::equal(result.x, zero));
+  CHECK(at::equal(result.images.at("momentum"), zero));
+  CHECK(at::equal(result.measured.at("dual").front(), zero));
+  CHECK(result.numbers.at("step") == 0.1);
+}
+
 TEST_CASE("No iteration is done from a state in which the run had ended already") {
   const test::Halfway fidelity(target);
   const test::Shrink prior(1.0);
@@ -164,7 +202,11 @@ TEST_CASE("A list of observers saves and restores each of them") {
   CHECK(new_first.text == "abc");
   CHECK(new_last.text == std::string("\0\n", 2));
   CHECK_THROWS_WITH(ObserverList({first, last}).restore(saved), test::contains("saved by 3"));
+  for (std::size_t size = 0; size < saved.size(); ++size) {
+    CHECK_THROWS_AS(list.restore(saved.substr(0, size)), error::InvalidArgument);
+  }
   CHECK_THROWS_WITH(list.restore(saved.substr(0, saved.size() - 1)), test::contains("too short"));
+  CHECK_THROWS_WITH(list.restore(std::string(40, '\3')), test::contains("not of this version"));
 }
 
 TEST_CASE("A signal stops a solver after the iteration that is under way") {

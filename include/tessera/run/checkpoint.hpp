@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tessera/comm/communicator.hpp"
 #include "tessera/solver/solver.hpp"
@@ -15,6 +17,9 @@ struct CheckpointOptions {
   /// Sees every iteration before it is written. What it has gathered (Observer::save()) is kept in
   /// the checkpoint, and given back to it in a run that is resumed. Must outlive the checkpoint.
   Observer* observer = nullptr;
+  /// The operators that this rank holds, Physics::held(): for solvers with SolverState::measured,
+  /// whose tensors the file keeps by operator.
+  std::vector<std::int64_t> held = {};
 };
 
 /// Keeps a run in a file, so that it can go on after the job was killed:
@@ -25,22 +30,24 @@ struct CheckpointOptions {
 ///   const SolveResult result = solver.solve(start, checkpoint);
 ///
 /// The run goes on with the same bits as one that was never interrupted, on the same number of
-/// ranks; on another to rounding, if the tiles are the same. The first rank writes, after every
-/// `every`-th iteration and after the last; the file is replaced only once the new one is complete,
-/// so that being killed loses the iterations since the last write and no more. A write that fails
-/// is an error on all ranks, and leaves the file as it was.
+/// ranks; on another to rounding, if the tiles are the same. All of the solver's state is kept;
+/// what belongs to an operator goes to the rank that holds it now. The first rank writes, after
+/// every `every`-th iteration and after the last; the file is replaced only once the new one is
+/// complete, so that being killed loses the iterations since the last write and no more. A write
+/// that fails is an error on all ranks, and leaves the file as it was.
 ///
 /// The file is a .safetensors file with the iterate "x", which other programs can read, and a
-/// checksum over all it holds.
+/// checksum over all it holds; docs/checkpoint.md names its fields.
 class Checkpoint : public Observer {
  public:
   /// Throws error::InvalidArgument if options.every < 1. Local.
   Checkpoint(std::string path, CommunicatorPtr ranks, CheckpointOptions options = {});
 
   /// Collective. Where the run stood that wrote the file; {.x = x0} if there is none, so that
-  /// `iterations` == 0 means that it begins anew. x comes to the device of x0. Throws
-  /// error::InvalidArgument naming what differs if the file belongs to another configuration,
-  /// error::ShapeMismatch if its x is not like x0, error::Io if it is truncated or damaged.
+  /// `iterations` == 0 means that it begins anew. All tensors come to the device of x0. Throws
+  /// error::InvalidArgument naming what differs if the file belongs to another configuration or to
+  /// other operators, error::ShapeMismatch if its x is not like x0, error::Io if it is truncated,
+  /// damaged or of another format.
   SolverState resume(const Tensor& x0);
 
   /// How many ranks wrote what resume() read; 0: it read nothing.

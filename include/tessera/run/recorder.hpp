@@ -96,8 +96,9 @@ class Recorder : public Observer {
   void on_phase_end(Phase phase) override;
   Verdict on_iteration(const Iteration& iteration) override;
   void on_end(const SolveResult& result) override { result_ = result; }
+  /// The rows as text, with the names of their fields.
   std::string save() const override;
-  /// Throws error::InvalidArgument for bytes that save() did not return.
+  /// Throws error::InvalidArgument for text that save() did not return.
   void restore(std::string_view saved) override;
 
   /// This rank's rows, of all repetitions.

@@ -36,10 +36,11 @@ class GradientDescent : public Solver {
   const GradientDescentOptions& options() const { return options_; }
 
  private:
-  Tensor do_step(const Tensor& x, std::int64_t /*index*/, StepTimes& times) const override {
+  void do_step(SolverState& state, StepTimes& times) const override {
+    const Tensor x = state.x;
     const Tensor z =
         timed(times.gradient, [&] { return x - options_.step * fidelity_->gradient(x); });
-    return timed(times.prior, [&] {
+    state.x = timed(times.prior, [&] {
       return clamped(z - options_.step * options_.prior_weight * prior_->gradient(x),
                      options_.clamp_range);
     });

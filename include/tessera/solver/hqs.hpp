@@ -75,13 +75,13 @@ class HQS : public Solver {
     return rules;
   }
 
-  Tensor do_step(const Tensor& x, std::int64_t index, StepTimes& times) const override {
-    const auto k = static_cast<std::size_t>(index);
+  void do_step(SolverState& state, StepTimes& times) const override {
+    const auto k = static_cast<std::size_t>(state.iterations);
     const double gamma = options_.schedule.gamma.at(k);
     const double sigma = options_.schedule.denoiser_sigma.at(k);
-    Tensor z = timed(times.gradient, [&] { return fidelity_->prox(x, gamma); });
-    return timed(times.prior,
-                 [&] { return clamped(prior_->prox(z, sigma * sigma), options_.clamp_range); });
+    Tensor z = timed(times.gradient, [&] { return fidelity_->prox(state.x, gamma); });
+    state.x = timed(times.prior,
+                    [&] { return clamped(prior_->prox(z, sigma * sigma), options_.clamp_range); });
   }
 
   Communicator& do_communicator() const override { return ranks_of(*fidelity_, *prior_); }

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <charconv>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -14,7 +16,8 @@
 
 namespace tessera {
 
-struct SolveResult;  // solver.hpp
+struct SolverState;  // solver.hpp
+struct SolveResult;
 
 /// What a solver tells about one finished iteration.
 struct Iteration {
@@ -24,6 +27,8 @@ struct Iteration {
   double prior_time_s = 0;     ///< prior step: the denoiser
   double elapsed_s = 0;        ///< since the run began, observers excluded
   double relative_change = 0;  ///< ||x_new - x_old|| / ||x_new||, the largest over the batch
+  /// All that the solver goes on from, x included; valid during the call. Null without a solver.
+  const SolverState* state = nullptr;
 };
 
 /// The two halves of an iteration: the data step, and the prior step (the denoiser).
@@ -101,47 +106,67 @@ class ObserverList : public Observer {
 
 namespace detail {
 
-inline constexpr std::size_t length_bytes = sizeof(std::uint64_t);
+inline constexpr std::string_view observer_list_tag = "tessera observers 1\n";
+
+/// Takes pieces off the front of what an ObserverList saved.
+class SavedObservers {
+ public:
+  explicit SavedObservers(std::string_view text) : rest_(text) {
+    if (!text.starts_with(observer_list_tag)) {
+      throw error::InvalidArgument(
+          "ObserverList.restore: what was saved is not of this version's ObserverList");
+    }
+    rest_.remove_prefix(observer_list_tag.size());
+  }
+  std::string_view bytes(std::size_t size) {
+    if (size > rest_.size()) too_short();
+    const std::string_view taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+  std::size_t number() {
+    const std::size_t end = rest_.find('\n');
+    if (end == std::string_view::npos) too_short();
+    std::size_t value = 0;
+    const auto [last, problem] = std::from_chars(rest_.data(), rest_.data() + end, value);
+    if (problem != std::errc() || last != rest_.data() + end) {
+      throw error::InvalidArgument("ObserverList.restore: what was saved has a wrong length");
+    }
+    rest_.remove_prefix(end + 1);
+    return value;
+  }
+
+ private:
+  [[noreturn]] static void too_short() {
+    throw error::InvalidArgument("ObserverList.restore: what was saved is too short");
+  }
+  std::string_view rest_;
+};
 
 }  // namespace detail
 
-// The number of observers, then the size and the bytes of each.
+// A tag, the number of observers, then the size and the bytes of each; numbers are decimals that
+// end with a line.
 inline std::string ObserverList::save() const {
-  std::string all;
-  const auto add_number = [&all](std::uint64_t number) {
-    all.append(reinterpret_cast<const char*>(&number), detail::length_bytes);
-  };
-  add_number(observers_.size());
+  std::string all = formatted("{}{}\n", detail::observer_list_tag, observers_.size());
   for (const Observer& observer : observers_) {
     const std::string saved = observer.save();
-    add_number(saved.size());
-    all.append(saved);
+    all += formatted("{}\n", saved.size());
+    all += saved;
   }
   return all;
 }
 
 inline void ObserverList::restore(std::string_view saved) {
-  const auto take = [&saved](std::uint64_t size) {
-    if (size > saved.size()) {
-      throw error::InvalidArgument("ObserverList.restore: what was saved is too short");
-    }
-    const std::string_view bytes = saved.substr(0, size);
-    saved.remove_prefix(size);
-    return bytes;
-  };
-  const auto take_number = [&take] {
-    std::uint64_t number = 0;
-    std::memcpy(&number, take(detail::length_bytes).data(), detail::length_bytes);
-    return number;
-  };
-  const std::uint64_t count = take_number();
+  detail::SavedObservers pieces(saved);
+  const std::size_t count = pieces.number();
   if (count != observers_.size()) {
     throw error::InvalidArgument(
         formatted("ObserverList.restore: saved by {} observers, expected as many as there are "
                   "now: {}",
                   count, observers_.size()));
   }
-  for (Observer& observer : observers_) observer.restore(take(take_number()));
+  for (Observer& observer : observers_) observer.restore(pieces.bytes(pieces.number()));
 }
 
 }  // namespace tessera

@@ -58,8 +58,7 @@ class PnP : public Solver {
     if (!options_.denoiser_sigma.empty() && !follows_step(*prior_)) {
       throw error::InvalidArgument(
           "pnp: denoiser_sigma is given, and the prior has a level of its own; use one that "
-          "follows "
-          "the step, such as PlugAndPlay::matched");
+          "follows the step, such as PlugAndPlay::matched");
     }
     if (!(options_.relaxation > 0 && options_.relaxation < 2)) {
       throw error::InvalidArgument("pnp: relaxation must lie in (0, 2), got " +
@@ -68,10 +67,11 @@ class PnP : public Solver {
     if (options_.clamp_range) check_range(*options_.clamp_range, "pnp", "clamp_range");
   }
 
-  Tensor do_step(const Tensor& x, std::int64_t index, StepTimes& times) const override {
+  void do_step(SolverState& state, StepTimes& times) const override {
+    const Tensor x = state.x;
     Tensor z = timed(times.gradient, [&] { return x - options_.step * fidelity_->gradient(x); });
-    return timed(times.prior, [&] {
-      Tensor next = prior_->prox(z, prior_step(index));
+    state.x = timed(times.prior, [&] {
+      Tensor next = prior_->prox(z, prior_step(state.iterations));
       if (options_.relaxation != 1.0) next = x + options_.relaxation * (next - x);
       return clamped(next, options_.clamp_range);
     });

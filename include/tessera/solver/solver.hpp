@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -29,9 +30,17 @@ enum class StopReason { max_iterations, relative_change, time_limit, observer, n
 /// "reached 10 iterations", "relative change fell below the threshold", ...
 std::string to_string(StopReason reason);
 
-/// Where an iteration stands: all that a solver needs to go on from there.
+/// Where an iteration stands: all that a solver needs to go on from there, and what a checkpoint
+/// keeps. A method names its own entries; nobody else reads them.
 struct SolverState {
-  Tensor x;                     ///< the last iterate
+  Tensor x;  ///< the last iterate
+  /// Images beside x that every rank has whole: momentum, the iterate before, duals of image maps.
+  std::map<std::string, Tensor> images = {};
+  /// Measurement-shaped variables, such as duals: one tensor per operator that this rank holds, in
+  /// the order of Physics::held(). They stay on their rank.
+  std::map<std::string, TensorList> measured = {};
+  /// Numbers that were found on the way, the same on all ranks: a step, the scalars of a momentum.
+  std::map<std::string, double> numbers = {};
   std::int64_t iterations = 0;  ///< iterations done
   double elapsed_s = 0;         ///< observers excluded
   /// ||x_new - x_old|| / ||x_new|| of the last iteration, the largest over the images of the batch.
@@ -62,7 +71,8 @@ class Solver {
   /// same bits as in a run of one piece, if the fidelity, the prior and the ranks are the same.
   SolveResult solve(const SolverState& start, Observer& observer) const;
 
-  /// The iterate after x; `index` counts from 0. What solve() repeats.
+  /// The iterate after x where a run that begins with x has come to iteration `index`, counted from
+  /// 0. Collective as solve() is.
   Tensor step(const Tensor& x, std::int64_t index = 0) const;
 
  protected:
@@ -76,7 +86,14 @@ class Solver {
   };
 
  private:
-  virtual Tensor do_step(const Tensor& x, std::int64_t index, StepTimes& times) const = 0;
+  /// Adds what the method keeps in images, measured and numbers, and finds what it needs once, to a
+  /// state that has not got it yet; a resumed one has. Called at the beginning of each run, its
+  /// time not counted. Collective as solve() is. Default: nothing.
+  virtual inline void do_start(SolverState& state) const;
+  /// One iteration: replaces state.x, and what else the method keeps in `state`, by what follows.
+  /// state.iterations says which one it is, from 0. Tensors are replaced, not written into:
+  /// observers and the state before share them.
+  virtual void do_step(SolverState& state, StepTimes& times) const = 0;
   /// The ranks that iterate together.
   virtual Communicator& do_communicator() const = 0;
   /// One iteration and its observer: advances `state`, and says why this rank would stop.

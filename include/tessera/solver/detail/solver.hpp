@@ -79,9 +79,14 @@ inline Solver::Solver(StoppingRules rules) : rules_(rules) {
 inline Tensor Solver::step(const Tensor& x, std::int64_t index) const {
   check_image(x, name() + ".step: x");
   const FlushDenormals no_slow_numbers;
+  SolverState state{.x = x, .iterations = index};
   StepTimes times;
-  return do_step(x, index, times);
+  do_start(state);
+  do_step(state, times);
+  return state.x;
 }
+
+inline void Solver::do_start(SolverState& /*state*/) const {}
 
 inline SolveResult Solver::solve(const Tensor& x0) const {
   detail::NoObserver nobody;
@@ -120,6 +125,7 @@ inline SolveResult Solver::solve(const SolverState& start, Observer& observer) c
     observer.on_start(start.x);
     return rule_that_holds(result);
   });
+  if (code == 0) guarded(ranks, where, [&] { do_start(result); });
   while (code == 0) {
     agreed([&] { return iterate(result, observer); });
   }
@@ -140,21 +146,24 @@ inline std::optional<StopReason> Solver::iterate(SolverState& state, Observer& o
   const auto start = std::chrono::steady_clock::now();
   StepTimes times;
   times.gradient.observer = times.prior.observer = &observer;
-  const Tensor next = do_step(state.x, state.iterations, times);
-  const double change = detail::relative_change(next, state.x);
+  SolverState next = state;
+  do_step(next, times);
+  const double change = detail::relative_change(next.x, state.x);
   state.elapsed_s +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() -
       times.gradient.observed_s - times.prior.observed_s;
   if (!std::isfinite(change)) return StopReason::not_finite;
+  next.elapsed_s = state.elapsed_s;
+  next.relative_change = change;
+  ++next.iterations;
   const Iteration iteration{.index = state.iterations,
-                            .x = next,
+                            .x = next.x,
                             .gradient_time_s = times.gradient.seconds,
                             .prior_time_s = times.prior.seconds,
                             .elapsed_s = state.elapsed_s,
-                            .relative_change = change};
-  state.x = next;
-  state.relative_change = change;
-  ++state.iterations;
+                            .relative_change = change,
+                            .state = &state};
+  state = std::move(next);
   if (observer.on_iteration(iteration) == Observer::Verdict::stop) return StopReason::observer;
   return rule_that_holds(state);
 }
