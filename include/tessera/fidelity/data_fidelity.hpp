@@ -16,6 +16,7 @@
 #include "tessera/core/text.hpp"
 #include "tessera/fidelity/distance.hpp"
 #include "tessera/physics/detail/image_products.hpp"
+#include "tessera/physics/linear_physics.hpp"
 #include "tessera/physics/physics.hpp"
 
 namespace tessera {
@@ -58,6 +59,10 @@ class DataFidelity {
   /// not known.
   Tensor prox(const Tensor& z, double step) const;
 
+  /// A Lipschitz constant L of the gradient, ||grad f(x) - grad f(z)|| <= L ||x - z||, on images
+  /// like `image`; nullopt where none is known. Costs applications of A where ||A|| must be found.
+  std::optional<double> gradient_lipschitz(const Tensor& image) const;
+
  protected:
   /// The same; `make_distance` may throw, on some ranks only.
   DataFidelity(PhysicsPtr physics, TensorList measurements,
@@ -76,6 +81,8 @@ class DataFidelity {
  private:
   /// Default: throws, no closed form.
   virtual inline Tensor do_prox(const Tensor& z, double step) const;
+  /// Default: curvature() ||A||^2 where the physics is linear; else not known.
+  virtual inline std::optional<double> do_gradient_lipschitz(const Tensor& image) const;
 
   void check_measurements() const;
   /// Of this rank's measurements; infinite where there is no bound.
@@ -160,6 +167,17 @@ inline Tensor DataFidelity::prox(const Tensor& z, double step) const {
   check_image(z, name() + ".prox: z");
   check_positive(step, name() + ".prox", "step");
   return do_prox(z, step);
+}
+
+inline std::optional<double> DataFidelity::gradient_lipschitz(const Tensor& image) const {
+  check_image(image, name() + ".gradient_lipschitz: image");
+  return do_gradient_lipschitz(image);
+}
+
+inline std::optional<double> DataFidelity::do_gradient_lipschitz(const Tensor& image) const {
+  const auto* linear = dynamic_cast<const LinearPhysics*>(physics_.get());
+  if (linear == nullptr || !curvature_) return std::nullopt;
+  return *curvature_ * linear->norm_squared(image);
 }
 
 inline TensorList DataFidelity::predicted(const Tensor& x) const {
