@@ -96,6 +96,7 @@
 #include "tessera/distributed/tiled_denoiser.hpp"
 
 #include "tessera/solver/clamp_range.hpp"
+#include "tessera/solver/default_step.hpp"
 #include "tessera/solver/gradient_descent.hpp"
 #include "tessera/solver/hqs.hpp"
 #include "tessera/solver/log_spaced.hpp"

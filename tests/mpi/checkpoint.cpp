@@ -18,6 +18,7 @@
 #include "tessera/run/checkpoint.hpp"
 #include "tessera/run/stop_on_signal.hpp"
 #include "tessera/solver/pnp.hpp"
+#include "toys.hpp"
 
 using namespace tessera;
 
@@ -216,6 +217,26 @@ TEST_CASE("Duals go to the ranks that hold their operators now") {
   Checkpoint unsaid(path, test::world());
   CHECK_THROWS_WITH(unsaid.resume(zero), test::contains("CheckpointOptions::held"));
   test::check_in_step();
+}
+
+TEST_CASE("A step that ranks found together is kept with the run") {
+  const auto physics = std::make_shared<DistributedPhysics>(
+      5, [](std::int64_t i) { return std::make_unique<test::ShiftAndSample>(i); }, test::world());
+  const L2 fidelity(physics, physics->forward(truth), truth);
+  const test::Shrink prior(0.9);
+  const auto solver = [&](std::int64_t iterations) {
+    return PnP(fidelity, prior, PnPOptions{.stopping = {.max_iterations = iterations}});
+  };
+  const SolveResult whole = solver(total).solve(zero);
+  CHECK(whole.numbers.at("step") == 1 / physics->norm_squared(truth));
+  const RootFolder folder;
+  const std::string path = folder.file("run.checkpoint");
+  Checkpoint first(path, test::world());
+  solver(3).solve(zero, first);
+  Checkpoint second(path, test::world());
+  const SolverState start = second.resume(zero);
+  CHECK(start.numbers == whole.numbers);
+  CHECK(at::equal(solver(total).solve(start, second).x, whole.x));
 }
 
 TEST_CASE("A signal that reaches one rank stops all, after one more write") {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
 #include "tessera/fidelity/squared_distance.hpp"
@@ -21,7 +23,7 @@ class Identity : public tessera::LinearOperator {
   Tensor do_apply_adjoint(const Tensor& v) const override { return v; }
 };
 
-/// f(x) = 0.5 ||x - target||^2, prox(z, g) = (z + g target) / (1 + g).
+/// f(x) = 0.5 ||x - target||^2, prox(z, g) = (z + g target) / (1 + g), gradient 1-Lipschitz.
 class Halfway : public tessera::DataFidelity {
  public:
   explicit Halfway(const Tensor& target)
@@ -32,6 +34,9 @@ class Halfway : public tessera::DataFidelity {
  private:
   Tensor do_prox(const Tensor& z, double step) const override {
     return (z + step * measurements().front()) / (1 + step);
+  }
+  std::optional<double> do_gradient_lipschitz(const Tensor& /*image*/) const override {
+    return 1.0;
   }
 };
 

@@ -134,6 +134,10 @@ TEST_CASE("Levels for a prior that ignores them are refused") {
   const HqsOptions schedule{.schedule = {{0.1}, {1}}};
   CHECK_THROWS_WITH(HQS(fidelity, fixed, schedule), test::contains("PlugAndPlay::matched"));
   CHECK_NOTHROW(HQS(fidelity, matched, schedule));
+  const RED red(dimmer, 0.1);
+  CHECK_FALSE(red.follows_step());
+  CHECK_THROWS_WITH(PnP(fidelity, red, levels), test::contains("PlugAndPlay::matched"));
+  CHECK_THROWS_WITH(HQS(fidelity, red, schedule), test::contains("PlugAndPlay::matched"));
 }
 
 TEST_CASE("Levels and total variation refuse numbers that cannot work") {

@@ -31,6 +31,9 @@ class Prior {
   /// one level. Solvers refuse to vary the step of a prior that ignores it.
   virtual bool follows_step() const { return true; }
 
+  /// A Lipschitz constant of the gradient of g; nullopt where none is known. Local.
+  virtual std::optional<double> gradient_lipschitz() const { return std::nullopt; }
+
   /// g(x), where g exists as a function.
   virtual std::optional<double> value(const Tensor& /*x*/) const { return std::nullopt; }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "tessera/core/error.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/prior/prior.hpp"
@@ -22,6 +24,10 @@ class RED : public Prior {
   inline std::string name() const override;
   /// Collective if the denoiser is distributed: one denoising.
   inline std::optional<double> value(const Tensor& x) const override;
+  /// 1, that of a denoiser whose Jacobian has eigenvalues between 0 and 1.
+  std::optional<double> gradient_lipschitz() const override { return 1.0; }
+  /// The level is the denoiser's own.
+  bool follows_step() const override { return false; }
   Communicator& communicator() const override { return denoiser_->communicator(); }
   const Denoiser& denoiser() const { return *denoiser_; }
 

@@ -2,26 +2,29 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/solver/clamp_range.hpp"
+#include "tessera/solver/default_step.hpp"
 #include "tessera/solver/solver.hpp"
 #include "tessera/solver/stopwatch.hpp"
 
 namespace tessera {
 
 struct PnPOptions {
-  /// Gradient step, > 0. Convergence theory wants step <= 1 / ||A||^2
-  /// (LinearPhysics::norm_squared); above 2 / ||A||^2 iterates grow, which no solver checks, for
-  /// the norm costs applications of A.
-  double step = 0.1;
+  /// Gradient step, > 0. Unset: 1 / L, where L is the Lipschitz constant of the fidelity's gradient
+  /// (DataFidelity::gradient_lipschitz; for L2 ||A||^2 / sigma^2), found at the beginning of a run
+  /// and kept as SolverState::numbers["step"]; error::InvalidArgument then where none is known.
+  /// Convergence theory wants step <= 1 / L; above 2 / L iterates grow, which no solver checks.
+  std::optional<double> step = {};
   /// Noise level of the prior step in each iteration, intensities 0 to 1, for a prior that denoises
   /// at level sqrt(step), such as PlugAndPlay::matched; the last one stays. Falling levels
   /// (log_spaced) come further in as many iterations than a constant one. Empty: the prior is given
-  /// `step`. Refused for a prior that does not follow the step (Prior::follows_step), such as
+  /// the step. Refused for a prior that does not follow the step (Prior::follows_step), such as
   /// PlugAndPlay::fixed.
   std::vector<double> denoiser_sigma = {};
   /// Relaxation in (0, 2): x <- (1 - relaxation) x + relaxation * T(x).
@@ -51,7 +54,7 @@ class PnP : public Solver {
 
  private:
   void check() const {
-    check_positive(options_.step, "pnp", "step");
+    if (options_.step) check_positive(*options_.step, "pnp", "step");
     for (const double sigma : options_.denoiser_sigma) {
       check_positive(sigma, "pnp", "every denoiser_sigma");
     }
@@ -67,19 +70,26 @@ class PnP : public Solver {
     if (options_.clamp_range) check_range(*options_.clamp_range, "pnp", "clamp_range");
   }
 
+  void do_start(SolverState& state) const override {
+    if (options_.step || state.numbers.count("step") > 0) return;
+    state.numbers["step"] =
+        default_step(do_communicator(), "pnp", gradient_lipschitz(*fidelity_, state.x));
+  }
+
   void do_step(SolverState& state, StepTimes& times) const override {
     const Tensor x = state.x;
-    Tensor z = timed(times.gradient, [&] { return x - options_.step * fidelity_->gradient(x); });
+    const double step = options_.step ? *options_.step : state.numbers.at("step");
+    Tensor z = timed(times.gradient, [&] { return x - step * fidelity_->gradient(x); });
     state.x = timed(times.prior, [&] {
-      Tensor next = prior_->prox(z, prior_step(state.iterations));
+      Tensor next = prior_->prox(z, prior_step(state.iterations, step));
       if (options_.relaxation != 1.0) next = x + options_.relaxation * (next - x);
       return clamped(next, options_.clamp_range);
     });
   }
 
-  double prior_step(std::int64_t index) const {
+  double prior_step(std::int64_t index, double step) const {
     const std::vector<double>& levels = options_.denoiser_sigma;
-    if (levels.empty()) return options_.step;
+    if (levels.empty()) return step;
     const double sigma = levels[std::min(static_cast<std::size_t>(index), levels.size() - 1)];
     return sigma * sigma;
   }
