@@ -41,6 +41,8 @@
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/counting.hpp"
+#include "tessera/comm/image_space.hpp"
+#include "tessera/comm/larger_group.hpp"
 #include "tessera/comm/partition.hpp"
 #include "tessera/comm/run_guarded.hpp"
 #include "tessera/comm/same_on_all_ranks.hpp"

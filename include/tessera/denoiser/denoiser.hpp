@@ -10,6 +10,7 @@
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/image_space.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/flush_denormals.hpp"
@@ -61,6 +62,9 @@ class Denoiser {
 
   /// The ranks that denoise together; the self communicator unless distributed.
   virtual inline Communicator& communicator() const;
+
+  /// Where the images live that are denoised; whole on every rank unless shared out.
+  virtual const ImageSpace& space() const { return ImageSpace::whole(); }
 
   /// Estimate of the working memory denoise needs for an image of this shape, in elements of its
   /// dtype, beside the weights; nullopt if unknown.

@@ -48,6 +48,9 @@ class DataFidelity {
   /// A bound of the distance's curvature for all measurements, the same on every rank; steps up to
   /// 2 / (curvature ||A||^2) descend where A is linear. Nothing where there is none. Local.
   std::optional<double> curvature() const { return curvature_; }
+  /// The ranks that evaluate it together, and where its images live: those of the physics.
+  Communicator& communicator() const { return physics_->communicator(); }
+  const ImageSpace& space() const { return physics_->space(); }
 
   /// f(x), summed over operators, batch and pixels.
   double value(const Tensor& x) const;

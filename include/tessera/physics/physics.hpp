@@ -11,6 +11,7 @@
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/image_space.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
@@ -38,6 +39,9 @@ class Physics {
 
   /// The ranks that share the operators; the self communicator unless distributed.
   virtual inline Communicator& communicator() const;
+
+  /// Where images live that this physics takes and gives; whole on every rank unless shared out.
+  virtual const ImageSpace& space() const { return ImageSpace::whole(); }
 
   /// A_i(x) for the operators this rank holds, in the order of held(). Local, no noise.
   /// Throws error::ShapeMismatch if x is not an image the operators accept.

@@ -22,6 +22,7 @@ class PlugAndPlay : public Prior {
   bool follows_step() const override { return !sigma_; }
   const Denoiser& denoiser() const { return *denoiser_; }
   Communicator& communicator() const override { return denoiser_->communicator(); }
+  const ImageSpace& space() const override { return denoiser_->space(); }
 
  private:
   PlugAndPlay(DenoiserPtr denoiser, std::optional<NoiseLevel> sigma);

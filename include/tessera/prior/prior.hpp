@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/image_space.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
@@ -39,6 +40,9 @@ class Prior {
 
   /// The ranks that evaluate the prior together; the self communicator unless distributed.
   virtual inline Communicator& communicator() const;
+
+  /// Where the images live that the prior takes; whole on every rank unless shared out.
+  virtual const ImageSpace& space() const { return ImageSpace::whole(); }
 
  private:
   virtual inline Tensor do_prox(const Tensor& z, double step) const;

@@ -29,6 +29,7 @@ class RED : public Prior {
   /// The level is the denoiser's own.
   bool follows_step() const override { return false; }
   Communicator& communicator() const override { return denoiser_->communicator(); }
+  const ImageSpace& space() const override { return denoiser_->space(); }
   const Denoiser& denoiser() const { return *denoiser_; }
 
  private:

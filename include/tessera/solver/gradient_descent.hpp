@@ -62,6 +62,7 @@ class GradientDescent : public Solver {
   }
 
   Communicator& do_communicator() const override { return ranks_of(*fidelity_, *prior_); }
+  const ImageSpace& do_space() const override { return space_of(*fidelity_, *prior_); }
 
   const Fidelity* fidelity_;
   const P* prior_;

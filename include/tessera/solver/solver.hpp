@@ -8,6 +8,9 @@
 #include <string>
 
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/image_space.hpp"
+#include "tessera/comm/larger_group.hpp"
+#include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/solver/observer.hpp"
 #include "tessera/solver/stopwatch.hpp"
@@ -94,8 +97,10 @@ class Solver {
   /// state.iterations says which one it is, from 0. Tensors are replaced, not written into:
   /// observers and the state before share them.
   virtual void do_step(SolverState& state, StepTimes& times) const = 0;
-  /// The ranks that iterate together.
+  /// The ranks that iterate together. Called at the beginning of each run; may be collective.
   virtual Communicator& do_communicator() const = 0;
+  /// Where the iterates live. Default: whole on every rank.
+  virtual const ImageSpace& do_space() const { return ImageSpace::whole(); }
   /// One iteration and its observer: advances `state`, and says why this rank would stop.
   std::optional<StopReason> iterate(SolverState& state, Observer& observer) const;
   std::optional<StopReason> rule_that_holds(const SolverState& state) const;
@@ -109,7 +114,7 @@ concept FidelityLike = requires(const F& fidelity, const Tensor& x, double step)
   { fidelity.value(x) } -> std::convertible_to<double>;
   { fidelity.gradient(x) } -> std::convertible_to<Tensor>;
   { fidelity.prox(x, step) } -> std::convertible_to<Tensor>;
-  { fidelity.physics().communicator() } -> std::convertible_to<Communicator&>;
+  { fidelity.communicator() } -> std::convertible_to<Communicator&>;
 };
 
 /// What a solver asks of a prior.
@@ -136,12 +141,34 @@ bool follows_step(const P& prior) {
   }
 }
 
-/// The ranks that must decide together when to stop: those that share the operators or, if each
-/// rank holds all of them, those that share the prior's work.
+/// The ranks that must decide together when to stop: of those that share the operators and those
+/// that share the prior's work, the group that holds the other. Throws error::InvalidArgument if
+/// neither does. Collective over both.
 template <FidelityLike Fidelity, typename P>
 Communicator& ranks_of(const Fidelity& fidelity, const P& prior) {
-  Communicator& ranks = fidelity.physics().communicator();
-  return ranks.size() > 1 ? ranks : prior.communicator();
+  return larger_group(fidelity.communicator(), prior.communicator(), "Solver.solve");
+}
+
+/// space() of a fidelity, a prior, ...; that of whole images where it has none.
+template <typename Part>
+const ImageSpace& space_of(const Part& part) {
+  if constexpr (requires { part.space(); }) {
+    return part.space();
+  } else {
+    return ImageSpace::whole();
+  }
+}
+
+/// Where the images live that both work on. Throws error::InvalidArgument if they name two spaces.
+template <typename Fidelity, typename P>
+const ImageSpace& space_of(const Fidelity& fidelity, const P& prior) {
+  const ImageSpace& space = space_of(fidelity);
+  if (&space != &space_of(prior)) {
+    throw error::InvalidArgument(
+        "Solver: the fidelity and the prior keep images in two spaces, expected one ImageSpace for "
+        "both");
+  }
+  return space;
 }
 
 }  // namespace tessera

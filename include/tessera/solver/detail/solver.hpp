@@ -1,12 +1,9 @@
 #pragma once
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/where.h>
 
 #include <chrono>
 #include <cmath>
-#include <numeric>
 #include <vector>
 
 #include "tessera/comm/agreement.hpp"
@@ -25,22 +22,20 @@ class NoObserver final : public Observer {
   Verdict on_iteration(const Iteration& /*iteration*/) override { return Verdict::proceed; }
 };
 
-/// The largest over the images of the batch; infinite or NaN if `next` is not finite.
-inline double relative_change(const Tensor& next, const Tensor& x) {
+/// The largest over the images of the batch; NaN if `next` is not finite. Collective if images are
+/// shared out.
+inline double relative_change(const ImageSpace& space, const Tensor& next, const Tensor& x) {
   const at::NoGradGuard no_grad;
-  std::vector<std::int64_t> axes(static_cast<std::size_t>(x.dim()) - 1);
-  std::iota(axes.begin(), axes.end(), 1);
-  const auto in_type = [&](at::ScalarType type) {
-    const auto norms = [&](const Tensor& images) {
-      return at::linalg_vector_norm(images, 2, axes, false, type).to(at::kDouble);
-    };
-    const Tensor scale = norms(next);
-    const Tensor change = norms(next - x);
-    return at::where(scale > 0, change / scale, change).max().item<double>();
-  };
-  const double change = in_type(c10::promoteTypes(x.scalar_type(), at::kFloat));
-  // The squares of very large or very small intensities are beyond float32.
-  return change > 0 && std::isfinite(change) ? change : in_type(at::kDouble);
+  const Tensor difference = next - x;
+  const std::vector<double> changes = space.dot_each(difference, difference);
+  const std::vector<double> scales = space.dot_each(next, next);
+  double largest = 0;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const double change = std::sqrt(scales[i] > 0 ? changes[i] / scales[i] : changes[i]);
+    if (std::isnan(change) || change > largest) largest = change;
+    if (std::isnan(largest)) break;
+  }
+  return largest;
 }
 
 /// As a number for agree(), whose maximum wins when ranks differ; 0: go on.
@@ -148,7 +143,7 @@ inline std::optional<StopReason> Solver::iterate(SolverState& state, Observer& o
   times.gradient.observer = times.prior.observer = &observer;
   SolverState next = state;
   do_step(next, times);
-  const double change = detail::relative_change(next.x, state.x);
+  const double change = detail::relative_change(do_space(), next.x, state.x);
   state.elapsed_s +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() -
       times.gradient.observed_s - times.prior.observed_s;

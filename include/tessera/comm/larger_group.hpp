@@ -1,0 +1,58 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <random>
+#include <string_view>
+
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/communicator.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/core/text.hpp"
+
+namespace tessera {
+
+/// Collective over both groups. Of two groups of ranks that this rank belongs to, the one that
+/// holds all ranks of the other; `a` if they are the same ranks. Throws error::InvalidArgument, on
+/// the ranks of both, if neither does. A few small reductions, none if both are one object.
+Communicator& larger_group(Communicator& a, Communicator& b, std::string_view who);
+
+namespace detail {
+
+/// Collective. A number that the ranks of a group have in common, and those of another group with a
+/// probability of 2^-62.
+inline std::int64_t mark_of(Communicator& group, std::string_view who) {
+  std::random_device device;
+  std::int64_t mark = std::uniform_int_distribution<std::int64_t>(1, std::int64_t{1} << 62)(device);
+  agree(group, who, nullptr, {&mark, 1});
+  return mark;
+}
+
+/// Collective. Whether all ranks of a group give the same number.
+inline bool is_common(Communicator& group, std::string_view who, std::int64_t number) {
+  std::array<std::int64_t, 2> maxima = {number, -number};
+  agree(group, who, nullptr, maxima);
+  return maxima[0] == -maxima[1];
+}
+
+}  // namespace detail
+
+inline Communicator& larger_group(Communicator& a, Communicator& b, std::string_view who) {
+  if (&a == &b || (a.size() == 1 && b.size() == 1)) return a;
+  const std::int64_t mark_of_a = detail::mark_of(a, who);
+  const std::int64_t mark_of_b = detail::mark_of(b, who);
+  const bool b_holds_a = detail::is_common(a, who, mark_of_b);
+  const bool a_holds_b = detail::is_common(b, who, mark_of_a);
+  bool is_wrong = !a_holds_b && !b_holds_a;
+  is_wrong = any_rank(b, who, is_wrong);
+  is_wrong = any_rank(a, who, is_wrong);
+  if (is_wrong) {
+    throw error::InvalidArgument(formatted(
+        "{}: two groups of ranks work on one image, of {} and of {} ranks here, expected one of "
+        "them to hold the other",
+        who, a.size(), b.size()));
+  }
+  return a_holds_b ? a : b;
+}
+
+}  // namespace tessera
