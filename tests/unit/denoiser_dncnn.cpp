@@ -47,6 +47,7 @@ TEST_CASE("DnCNN ignores the noise level, and images of a batch do not mix") {
   const Tensor x = test::indexed({3, 2, 9, 11});
   const Tensor together = net.denoise(x, 0.1);
   CHECK(net.denoise(x, 0.7).equal(together));
+  CHECK_FALSE(net.follows_level());
   CHECK(net.denoise(x, at::full({1, 1, 9, 11}, 0.2, at::kDouble)).equal(together));
   CHECK(relative_error(net.denoise(x.narrow(0, 1, 1), 0.1), together.narrow(0, 1, 1)) < 1e-14);
   CHECK_THROWS_AS(net.denoise(x, at::full({2}, 0.2, at::kDouble)), tessera::error::ShapeMismatch);

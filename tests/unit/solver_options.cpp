@@ -6,9 +6,11 @@
 
 #include "catch.hpp"
 #include "tensors.hpp"
+#include "tessera/comm/self.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/denoiser/total_variation.hpp"
+#include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/prior/red.hpp"
 #include "tessera/solver/gradient_descent.hpp"
@@ -134,6 +136,21 @@ TEST_CASE("Levels for a prior that ignores them are refused") {
   const HqsOptions schedule{.schedule = {{0.1}, {1}}};
   CHECK_THROWS_WITH(HQS(fidelity, fixed, schedule), test::contains("PlugAndPlay::matched"));
   CHECK_NOTHROW(HQS(fidelity, matched, schedule));
+  // A denoiser of one level, also when it is applied tile by tile.
+  struct Blind : test::Dimmer {
+    bool follows_level() const override { return false; }
+  };
+  const auto blind = std::make_shared<Blind>();
+  const DenoiserPtr tiled = std::make_shared<TiledDenoiser>(blind, self_communicator());
+  for (const DenoiserPtr& denoiser : {DenoiserPtr(blind), tiled}) {
+    const PlugAndPlay none = PlugAndPlay::matched(denoiser);
+    CHECK_FALSE(none.follows_step());
+    CHECK_THROWS_WITH(PnP(fidelity, none, levels), test::contains("its denoiser takes none"));
+    CHECK_THROWS_WITH(HQS(fidelity, none, schedule), test::contains("its denoiser takes none"));
+    CHECK_NOTHROW(PnP(fidelity, none, PnPOptions{}));
+  }
+  CHECK(PlugAndPlay::matched(std::make_shared<TiledDenoiser>(dimmer, self_communicator()))
+            .follows_step());
   const RED red(dimmer, 0.1);
   CHECK_FALSE(red.follows_step());
   CHECK_THROWS_WITH(PnP(fidelity, red, levels), test::contains("PlugAndPlay::matched"));

@@ -57,6 +57,9 @@ class Denoiser {
   /// extended, may be treated otherwise: crops of it need not reproduce the whole image's result.
   virtual std::int64_t minimum_extent() const { return 1; }
 
+  /// False if the level is ignored, as by a network that was trained for one level and takes none.
+  virtual bool follows_level() const { return true; }
+
   /// True if some of the denoiser's parameters require gradients.
   virtual bool is_trainable() const { return false; }
 

@@ -47,6 +47,7 @@ class DnCNN : public Denoiser {
   /// The depth: each convolution looks one pixel further.
   std::optional<std::int64_t> reach() const override { return architecture_.depth; }
   std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
+  bool follows_level() const override { return false; }
   bool is_trainable() const override;
 
  private:

@@ -59,6 +59,7 @@ class ScriptDenoiser : public Denoiser {
   std::string name() const override { return "script"; }
   std::optional<std::int64_t> reach() const override { return options_.reach; }
   std::int64_t alignment() const override { return options_.alignment; }
+  bool follows_level() const override { return options_.level != LevelInput::none; }
   std::int64_t minimum_extent() const override { return options_.minimum_extent; }
   std::vector<std::int64_t> extended_extents(at::IntArrayRef spatial) const override;
 

@@ -81,6 +81,7 @@ class TiledDenoiser : public Denoiser {
   inline std::optional<std::int64_t> reach() const override;
   inline std::int64_t alignment() const override;
   inline std::int64_t minimum_extent() const override;
+  bool follows_level() const override { return denoiser_->follows_level(); }
   bool is_trainable() const override { return denoiser_->is_trainable(); }
   inline std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
   Communicator& communicator() const override { return *communicator_; }

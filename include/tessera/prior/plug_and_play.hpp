@@ -19,7 +19,8 @@ class PlugAndPlay : public Prior {
   static PlugAndPlay matched(DenoiserPtr denoiser);
 
   inline std::string name() const override;
-  bool follows_step() const override { return !sigma_; }
+  /// False if the level is fixed, and for a denoiser that takes none.
+  bool follows_step() const override { return !sigma_ && denoiser_->follows_level(); }
   const Denoiser& denoiser() const { return *denoiser_; }
   Communicator& communicator() const override { return denoiser_->communicator(); }
   const ImageSpace& space() const override { return denoiser_->space(); }

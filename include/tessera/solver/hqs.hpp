@@ -46,8 +46,9 @@ class HQS : public Solver {
       : Solver(rules(options)), fidelity_(&fidelity), prior_(&prior), options_(std::move(options)) {
     if (!follows_step(prior)) {
       throw error::InvalidArgument(
-          "hqs: the prior has a level of its own, and the schedule has one for each iteration; use "
-          "a prior that follows the step, such as PlugAndPlay::matched");
+          "hqs: the schedule has a level for each iteration, and the prior ignores it, because its "
+          "level is fixed or its denoiser takes none; use a prior that follows the step, such as "
+          "PlugAndPlay::matched");
     }
     if (options_.clamp_range) check_range(*options_.clamp_range, "hqs", "clamp_range");
   }

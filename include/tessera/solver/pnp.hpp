@@ -60,8 +60,9 @@ class PnP : public Solver {
     }
     if (!options_.denoiser_sigma.empty() && !follows_step(*prior_)) {
       throw error::InvalidArgument(
-          "pnp: denoiser_sigma is given, and the prior has a level of its own; use one that "
-          "follows the step, such as PlugAndPlay::matched");
+          "pnp: denoiser_sigma is given, and the prior ignores it, because its level is fixed or "
+          "its "
+          "denoiser takes none; use a prior that follows the step, such as PlugAndPlay::matched");
     }
     if (!(options_.relaxation > 0 && options_.relaxation < 2)) {
       throw error::InvalidArgument("pnp: relaxation must lie in (0, 2), got " +
