@@ -5,15 +5,24 @@
 #include <algorithm>
 #include <vector>
 
-#include "digest.hpp"
 #include "parts.hpp"
 #include "rank_plan.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/io/digest.hpp"
 
 using namespace tessera;
+
+std::vector<std::pair<std::string, std::string>> input_files(const Options& options) {
+  std::vector<std::pair<std::string, std::string>> files = {{"image", options.image},
+                                                            {"truth", options.truth},
+                                                            {"measurements", options.measurements},
+                                                            {"weights", options.weights}};
+  std::erase_if(files, [](const auto& file) { return file.second.empty(); });
+  return files;
+}
 
 void check_threads(const Options& options) {
   constexpr int most_per_core = 8;
@@ -33,7 +42,9 @@ Inputs read_inputs(Options& options, Communicator& world) {
     if (options.device == "cpu") {
       check_memory(options, shape, plan_of_rank(options, shape, mine.network, world.size()), ranks);
     }
-    mine.digests = digests_of_inputs(options);
+    for (const auto& [option, path] : input_files(options)) {
+      mine.digests[option] = digest_of_file(path);
+    }
     return mine;
   });
   NamedValues fingerprints;

@@ -2,6 +2,8 @@
 
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "options.hpp"
 #include "problem.hpp"
@@ -12,8 +14,13 @@
 struct Inputs {
   Source source;
   tessera::DenoiserPtr network;
-  std::map<std::string, std::string> digests;  ///< digests_of_inputs
+  std::map<std::string, std::string> digests;  ///< of the contents of input_files, by option
 };
+
+/// Every file that the result depends on: the option that names it ("image", "truth",
+/// "measurements", "weights") and its path. The weights are the installed ones once make_network
+/// has named them.
+std::vector<std::pair<std::string, std::string>> input_files(const Options& options);
 
 /// Throws error::InvalidArgument for so many threads that the run would crawl or could not start.
 void check_threads(const Options& options);

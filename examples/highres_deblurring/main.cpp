@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
-#include "grid.hpp"
+#include "grid/folder.hpp"
+#include "grid_program.hpp"
 #include "options.hpp"
 #include "output.hpp"
-#include "process.hpp"
 #include "rank_plan.hpp"
 #include "restart.hpp"
 #include "run.hpp"
@@ -64,7 +64,7 @@ void print_divergence(const Options& options, const Outcome& outcome) {
 }
 
 void report_on(const Options& options) {
-  prepare_folder(options.out);
+  grid::prepare_folder(options.out);
   const std::string path = options.out + "/report.html";
   for (const std::string& note : tessera::write_report(path, options.report)) {
     fmt::print(stderr, "highres_deblurring: {}\n", note);
@@ -87,6 +87,19 @@ int plan(Options& options) {
   return 0;
 }
 
+/// The rows of a grid.
+int run_rows(const Options& options) {
+  HighresProgram program;
+  return grid::run_grid(program, {.config = options.grid.config,
+                                  .out = options.out,
+                                  .dry_run = options.grid.dry_run,
+                                  .submit = !options.grid.submit.empty(),
+                                  .parallel_config = options.grid.parallel_config,
+                                  .launcher = options.grid.mpiexec,
+                                  .quiet = options.quiet,
+                                  .given = options.given});
+}
+
 int refuse_grid_under_mpi(bool is_root) {
   if (is_root) {
     fmt::print(stderr,
@@ -100,7 +113,7 @@ int refuse_grid_under_mpi(bool is_root) {
 int local_main(int argc, char** argv) {
   Options options;
   if (const auto code = parse(argc, argv, true, options)) return *code;
-  if (!options.grid.config.empty()) return run_grid(options);
+  if (!options.grid.config.empty()) return run_rows(options);
   return tessera::run_guarded(*tessera::self_communicator(), "highres_deblurring",
                               [&] { return plan(options); });
 }
@@ -123,10 +136,10 @@ std::optional<int> parse_together(int argc, char** argv, tessera::Communicator& 
 
 /// One run into options.out, which nothing else may write to at the same time.
 int restore(Options& options, const tessera::CommunicatorPtr& world) {
-  std::optional<FolderLock> lock;
+  std::optional<grid::FolderLock> lock;
   tessera::guarded(*world, "highres_deblurring", [&] {
     if (!world->is_root()) return;
-    prepare_folder(options.out);
+    grid::prepare_folder(options.out);
     lock.emplace(options.out);
   });
   const Outcome outcome = run(options, world);

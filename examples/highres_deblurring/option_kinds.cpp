@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "numbers.hpp"
+#include "settings/numbers.hpp"
 
 namespace {
 
@@ -40,7 +40,7 @@ CLI::Option* add(CLI::App& app, const std::string& name, const std::string& text
 }  // namespace
 
 double checked_number(const std::string& option, const std::string& text, const Bounds& bounds) {
-  const std::optional<double> value = to_number(text);
+  const std::optional<double> value = settings::to_number(text);
   const std::string expected = words_of(bounds) + bounds.hint;
   if (!value) refuse(option, text, "a finite number like 0.1 or 1e-3, " + expected);
   const bool fits = (bounds.open ? *value > bounds.low : *value >= bounds.low);
@@ -50,7 +50,7 @@ double checked_number(const std::string& option, const std::string& text, const 
 
 std::int64_t checked_integer(const std::string& option, const std::string& text, std::int64_t low,
                              std::int64_t high) {
-  const std::optional<std::int64_t> value = to_integer(text);
+  const std::optional<std::int64_t> value = settings::to_integer(text);
   if (!value) {
     refuse(option, text,
            "an integer in decimal digits without leading zeros, " + words_of(low, high));
@@ -98,7 +98,7 @@ CLI::Option* add_seed(CLI::App& app, const std::string& name, std::uint64_t& val
                       const std::string& text) {
   return add(app, name, text, "INTEGER",
              [&value](const std::string& option, const std::string& given) {
-               const std::optional<std::uint64_t> seed = to_unsigned(given);
+               const std::optional<std::uint64_t> seed = settings::to_unsigned(given);
                if (!seed) {
                  refuse(option, given,
                         "an integer in decimal digits without leading zeros, 0 to 2^64 - 1");

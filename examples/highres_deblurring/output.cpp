@@ -2,10 +2,8 @@
 
 #include <ATen/ops/cat.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "problem.hpp"
 #include "tessera/comm/agreement.hpp"
@@ -15,8 +13,6 @@
 #include "tessera/report/report.hpp"
 #include "tessera/run/preview.hpp"
 #include "tessera/run/run_folder.hpp"
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -88,17 +84,6 @@ void write_preview(const std::string& path, const Outcome& outcome) {
 }
 
 }  // namespace
-
-void prepare_folder(const std::string& folder) {
-  std::error_code failure;
-  fs::create_directories(folder, failure);
-  if (failure)
-    throw tessera::error::Io(
-        fmt::format("--out {}: cannot be created: {}", folder, failure.message()));
-  if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    throw tessera::error::Io(fmt::format("--out {}: no permission to write into it", folder));
-  }
-}
 
 void write_outcome(const Options& options, const Outcome& outcome, tessera::Communicator& world) {
   const std::string& folder = options.out;

@@ -27,15 +27,12 @@ struct Outcome {
   std::optional<tessera::TilePlan> plan;  ///< none if untiled
   std::vector<std::int64_t> operators_per_rank;  ///< how many blurs each rank has
   std::string tiling;                            ///< summary of the tile plan; empty if untiled
-  std::map<std::string, std::string> inputs;     ///< digests_of_inputs
+  std::map<std::string, std::string> inputs;     ///< Inputs::digests
   tessera::SampleType samples = tessera::SampleType::u8;  ///< of the pictures to write
   std::vector<std::string> warnings;                      ///< printed already
   double setup_s = 0;
   bool interrupted = false;  ///< by a signal, before its end; there is a checkpoint
 };
-
-/// Creates the folder and makes sure that it can be written to. Throws error::Io.
-void prepare_folder(const std::string& folder);
 
 /// Collective. Writes the run's folder (tessera::write_run), preview.png and, if asked for, the
 /// .npy files and report.html into options.out. Throws error::RankFailure.

@@ -7,12 +7,12 @@
 #include <filesystem>
 #include <new>
 
-#include "available_memory.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
+#include "tessera/run/memory.hpp"
 
 using namespace tessera;
 
@@ -88,8 +88,8 @@ RankPlan plan_of_rank(const Options& options, at::IntArrayRef image, const Denoi
 
 void check_memory(const Options& options, at::IntArrayRef image, const RankPlan& plan,
                   int ranks_on_host) {
-  const double host = available_to_host() / ranks_on_host;
-  const double process = available_to_process();
+  const double host = memory_available_to_host() / ranks_on_host;
+  const double process = memory_available_to_process();
   const double available = std::min(host, process);
   if (plan.bytes_per_rank <= available) return;
   throw error::InvalidArgument(fmt::format(

@@ -4,8 +4,8 @@
 
 #include <utility>
 
-#include "digest.hpp"
 #include "problem.hpp"
+#include "tessera/io/digest.hpp"
 
 std::string checkpoint_path(const std::string& folder) {
   return folder + "/checkpoint.safetensors";
@@ -19,7 +19,7 @@ std::map<std::string, std::string> identity_of_run(
     const Options& options, const tessera::Tensor& truth,
     const std::map<std::string, std::string>& inputs) {
   std::map<std::string, std::string> identity = {
-      {"image (contents)", digest_of(truth)},
+      {"image (contents)", tessera::digest_of(truth)},
       {"image_size", fmt::format("{}", options.image_size)},  // widths of the blurs
       {"num_operators", fmt::format("{}", options.num_operators)},
       {"noise_level", fmt::format("{}", options.noise_level)},

@@ -19,7 +19,7 @@ bool keeps_checkpoint(const Options& options);
 
 /// What must be the same for a run to go on: everything that the restored image depends on, with
 /// the contents of files. Not the number of ranks, the device and the precision's last digits; not
-/// the number of iterations, unless the method depends on it. `inputs`: digests_of_inputs.
+/// the number of iterations, unless the method depends on it. `inputs`: of Inputs::digests.
 std::map<std::string, std::string> identity_of_run(
     const Options& options, const tessera::Tensor& truth,
     const std::map<std::string, std::string>& inputs);

@@ -12,9 +12,9 @@
 
 #include "parts.hpp"
 #include "problem.hpp"
-#include "scaling_model.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/comm/self.hpp"
+#include "tessera/distributed/scaling_model.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/prior/plug_and_play.hpp"
@@ -135,6 +135,7 @@ std::string plan_run(Options& options) {
   const ScalingTitle title{
       .problem = fmt::format("--solver pnp --fidelity l2, image {}x{}, {}, tiling {}", shape[3],
                              shape[2], denoiser->name(), options.tiling),
-      .threads = at::get_num_threads()};
+      .threads = at::get_num_threads(),
+      .settings = "--bandwidth, --latency"};
   return scaling_table(title, costs, single, rows);
 }

@@ -92,6 +92,7 @@
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/operator_costs.hpp"
 #include "tessera/distributed/per_axis.hpp"
+#include "tessera/distributed/scaling_model.hpp"
 #include "tessera/distributed/shard.hpp"
 #include "tessera/distributed/sharded_physics.hpp"
 #include "tessera/distributed/tile_plan.hpp"

@@ -1,7 +1,10 @@
-#include "../../examples/highres_deblurring/config.hpp"
+#include "grid/config.hpp"
 
 #include "catch.hpp"
+#include "highres.hpp"
 #include "tessera/core/error.hpp"
+
+using namespace grid;
 
 namespace {
 

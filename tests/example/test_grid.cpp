@@ -3,18 +3,20 @@
 #include <algorithm>
 #include <set>
 
-#include "../../examples/highres_deblurring/grid_rows.hpp"
-#include "../../examples/highres_deblurring/process.hpp"
 #include "catch.hpp"
+#include "grid/process.hpp"
+#include "grid/rows.hpp"
+#include "highres.hpp"
 #include "tessera/core/error.hpp"
 
+using namespace grid;
 using tessera::error::InvalidArgument;
 
 namespace {
 
 const Target two_cores = {.machine = {.cores = 2}};
 
-GridConfig grid(const std::string& solver) {
+GridConfig grid_of(const std::string& solver) {
   return parse_config(
       "dataset:\n  - highres_color_image: {image_size: 64}\nsolver:\n  - PnP:\n      " + solver,
       "grid.yml");
@@ -53,44 +55,45 @@ TEST_CASE("GPUs per node are read from slurm_gres") {
 }
 
 TEST_CASE("Rows have ranks, threads and a device that fit where they run") {
-  const GridConfig config = grid(gpu_rows);
+  const GridConfig config = grid_of(gpu_rows);
   const std::vector<GridRow> here = make_rows(config, {}, two_cores);
   REQUIRE(here.size() == 3);
   CHECK(here[2].ranks() == 8);
-  CHECK(here[0].options.threads == 2);
-  CHECK(here[1].options.threads == 1);
-  CHECK(here[2].options.threads == 1);
-  CHECK(here[1].options.device == "cpu");
-  CHECK(here[0].options.distribute_physics == false);
-  CHECK(here[1].options.distribute_physics == true);
+  CHECK(options_of(here[0]).threads == 2);
+  CHECK(options_of(here[1]).threads == 1);
+  CHECK(options_of(here[2]).threads == 1);
+  CHECK(options_of(here[1]).device == "cpu");
+  CHECK(options_of(here[0]).distribute_physics == false);
+  CHECK(options_of(here[1]).distribute_physics == true);
 
   const std::vector<GridRow> gpus = make_rows(config, {}, {.machine = {.cores = 16, .gpus = 4}});
-  CHECK(gpus[1].options.device == "cuda");
-  CHECK(gpus[1].options.threads == 8);
+  CHECK(options_of(gpus[1]).device == "cuda");
+  CHECK(options_of(gpus[1]).threads == 8);
 
   const Machine told = {.cores = 16, .gpus = 0, .threads = 3, .available_bytes = 0};
-  CHECK(make_rows(config, {}, {.machine = told})[0].options.threads == 3);
+  CHECK(make_rows(config, {}, {.machine = told})[0].run.threads == 3);
 
   const std::vector<GridRow> cluster = make_rows(config, {}, {.is_cluster = true, .threads = 10});
-  CHECK(cluster[2].options.device == "cuda");
-  CHECK(cluster[2].options.threads == 10);
+  CHECK(options_of(cluster[2]).device == "cuda");
+  CHECK(options_of(cluster[2]).threads == 10);
 }
 
 TEST_CASE("The command line overrides the file") {
-  const GridConfig config = grid("n_iter: 7\n      denoiser: tv\n      distribute_physics: true\n");
+  const GridConfig config =
+      grid_of("n_iter: 7\n      denoiser: tv\n      distribute_physics: true\n");
   const Options command_line = parse_arguments(
       {"--iterations", "3", "--no-distribute-physics", "--out", "there", "--max-image-size", "32"});
   const std::vector<GridRow> rows = make_rows(config, command_line, two_cores);
   REQUIRE(rows.size() == 1);
-  CHECK(rows[0].options.iterations == 3);
-  CHECK(rows[0].options.distribute_physics == false);
-  CHECK(rows[0].options.denoiser == "tv");
-  CHECK(rows[0].options.image_size == 32);
-  CHECK(rows[0].options.out == "there/pnp-tv-1-rank");
+  CHECK(options_of(rows[0]).iterations == 3);
+  CHECK(options_of(rows[0]).distribute_physics == false);
+  CHECK(options_of(rows[0]).denoiser == "tv");
+  CHECK(options_of(rows[0]).image_size == 32);
+  CHECK(rows[0].out == "there/pnp-tv-1-rank");
 }
 
 TEST_CASE("A row's arguments are complete: parsed again they are the same") {
-  for (const GridRow& row : make_rows(grid("step_size: [auto, 0.1]\n"), {}, two_cores)) {
+  for (const GridRow& row : make_rows(grid_of("step_size: [auto, 0.1]\n"), {}, two_cores)) {
     const std::vector<std::string> arguments = row.arguments();
     CHECK(has(arguments, {"--image-size", "64"}));
     CHECK(has(arguments, {"--iterations", "30"}));
@@ -98,14 +101,14 @@ TEST_CASE("A row's arguments are complete: parsed again they are the same") {
     CHECK(has(arguments, {"--no-distribute-denoiser"}));
     CHECK(has(arguments, {"--device", "cpu"}));
     const Options again = parse_arguments(arguments);
-    CHECK(again.arguments == row.options.arguments);
-    CHECK(again.step_size == row.options.step_size);
+    CHECK(again.arguments == row.run.arguments);
+    CHECK(again.step_size == options_of(row).step_size);
   }
 }
 
 TEST_CASE("Tasks that do not match GPUs, and impossible counts, are refused with their place") {
   const auto refused = [](const std::string& solver, const std::string& text) {
-    CHECK_THROWS_WITH(make_rows(grid(solver), {}, two_cores), test::contains(text));
+    CHECK_THROWS_WITH(make_rows(grid_of(solver), {}, two_cores), test::contains(text));
   };
   refused("slurm_gres, slurm_ntasks_per_node: [[gpu:4, 2]]\n",
           "grid.yml:5:44: slurm_gres gpu:4 and slurm_ntasks_per_node 2 do not fit");
@@ -194,7 +197,7 @@ TEST_CASE("Values out of range are refused with place, key, expected and given, 
   std::set<std::string_view> tried = {weight.key};
   for (const Case& wrong : of_dataset) tried.insert(wrong.key);
   for (const Case& wrong : of_solver) tried.insert(wrong.key);
-  for (const Key& key : known_keys()) {
+  for (const Key& key : program().vocabulary().keys) {
     INFO(key.name);
     CHECK(tried.contains(key.name));
   }
@@ -208,14 +211,14 @@ TEST_CASE("Entries mean the same whatever the program's own defaults are") {
       parse_config("dataset: [highres_color_image]\nsolver: [PnP, DPIR, PnP: {prior: red}]\n", "g"),
       {}, two_cores);
   REQUIRE(rows.size() == 3);
-  CHECK(rows[0].options.solver == "pnp");
-  CHECK(rows[1].options.solver == "dpir");
-  CHECK(rows[2].options.solver == "pnp");
-  CHECK(rows[2].options.prior == "red");
+  CHECK(options_of(rows[0]).solver == "pnp");
+  CHECK(options_of(rows[1]).solver == "dpir");
+  CHECK(options_of(rows[2]).solver == "pnp");
+  CHECK(options_of(rows[2]).prior == "red");
   for (const GridRow& row : rows) {
-    CHECK(row.options.fidelity == "l2");
+    CHECK(options_of(row).fidelity == "l2");
     CHECK(has(row.arguments(), {"--fidelity", "l2"}));
-    CHECK(has(row.arguments(), {"--solver", row.options.solver}));
+    CHECK(has(row.arguments(), {"--solver", options_of(row).solver}));
   }
 }
 
@@ -225,18 +228,18 @@ TEST_CASE("An option of one solver overrides the rows of that solver") {
   const std::vector<GridRow> rows =
       make_rows(config, parse_arguments({"--step-size", "0.2"}), two_cores);
   REQUIRE(rows.size() == 2);
-  CHECK(rows[0].options.step_size == 0.2);
+  CHECK(options_of(rows[0]).step_size == 0.2);
   CHECK_FALSE(has(rows[1].arguments(), {"--step-size"}));
   const std::vector<GridRow> all =
       make_rows(config, parse_arguments({"--solver", "dpir", "--dpir-weight", "0.3"}), two_cores);
-  CHECK(all[0].options.solver == "dpir");
-  CHECK(all[0].options.dpir_weight == 0.3);
+  CHECK(options_of(all[0]).solver == "dpir");
+  CHECK(options_of(all[0]).dpir_weight == 0.3);
   CHECK_THROWS_WITH(make_rows(config, parse_arguments({"--noise-level", "0"}), two_cores),
                     test::contains("row 2 of the grid: --noise-level"));
 }
 
 TEST_CASE("Names of files that a script or a summary would not keep are refused") {
-  const GridConfig config = grid("n_iter: 3\n");
+  const GridConfig config = grid_of("n_iter: 3\n");
   const auto refused = [&](std::vector<std::string> arguments, const std::string& text) {
     CHECK_THROWS_WITH(make_rows(config, parse_arguments(std::move(arguments)), two_cores),
                       test::contains(text));
@@ -252,14 +255,15 @@ TEST_CASE("Names of files that a script or a summary would not keep are refused"
 }
 
 TEST_CASE("Rows are named by what they do, each differently") {
-  CHECK(names(make_rows(grid(gpu_rows), {}, two_cores)) ==
+  CHECK(names(make_rows(grid_of(gpu_rows), {}, two_cores)) ==
         std::vector<std::string>{"pnp-drunet-1-rank", "pnp-drunet-2-ranks", "pnp-drunet-8-ranks"});
-  CHECK(names(make_rows(grid("denoiser: [tv, drunet]\n      overlap: [8, 16]\n"), {}, two_cores)) ==
+  CHECK(names(make_rows(grid_of("denoiser: [tv, drunet]\n      overlap: [8, 16]\n"), {},
+                        two_cores)) ==
         std::vector<std::string>{"pnp-tv-1-rank-overlap-8", "pnp-tv-1-rank-overlap-16",
                                  "pnp-drunet-1-rank-overlap-8", "pnp-drunet-1-rank-overlap-16"});
-  CHECK(names(make_rows(grid("prior: [pnp, red]\n"), {}, two_cores)) ==
+  CHECK(names(make_rows(grid_of("prior: [pnp, red]\n"), {}, two_cores)) ==
         std::vector<std::string>{"pnp-drunet-1-rank", "red-drunet-1-rank"});
-  CHECK(names(make_rows(grid("n_iter: [5, 5]\n"), {}, two_cores)) ==
+  CHECK(names(make_rows(grid_of("n_iter: [5, 5]\n"), {}, two_cores)) ==
         std::vector<std::string>{"pnp-drunet-1-rank-copy-1", "pnp-drunet-1-rank-copy-2"});
 }
 

@@ -1,12 +1,14 @@
-#include "../../examples/highres_deblurring/slurm.hpp"
+#include "grid/slurm.hpp"
 
 #include <algorithm>
 #include <sstream>
 
-#include "../../examples/highres_deblurring/slurm_values.hpp"
 #include "catch.hpp"
+#include "grid/slurm_values.hpp"
+#include "highres.hpp"
 #include "tessera/core/error.hpp"
 
+using namespace grid;
 using tessera::error::InvalidArgument;
 
 namespace {
@@ -15,7 +17,7 @@ const std::string gpu_rows =
     "slurm_gres, slurm_ntasks_per_node, slurm_nodes, distribute_physics: "
     "[[gpu:1, 1, 1, false], [gpu:2, 2, 1, true], [gpu:4, 4, 2, true]]\n";
 
-GridConfig grid(const std::string& solver) {
+GridConfig grid_of(const std::string& solver) {
   return parse_config(
       "dataset:\n  - highres_color_image: {image_size: 64}\nsolver:\n  - PnP:\n      " + solver,
       "grid.yml");
@@ -23,7 +25,7 @@ GridConfig grid(const std::string& solver) {
 
 GridRow row_in(const std::string& folder) {
   std::vector<GridRow> rows =
-      make_rows(grid("n_iter: 3\n"), parse_arguments({"--out", folder}), {.is_cluster = true});
+      make_rows(grid_of("n_iter: 3\n"), parse_arguments({"--out", folder}), {.is_cluster = true});
   return rows.front();
 }
 
@@ -68,7 +70,7 @@ TEST_CASE("A batch script asks for what the row needs") {
                                    .launcher = "srun --mpi=pmi2"};
   CHECK(threads_of(parallel) == 10);
   const std::vector<GridRow> rows =
-      make_rows(grid(gpu_rows), {}, {.is_cluster = true, .threads = 10});
+      make_rows(grid_of(gpu_rows), {}, {.is_cluster = true, .threads = 10});
   const std::string script = batch_script(rows[2], parallel, "/opt/a b/program");
   for (const char* line :
        {"#!/bin/bash\n", "#SBATCH --job-name=pnp-drunet-8-ranks\n", "#SBATCH --nodes=2\n",
@@ -176,11 +178,11 @@ TEST_CASE("A script has no line that a name of a file put there") {
   CHECK(output.ends_with("/out $(touch x) #1 50%%/pnp-drunet-1-rank/output.txt"));
   CHECK_THROWS_WITH(batch_script(row_in("a\\b"), {}, "p"), test::contains("a backslash"));
   GridRow row = row_in("out");
-  row.options.out = "a\ntouch x";
+  row.out = "a\ntouch x";
   CHECK_THROWS_WITH(batch_script(row, {}, "p"), test::contains("--out: expected one line"));
   row = row_in("out");
   CHECK_THROWS_WITH(batch_script(row, {}, "a\nb"), test::contains("expected one line"));
-  row.options.arguments.push_back("a\nb");
+  row.run.arguments.push_back("a\nb");
   CHECK_THROWS_WITH(batch_script(row, {}, "p"), test::contains("expected one line"));
   CHECK_THROWS_WITH(batch_script(row_in("out"), {.setup = {"a\nb"}}, "p"),
                     test::contains("slurm_setup: expected one line"));

@@ -1,4 +1,4 @@
-#include "../../examples/highres_deblurring/config.hpp"
+#include "../example/highres.hpp"
 #include "input.hpp"
 
 namespace {
@@ -17,8 +17,8 @@ void parse_or_refuse(const Parser& parse) {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   parse_or_refuse([&] {
-    for (const Settings& row : expand(parse_config(text, "fuzzed.yml"))) to_yaml(row);
+    for (const grid::Settings& row : expand(parse_config(text, "fuzzed.yml"))) to_yaml(row);
   });
-  parse_or_refuse([&] { parse_parallel_config(text, "fuzzed.yml"); });
+  parse_or_refuse([&] { grid::parse_parallel_config(text, "fuzzed.yml"); });
   return 0;
 }

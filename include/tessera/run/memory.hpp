@@ -23,4 +23,13 @@ MemoryUse memory_use(at::Device device);
 /// Begins a new peak on a GPU; nothing on the CPU, where the peak belongs to the whole process.
 void reset_memory_peak(at::Device device);
 
+/// Memory that all processes of this host that share this process's control group can still get, in
+/// bytes: what the kernel calls available, or what the group's limit leaves, whichever is less;
+/// infinity where nothing limits it.
+double memory_available_to_host();
+
+/// Memory that this process alone can still get, in bytes: what its own limits (RLIMIT_AS,
+/// RLIMIT_DATA) leave; infinity where nothing limits it.
+double memory_available_to_process();
+
 }  // namespace tessera

@@ -1,0 +1,153 @@
+#include "grid_program.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "inputs.hpp"
+#include "method.hpp"
+#include "parts.hpp"
+#include "problem.hpp"
+#include "rank_plan.hpp"
+#include "tessera/io/default_weights.hpp"
+
+namespace {
+
+std::string value_of(const grid::Settings& row, const char* key, const char* otherwise) {
+  const grid::Setting* setting = grid::find(row, key);
+  return setting == nullptr ? otherwise : setting->value;
+}
+
+grid::Vocabulary make_vocabulary() {
+  using enum settings::Section;
+  using settings::Kind;
+  grid::Vocabulary words;
+  words.keys = {{"image", dataset, Kind::path, "--image"},
+                {"image_size", dataset, Kind::integer, "--image-size"},
+                {"num_operators", dataset, Kind::integer, "--num-operators"},
+                {"noise_level", dataset, Kind::number, "--noise-level"},
+                {"seed", dataset, Kind::seed, "--seed"},
+                {"truth", dataset, Kind::path, "--truth"},
+                {"measurements", dataset, Kind::path, "--measurements"},
+                {"num_workers", dataset, Kind::integer, ""},
+                {"denoiser", solver, Kind::text, "--denoiser"},
+                {"weights", solver, Kind::path, "--weights"},
+                {"fidelity", solver, Kind::text, "--fidelity"},
+                {"prior", solver, Kind::text, "--prior"},
+                {"red_weight", solver, Kind::number, "--red-weight"},
+                {"dpir_weight", solver, Kind::number, "--dpir-weight"},
+                {"denoiser_sigma", solver, Kind::number, "--denoiser-sigma"},
+                {"denoiser_sigma_start", solver, Kind::number, "--denoiser-sigma-start"},
+                {"step_size", solver, Kind::number_or_auto, "--step-size"},
+                {"n_iter", solver, Kind::integer, "--iterations"},
+                {"init_method", solver, Kind::text, "--init-method"},
+                {"distribute_physics", solver, Kind::boolean, "--distribute-physics"},
+                {"distribute_denoiser", solver, Kind::boolean, "--distribute-denoiser"},
+                {"tiling", solver, Kind::text, "--tiling"},
+                {"patch_size", solver, Kind::integer, "--patch-size"},
+                {"overlap", solver, Kind::integer, "--overlap"},
+                {"receptive_field_size", solver, Kind::integer, "--overlap", true},
+                {"max_batch_size", solver, Kind::integer, "--max-batch-size"},
+                {"dtype", solver, Kind::text, "--dtype"},
+                {"device", solver, Kind::text, "--device"},
+                {"backend", solver, Kind::text, "--backend"},
+                {"threads", solver, Kind::integer, "--threads"},
+                {"warmup", solver, Kind::integer, "--warmup"}};
+  words.datasets = {{"highres_color_image", "highres_color_image"}};
+  words.solvers = {{"PnP", "pnp"}, {"DPIR", "dpir"}};
+  words.objectives = {"reconstruction_objective"};
+  words.iterations = "n_iter";
+  words.defaults = {{"fidelity", "l2"}};
+  return grid::with_layout(std::move(words));
+}
+
+}  // namespace
+
+const grid::Vocabulary& HighresProgram::vocabulary() const {
+  static const grid::Vocabulary words = make_vocabulary();
+  return words;
+}
+
+std::string HighresProgram::title(const grid::Settings& row) const {
+  const bool is_red = value_of(row, "prior", "pnp") == "red";
+  return fmt::format("{}-{}", is_red ? "red" : value_of(row, "solver", "pnp"),
+                     value_of(row, "denoiser", "drunet"));
+}
+
+std::vector<std::string> HighresProgram::keys_in_title() const {
+  return {"solver", "denoiser", "prior"};
+}
+
+std::vector<std::string> HighresProgram::flags_of_several_ranks() const {
+  return {"distribute-physics", "distribute-denoiser"};
+}
+
+std::vector<std::string> HighresProgram::switches() const {
+  return {"--no-report"};  // the grid writes one of all rows
+}
+
+bool HighresProgram::is_switch(const std::string& option) const {
+  return option == "--quiet" || option == "--resume" || option == "--checkpoint-every";
+}
+
+bool HighresProgram::knows(const std::string& solver, const std::string& option) const {
+  Options method;
+  method.solver = solver;
+  return is_of_method(method, option);
+}
+
+grid::Run HighresProgram::understand(const std::vector<std::string>& arguments) const {
+  const Options options = parse_arguments(arguments);
+  return {options.arguments, options.device, options.threads, input_files(options)};
+}
+
+grid::Files HighresProgram::files_read(const grid::Run& run) const {
+  Options options = parse_arguments(run.arguments);
+  if (options.weights.empty() && options.denoiser == "drunet") {
+    options.weights = tessera::default_weights();
+  }
+  return input_files(options);
+}
+
+const std::vector<std::int64_t>& HighresProgram::shape(const Options& options) {
+  const std::string key =
+      fmt::format("{}\n{}\n{}", options.image, options.truth, options.image_size);
+  const auto found = shapes_.find(key);
+  if (found != shapes_.end()) return found->second;
+  Options copy = options;
+  return shapes_[key] = truth_shape(copy, read_source(copy));
+}
+
+const HighresProgram::Network& HighresProgram::network(const Options& options) {
+  const std::string key = options.denoiser + "\n" + options.weights;
+  const auto found = networks_.find(key);
+  if (found != networks_.end()) return found->second;
+  Options copy = options;
+  Network made{.denoiser = make_network(copy), .weights = copy.weights};
+  return networks_[key] = std::move(made);
+}
+
+grid::RunPlan HighresProgram::plan(const grid::Run& run, int ranks) {
+  Options options = parse_arguments(run.arguments);
+  const Network& made = network(options);
+  options.weights = made.weights;
+  const RankPlan plan = plan_of_rank(options, shape(options), made.denoiser, ranks);
+  return {plan.tiles, plan.bytes_per_rank};
+}
+
+std::vector<std::string> HighresProgram::notices(const grid::Settings& row,
+                                                 const grid::Run& run) const {
+  const Options options = parse_arguments(run.arguments);
+  const bool uses_patches = options.tiling == "fixed" || options.tiling == "deepinv";
+  std::vector<std::string> texts;
+  if (grid::find(row, "patch_size") != nullptr && options.distribute_denoiser.value_or(false) &&
+      !uses_patches) {
+    texts.emplace_back(
+        "Tiles are cut evenly for the ranks of a row (tiling: auto); patch_size is used by "
+        "tiling: fixed.");
+  }
+  if (grid::find(row, "num_workers") != nullptr) {
+    texts.emplace_back("num_workers has no effect here: every rank makes its own measurements.");
+  }
+  return texts;
+}

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "grid/grid.hpp"
+#include "options.hpp"
+#include "tessera/denoiser/denoiser.hpp"
+
+/// This program as grids know it. Reads each photograph and each file of weights once.
+class HighresProgram final : public grid::Program {
+ public:
+  std::string name() const override { return "highres_deblurring"; }
+  const grid::Vocabulary& vocabulary() const override;
+  std::string title(const grid::Settings& row) const override;
+  std::vector<std::string> keys_in_title() const override;
+  std::vector<std::string> flags_of_several_ranks() const override;
+  std::vector<std::string> switches() const override;
+  bool is_switch(const std::string& option) const override;
+  bool knows(const std::string& solver, const std::string& option) const override;
+  grid::Run understand(const std::vector<std::string>& arguments) const override;
+  grid::Files files_read(const grid::Run& run) const override;
+  grid::RunPlan plan(const grid::Run& run, int ranks) override;
+  std::vector<std::string> notices(const grid::Settings& row, const grid::Run& run) const override;
+
+ private:
+  struct Network {
+    tessera::DenoiserPtr denoiser;
+    std::string weights;  ///< the file it was read from
+  };
+  const std::vector<std::int64_t>& shape(const Options& options);
+  const Network& network(const Options& options);
+
+  std::map<std::string, std::vector<std::int64_t>> shapes_;
+  std::map<std::string, Network> networks_;
+};

@@ -1,0 +1,11 @@
+#pragma once
+
+namespace settings {
+
+/// How a value is written: numbers as numbers.hpp says; a path is not empty.
+enum class Kind { integer, seed, number, number_or_auto, boolean, text, path };
+
+/// Where a configuration file has a setting.
+enum class Section { none, dataset, solver };
+
+}  // namespace settings
