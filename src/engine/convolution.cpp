@@ -17,7 +17,7 @@ constexpr std::int64_t kQuantum = 6;
 
 /// Tiles whose transformed pixels are worked on together: few enough for the second cache, many
 /// enough that the weights, which every block reads from the third one, are not its limit.
-/// Measured: see docs/performance.md.
+/// Measured: see docs/reference/performance.md.
 std::int64_t tiles_per_block(const WinogradWeights& weights) {
   const std::int64_t channels = weights.in_channels;
   if (weights.tile == 6) return channels <= 128 ? 12 : 36;

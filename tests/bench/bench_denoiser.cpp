@@ -1,6 +1,6 @@
 // How fast the denoiser's convolutions are on this processor: the whole network, its layers, and
 // LibTorch's own operations beside them, in alternated rounds. Prints JSON. See
-// docs/performance.md.
+// docs/reference/performance.md.
 //
 //   bench_denoiser --height 512 --width 512 --threads 2 --widths 64,128,256,512 --blocks 4
 //                  --rounds 3

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU: builds for CUDA, runs the tests with label gpu, the example on the device over NCCL (on one
 # card, and on all of them), and DRUNet in each precision beside LibTorch. Needs no network; compilers and libraries as in
-# docs/install.md, LibTorch 2.11 or newer for CUDA with NVIDIA's libraries, from TORCH_DIR or the package torch of python3.
+# docs/how_to/install.md, LibTorch 2.11 or newer for CUDA with NVIDIA's libraries, from TORCH_DIR or the package torch of python3.
 #   bash tests/gpu/run.sh                    results in build/gpu/figures: figures.json, one log for each step
 #   bash tests/gpu/run.sh --dry-run          prints the commands, runs none; --gpus N: as if there were N cards
 # Exit code 0: all is right; 77: there is no GPU here; 1: something failed, as said at the end.

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Every relative link in the project's pages leads to a file of the project, and every #anchor to a
-heading there. Prints those that do not; exit status 1 if there is one."""
+heading there; every page that a source names (docs/... .md) exists. Prints what does not; exit
+status 1 if there is anything."""
 import pathlib
 import re
 import sys
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+NAMED = re.compile(r"\bdocs/[\w/]+\.md\b")
+SOURCES = {".hpp", ".cpp", ".h", ".sh", ".py", ".cmake", ".txt", ".in", ".yml", ".yaml"}
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -36,6 +39,14 @@ def main():
                 dead.append(f"{page.relative_to(root)}: {link} does not exist")
             elif anchor and target.suffix == ".md" and anchor not in anchors(target):
                 dead.append(f"{page.relative_to(root)}: {link}: no such heading")
+    for folder in ("include", "src", "examples", "tests", "tools", "cmake"):
+        for source in sorted((root / folder).rglob("*")):
+            if source.suffix not in SOURCES or not source.is_file():
+                continue
+            for name in NAMED.findall(source.read_text(encoding="utf-8", errors="replace")):
+                count += 1
+                if not (root / name).exists():
+                    dead.append(f"{source.relative_to(root)}: {name} does not exist")
     for line in dead:
         print(line)
     print(f"{len(pages)} pages, {count} links within the project, {len(dead)} dead")

@@ -2,7 +2,7 @@
 # fetch_photographs.sh FOLDER: the photographs that the shipped weights were trained on, from packages of Debian 12.
 # Makes FOLDER/photographs (for --photographs) and FOLDER/validation (for --validation); keeps downloads in
 # FOLDER/packages and the copyright files in FOLDER/copyright. Needs apt-get, dpkg-deb, unzip and pip3.
-# Licences: docs/weights.md. Pictures chosen by eye: photographs only, none that the project tests with.
+# Licences: docs/reference/weights.md. Pictures chosen by eye: photographs only, none that the project tests with.
 set -eu
 
 if [ $# -ne 1 ]; then

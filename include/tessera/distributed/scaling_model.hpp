@@ -9,7 +9,8 @@
 namespace tessera {
 
 /// Predicts how long one iteration takes on P ranks, from what it costs on one and from a network's
-/// bandwidth and latency. docs/scaling.md derives the formula and compares it with measurements.
+/// bandwidth and latency. docs/explanation/scaling.md derives the formula and compares it with
+/// measurements.
 
 /// What one iteration costs on the machine at hand and on the network in mind. Every rank is taken
 /// to have the cores, or the GPU, that these were measured with.

@@ -11,7 +11,7 @@
 namespace tessera {
 
 /// A single linear operator y = A x: what to derive from to add an operator of your own. Supply
-/// name(), do_apply and do_apply_adjoint; see docs/write_an_operator.md.
+/// name(), do_apply and do_apply_adjoint; see docs/how_to/write_an_operator.md.
 ///
 /// Differentiable in the image even where do_apply is not made of ATen operations: the derivative
 /// of A is its adjoint, so that is what autograd is given then. The operator must outlive the
