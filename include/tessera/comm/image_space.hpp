@@ -1,8 +1,5 @@
 #pragma once
 
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/dot.h>
-
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -10,6 +7,7 @@
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/self.hpp"
+#include "tessera/core/real_dot.hpp"
 #include "tessera/core/tensor.hpp"
 
 namespace tessera {
@@ -30,7 +28,7 @@ class ImageSpace {
   /// The ranks that hold the parts of one image; the self communicator where images are whole.
   Communicator& communicator() const { return *ranks_; }
 
-  /// <a_i, b_i> of each image of the batch, all parts together, in float64; the same on all ranks.
+  /// real_dot(a_i, b_i) of each image of the batch, all parts together; the same on all ranks.
   /// `a` and `b` are this rank's parts, real and of one shape. Collective if images are shared out.
   inline std::vector<double> dot_each(const Tensor& a, const Tensor& b) const;
 
@@ -44,13 +42,8 @@ inline const ImageSpace& ImageSpace::whole() {
 }
 
 inline std::vector<double> ImageSpace::dot_each(const Tensor& a, const Tensor& b) const {
-  const at::NoGradGuard no_grad;
   std::vector<double> products;
-  for (std::int64_t i = 0; i < a.size(0); ++i) {
-    const Tensor left = a[i].reshape({-1}).to(at::kDouble);
-    const Tensor right = b.is_same(a) ? left : b[i].reshape({-1}).to(at::kDouble);
-    products.push_back(at::dot(left, right).item<double>());
-  }
+  for (std::int64_t i = 0; i < a.size(0); ++i) products.push_back(real_dot(a[i], b[i]));
   if (ranks_->size() > 1) {
     agree(*ranks_, "ImageSpace.dot_each", nullptr);
     ranks_->control().all_reduce(products.data(), static_cast<std::int64_t>(products.size()),

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <limits>
 #include <span>
 #include <string>
@@ -24,6 +23,7 @@ namespace tessera::detail {
 /// takes part in the sum and has no say in its kind.
 class FilterPacket {
  public:
+  FilterPacket() = default;
   /// `missing`: this rank holds operators whose filters do not add up.
   FilterPacket(const Tensor& x, const NormalFilter& share, bool missing) {
     values_[at_missing] = missing ? 1 : 0;
@@ -95,14 +95,14 @@ inline NormalFilter sum_of_filters_over_ranks(Communicator& communicator, const 
                                               const std::vector<LinearPhysicsPtr>& operators,
                                               const Tensor& x) {
   NormalFilter share;
-  std::exception_ptr failure;
-  try {
-    share = sum_of_filters(operators, x);
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  FilterPacket packet(x, share, !operators.empty() && !share.defined());
-  agree(communicator, who, failure, packet.maxima());
+  FilterPacket packet;
+  guarded(
+      communicator, who,
+      [&] {
+        share = sum_of_filters(operators, x);
+        packet = FilterPacket(x, share, !operators.empty() && !share.defined());
+      },
+      packet.maxima());
   if (!packet.same_images()) {
     throw error::ShapeMismatch(
         who + ": the ranks' images differ in shape or dtype; every rank must give the same one");
