@@ -1,12 +1,13 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "tessera/comm/communicator.hpp"
+#include "tessera/core/image_spec.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/distributed/blend_window.hpp"
 #include "tessera/distributed/tile_plan.hpp"
@@ -126,8 +127,7 @@ class TiledDenoiser : public Denoiser {
   CommunicatorPtr communicator_;
   TilingOptions options_;
   Rule rule_;  // empty: by the options
-  mutable std::map<std::string, std::shared_ptr<const Layout>>
-      layouts_;  // by shape, dtype and device
+  mutable std::unordered_map<ImageSpec, std::shared_ptr<const Layout>> layouts_;
 };
 
 }  // namespace tessera

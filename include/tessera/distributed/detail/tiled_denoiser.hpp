@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/detail/fnv_hash.hpp"
@@ -17,6 +18,7 @@
 #include "tessera/comm/tensor_view.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/core/image_spec.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/distributed/detail/tile_geometry.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
@@ -122,10 +124,11 @@ inline std::int64_t fingerprint(const TilePlan& plan, const Partition& partition
   return hash.value();
 }
 
-/// As describe(), without the number of the device: each rank may have its own.
-inline std::string kind_of(const Tensor& x) {
-  return formatted("{} {} on {}", to_string(x.sizes()), dtype_name(x.scalar_type()),
-                   c10::DeviceTypeName(x.device().type(), true));
+/// Without the number of the device: each rank may have its own.
+inline ImageSpec common_spec(const Tensor& x) {
+  ImageSpec spec = ImageSpec::of(x);
+  spec.device = at::Device(spec.device.type());
+  return spec;
 }
 
 inline void check_tiling(const Denoiser& denoiser, const TilingOptions& options,
@@ -193,7 +196,7 @@ inline std::int64_t TiledDenoiser::minimum_extent() const {
 }
 
 inline const TiledDenoiser::Layout& TiledDenoiser::layout(const Tensor& x) const {
-  std::shared_ptr<const Layout>& entry = layouts_[describe(x)];
+  std::shared_ptr<const Layout>& entry = layouts_[ImageSpec::of(x)];
   if (entry) return *entry;
   auto made = std::make_shared<Layout>(
       Layout{plan(x.sizes(), x.element_size()), {}, {}, {}, {}, {}, {}, {}, 0, 0, false});
@@ -313,8 +316,8 @@ inline Tensor TiledDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma
     layout_of_x = &layout(x);
     return denoise_own_tiles(x, sigma, *layout_of_x);
   });
-  same_on_all_ranks(*communicator_, who, "x", detail::kind_of(x), "the digest of the tiling",
-                    layout_of_x->signature);
+  same_on_all_ranks(*communicator_, who, "x", describe(detail::common_spec(x)),
+                    "the digest of the tiling", layout_of_x->signature);
 
   const Tensor all = committed(*communicator_, who, [&] {
     return communicator_->size() > 1 ? all_gather(*communicator_, mine, layout_of_x->counts) : mine;
