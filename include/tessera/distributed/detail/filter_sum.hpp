@@ -41,6 +41,7 @@ class FilterPacket {
     values_[at_kind + 1] = -kind;
   }
 
+  /// For guarded().
   std::span<std::int64_t> maxima() { return values_; }
 
   bool same_images() const { return values_[at_image] == -values_[at_image + 1]; }

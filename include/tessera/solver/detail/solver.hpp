@@ -38,7 +38,7 @@ inline double relative_change(const ImageSpace& space, const Tensor& next, const
   return largest;
 }
 
-/// As a number for agree(), whose maximum wins when ranks differ; 0: go on.
+/// As a number for guarded(), whose maximum wins when ranks differ; 0: go on.
 inline std::int64_t code_of(const std::optional<StopReason>& reason) {
   return reason ? static_cast<std::int64_t>(*reason) + 1 : 0;
 }
@@ -102,13 +102,8 @@ inline SolveResult Solver::solve(const SolverState& start, Observer& observer) c
   // iteration.
   std::int64_t code = 0;
   const auto agreed = [&](auto&& work) {
-    std::exception_ptr failure;
-    try {
-      code = detail::code_of(work());
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    agree(ranks, where, failure, std::span(&code, 1));
+    guarded(
+        ranks, where, [&] { code = detail::code_of(work()); }, std::span(&code, 1));
   };
   agreed([&] {
     check_image(start.x, where + ": x0");
