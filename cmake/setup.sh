@@ -82,15 +82,16 @@ is_offered() {
   command -v apt-cache >/dev/null && [[ -n $(apt-cache madison "$1" 2>/dev/null) ]]
 }
 
-# The command of clang-format 14, whose format the sources have and later versions change; installs it where there is a
-# package of it (Debian 12, Ubuntu 24.04). Sets `clang_format`, empty if there is none to be had (Debian 13).
-find_clang_format() {
+# The command of clang-format or clang-tidy (the argument) of version 14, whose format the sources have and whose findings
+# they are free of; later versions differ. Installs it where there is a package of it (Debian 12, Ubuntu 24.04). Sets
+# `clang_tool`, empty if there is none to be had (Debian 13).
+find_clang_tool() {
   local candidate
-  if ! command -v clang-format-14 >/dev/null && is_offered clang-format-14; then install_packages clang-format-14 || true; fi
-  clang_format=
-  for candidate in clang-format-14 clang-format; do
+  if ! command -v "$1-14" >/dev/null && is_offered "$1-14"; then install_packages "$1-14" || true; fi
+  clang_tool=
+  for candidate in "$1-14" "$1"; do
     if command -v "$candidate" >/dev/null && [[ $("$candidate" --version) == *" version 14."* ]]; then
-      clang_format=$candidate
+      clang_tool=$candidate
       return 0
     fi
   done

@@ -6,8 +6,11 @@
 #   release   optimised build; unit, MPI and installation tests; every public header compiles alone
 #   minimal   without MPI, NCCL and files: the library, some unit tests
 #   asan      AddressSanitizer and UndefinedBehaviorSanitizer: unit tests, MPI tests on 2 ranks
-#   lint      formatting; rooms include only rooms above them; the share of headers; dead links
+#   lint      formatting; clang-tidy; spelling; rooms include only rooms above them; the share of headers; dead links
+#   docs      Doxygen reads every public header and page without a warning; dead links
+#   bench     the benchmark programs compile and run one round on a small image
 #   clang     the library compiled by clang
+#   extended  minimal, asan and clang: what is too slow for CI, and is run by hand before a release
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
 
@@ -52,15 +55,77 @@ stage_lint() {
   python3 "$root/tests/lint/rooms.py"
   python3 "$root/tests/lint/header_share.py"
   python3 "$root/tests/lint/links.py"
-  find_clang_format
-  if [[ -z $clang_format ]]; then
+  check_format
+  check_spelling
+  check_with_clang_tidy
+}
+
+check_format() {
+  find_clang_tool clang-format
+  if [[ -z $clang_tool ]]; then
     say "format check SKIPPED: no clang-format 14 here"
   elif ! git -C "$root" rev-parse >/dev/null 2>&1; then
     say "format check SKIPPED: not a git checkout"
   else
     say "checking the format of the sources"
-    (cd "$root" && git ls-files -z '*.hpp' '*.cpp' | xargs -0 "$clang_format" --dry-run --Werror)
+    (cd "$root" && git ls-files -z '*.hpp' '*.cpp' | xargs -0 "$clang_tool" --dry-run --Werror)
   fi
+}
+
+check_spelling() {
+  if ! command -v codespell >/dev/null && ! { is_offered codespell && install_packages codespell; }; then
+    say "spelling SKIPPED: no codespell here"
+    return 0
+  fi
+  say "checking the spelling"
+  counted_with "$(codespell --version)" 2.2.2 run_codespell
+}
+
+run_codespell() {
+  (cd "$root" && codespell --ignore-words tests/lint/words.txt --skip '*.jpg,*.png,*.npy,*.safetensors,corpus,data' \
+    include src examples tools tests docs cmake ./*.md CMakeLists.txt)
+}
+
+# Runs a command whose findings count with one version of its tool; those of another version are shown only.
+counted_with() {
+  local version=$1 decides=$2
+  shift 2
+  if [[ $version == "$decides"* ]]; then
+    "$@"
+  else
+    "$@" || say "findings of version $version do not count: $decides decides"
+  fi
+}
+
+check_with_clang_tidy() {
+  find_clang_tool clang-tidy
+  if [[ -z $clang_tool ]]; then
+    say "clang-tidy SKIPPED: no clang-tidy 14 here"
+    return 0
+  fi
+  if [[ ! -r $root/build/release/compile_commands.json ]]; then configure release -DTESSERA_BUILD_TESTS=ON; fi
+  say "clang-tidy: every public header, every source of the library"
+  python3 "$root/tests/lint/tidy.py" "$clang_tool" "$root/build/release"
+}
+
+stage_docs() {
+  say "checking the links of the pages"
+  python3 "$root/tests/lint/links.py"
+  if ! command -v doxygen >/dev/null && ! { is_offered doxygen && install_packages doxygen; }; then
+    say "Doxygen SKIPPED: it could not be installed"
+    return 0
+  fi
+  configure release -DTESSERA_BUILD_TESTS=ON
+  counted_with "$(doxygen --version)" 1.9.4 build release docs
+}
+
+stage_bench() {
+  configure release -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCH=ON
+  build release bench_denoiser
+  say "one round of the benchmark programs"
+  "$root/build/release/bin/bench_denoiser" --height 48 --width 40 --widths 16,16,16,16 --blocks 1 --rounds 1 --layers \
+    --threads 1
+  bash -n "$root/tests/bench/compare_deepinv.sh"
 }
 
 stage_clang() {
@@ -72,10 +137,13 @@ stage_clang() {
   build clang
 }
 
-stages=("$@")
-if ((${#stages[@]} == 0)); then stages=(release); fi
+stages=()
+for stage in "${@:-release}"; do
+  if [[ $stage == extended ]]; then stages+=(minimal asan clang); else stages+=("$stage"); fi
+done
 for stage in "${stages[@]}"; do
-  declare -F "stage_$stage" >/dev/null || fail "no stage '$stage'; there are release, minimal, asan, lint and clang"
+  declare -F "stage_$stage" >/dev/null ||
+    fail "no stage '$stage'; there are release, lint, docs, bench, minimal, asan, clang and extended"
 done
 
 install_packages "${build_packages[@]}" || fail "the system packages could not be installed"

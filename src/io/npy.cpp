@@ -20,16 +20,22 @@ namespace {
 
 constexpr std::string_view magic{"\x93NUMPY", 6};
 
-struct Dtype {
+struct ElementType {
   std::string_view code;  // NumPy's letter and size, without byte order
   at::ScalarType type;
 };
 
-constexpr std::array dtypes{
-    Dtype{"f2", at::kHalf},         Dtype{"f4", at::kFloat},          Dtype{"f8", at::kDouble},
-    Dtype{"c8", at::kComplexFloat}, Dtype{"c16", at::kComplexDouble}, Dtype{"u1", at::kByte},
-    Dtype{"i1", at::kChar},         Dtype{"i2", at::kShort},          Dtype{"i4", at::kInt},
-    Dtype{"i8", at::kLong},
+constexpr std::array element_types{
+    ElementType{"f2", at::kHalf},
+    ElementType{"f4", at::kFloat},
+    ElementType{"f8", at::kDouble},
+    ElementType{"c8", at::kComplexFloat},
+    ElementType{"c16", at::kComplexDouble},
+    ElementType{"u1", at::kByte},
+    ElementType{"i1", at::kChar},
+    ElementType{"i2", at::kShort},
+    ElementType{"i4", at::kInt},
+    ElementType{"i8", at::kLong},
 };
 
 struct Header {
@@ -151,12 +157,12 @@ class HeaderParser {
     skip_space();
     if (text_.starts_with('[')) throw error::Io("has a structured dtype, which is not supported");
     const std::string_view descr = string();
-    const auto* found = std::find_if(dtypes.begin(), dtypes.end(), [&](const Dtype& dtype) {
-      return !descr.empty() && descr.substr(1) == dtype.code;
-    });
+    const auto* found = std::find_if(
+        element_types.begin(), element_types.end(),
+        [&](const ElementType& dtype) { return !descr.empty() && descr.substr(1) == dtype.code; });
     const bool ordered = descr.starts_with('<') || descr.starts_with('>');
     const bool bytes = descr.starts_with('|') && descr.ends_with('1');
-    if (found == dtypes.end() || (!ordered && !bytes)) {
+    if (found == element_types.end() || (!ordered && !bytes)) {
       throw error::Io(fmt::format("has dtype {}, expected one of f2 f4 f8 c8 c16 u1 i1 i2 i4 i8",
                                   io::in_quotes(descr)));
     }
@@ -225,10 +231,11 @@ Tensor read_npy(const std::string& path) {
 }
 
 void write_npy(const std::string& path, const Tensor& tensor) {
-  const auto* dtype = std::find_if(dtypes.begin(), dtypes.end(), [&](const Dtype& candidate) {
-    return tensor.defined() && candidate.type == tensor.scalar_type();
-  });
-  if (dtype == dtypes.end()) {
+  const auto* dtype =
+      std::find_if(element_types.begin(), element_types.end(), [&](const ElementType& candidate) {
+        return tensor.defined() && candidate.type == tensor.scalar_type();
+      });
+  if (dtype == element_types.end()) {
     throw error::InvalidArgument(
         fmt::format("write_npy: {}: the tensor is {}, expected float16, float32, float64, "
                     "complex64, complex128, "

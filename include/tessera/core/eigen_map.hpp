@@ -79,7 +79,7 @@ template <typename Derived>
 requires(!std::is_lvalue_reference_v<Derived> &&
          std::is_base_of_v<Eigen::PlainObjectBase<Derived>, Derived>) Tensor
     tensor_from(Derived&& matrix) {
-  auto owned = std::make_shared<Derived>(std::move(matrix));
+  auto owned = std::make_shared<Derived>(std::forward<Derived>(matrix));
   Derived& kept = *owned;
   return detail::tensor_over(kept, [owned = std::move(owned)](void*) mutable { owned.reset(); });
 }

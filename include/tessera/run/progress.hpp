@@ -14,7 +14,8 @@ class Progress : public Observer {
  public:
   /// Shows `total` iterations on `stream`; the PSNR beside them if a recorder, called before, knows
   /// it.
-  Progress(std::int64_t total, const Recorder* recorder = nullptr, std::FILE* stream = stderr);
+  explicit Progress(std::int64_t total, const Recorder* recorder = nullptr,
+                    std::FILE* stream = stderr);
 
   Verdict on_iteration(const Iteration& iteration) override;
 
