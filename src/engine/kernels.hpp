@@ -7,7 +7,7 @@
 
 /// The inner loops of the engine, compiled for several instruction sets; the best one that the
 /// processor has runs. Every output value is summed in one fixed order by fused multiply-adds where
-/// the processor has them, whatever the instruction set and however the work is cut.
+/// the processor has them: the same for every instruction set and however the work is cut.
 namespace tessera::engine {
 
 /// What happens to a convolution's sum before it is stored.

@@ -6,8 +6,8 @@
 
 namespace tessera::io {
 
-/// Rethrows the exception being handled as error::Io "function: path: cause", whatever its type
-/// was; error::InvalidArgument passes unchanged.
+/// Rethrows the exception being handled as error::Io "function: path: cause";
+/// error::InvalidArgument passes unchanged.
 [[noreturn]] void rethrow_as_io(const char* function, const std::string& path);
 
 /// Runs body(), which throws bare causes, and adds function and file to them.

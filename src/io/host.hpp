@@ -18,7 +18,7 @@ Tensor host_copy(const Tensor& tensor);
 Tensor host_tensor(const std::vector<std::int64_t>& shape, at::ScalarType type);
 
 /// Number of elements of a shape; throws error::Io for a negative extent, more than 64 dimensions
-/// or more elements than 2^56 (whatever the zeros in it).
+/// or more elements than 2^56 (extents of zero left out).
 std::int64_t checked_count(const std::vector<std::int64_t>& shape);
 
 }  // namespace tessera::io

@@ -60,8 +60,8 @@ struct TensorInfo {
   std::vector<std::int64_t> strides;
 };
 
-/// Takes time and memory linear in the pickle, whatever it says: arguments are not copied, and
-/// tensors and names have bounds.
+/// Takes time and memory linear in every pickle: arguments are not copied, and tensors and names
+/// have bounds.
 ///
 /// Text in the results points into the bytes of the cursor; containers live as long as the
 /// Unpickler.

@@ -39,7 +39,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
   }
 }
 
-/// A finished run as the page wants it; throws whatever reading it throws.
+/// A finished run as the page wants it; throws what reading it throws.
 ordered_json read_run(const fs::path& folder, detail::PictureStore& pictures) {
   if (!fs::exists(folder / "summary.json")) {
     throw error::Io("has no summary.json: the run has not finished");

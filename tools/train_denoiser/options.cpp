@@ -75,7 +75,7 @@ void add_run(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->group("Run");
   app.add_option("--stop-after", options.stop_after,
-                 "Steps after which this run ends, whatever the schedule; 0: none")
+                 "Steps after which this run ends, however long the schedule; 0: none")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
       ->group("Run");

@@ -6,7 +6,7 @@
 #include <vector>
 
 /// What decides the course of a training. Kept in checkpoints: a resumed training takes from there
-/// whatever its command line leaves open.
+/// what its command line leaves open.
 struct Settings {
   std::int64_t steps = 20000;   ///< length of the schedule
   std::int64_t warm_up = 200;   ///< steps of linear growth before the cosine

@@ -26,7 +26,7 @@ struct NetworkOptions {
   Engine engine = Engine::automatic;
 
   /// Largest relative change of the result (root mean square) with which the engine takes larger
-  /// tiles, Winograd's F(6x6, 3x3) in place of F(4x4, 3x3): about 10 % less time, two to three
+  /// tiles, Winograd's F(6x6, 3x3) instead of F(4x4, 3x3): about 10 % less time, two to three
   /// times the rounding error. Measured with these weights on a test image when they are prepared;
   /// what was measured and chosen is in engine_summary(). 0: never.
   double tile_tolerance = 1.5e-6;
