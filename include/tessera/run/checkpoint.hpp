@@ -37,7 +37,7 @@ struct CheckpointOptions {
 /// that fails is an error on all ranks, and leaves the file as it was.
 ///
 /// The file is a .safetensors file with the iterate "x", which other programs can read, and a
-/// checksum over all it holds; docs/checkpoint.md names its fields.
+/// checksum over all it holds; docs/how_to/checkpoint.md names its fields.
 class Checkpoint : public Observer {
  public:
   /// Throws error::InvalidArgument if options.every < 1. Local.
