@@ -205,7 +205,8 @@ inline void check_even_tiles(const Extents& shape, const EvenTiles& options,
   }
   throw error::InvalidArgument(formatted(
       "{}: no window of an image of {} can be as small as {} pixels: the smallest useful one, with "
-      "context {}, blend {} and alignment {}, is {} ({} pixels); raise the limit or lower the context",
+      "context {}, blend {} and alignment {}, is {} ({} pixels); raise the limit or lower the "
+      "context",
       who, by(shape), options.max_window_pixels, to_string(options.context),
       to_string(options.blend), options.alignment, by(smallest), pixels));
 }
