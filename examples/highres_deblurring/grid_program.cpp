@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "grid/table_keys.hpp"
 #include "inputs.hpp"
-#include "method.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
 #include "rank_plan.hpp"
@@ -19,40 +19,9 @@ std::string value_of(const grid::Settings& row, const char* key, const char* oth
 }
 
 grid::Vocabulary make_vocabulary() {
-  using enum settings::Section;
-  using settings::Kind;
   grid::Vocabulary words;
-  words.keys = {{"image", dataset, Kind::path, "--image"},
-                {"image_size", dataset, Kind::integer, "--image-size"},
-                {"num_operators", dataset, Kind::integer, "--num-operators"},
-                {"noise_level", dataset, Kind::number, "--noise-level"},
-                {"seed", dataset, Kind::seed, "--seed"},
-                {"truth", dataset, Kind::path, "--truth"},
-                {"measurements", dataset, Kind::path, "--measurements"},
-                {"num_workers", dataset, Kind::integer, ""},
-                {"denoiser", solver, Kind::text, "--denoiser"},
-                {"weights", solver, Kind::path, "--weights"},
-                {"fidelity", solver, Kind::text, "--fidelity"},
-                {"prior", solver, Kind::text, "--prior"},
-                {"red_weight", solver, Kind::number, "--red-weight"},
-                {"dpir_weight", solver, Kind::number, "--dpir-weight"},
-                {"denoiser_sigma", solver, Kind::number, "--denoiser-sigma"},
-                {"denoiser_sigma_start", solver, Kind::number, "--denoiser-sigma-start"},
-                {"step_size", solver, Kind::number_or_auto, "--step-size"},
-                {"n_iter", solver, Kind::integer, "--iterations"},
-                {"init_method", solver, Kind::text, "--init-method"},
-                {"distribute_physics", solver, Kind::boolean, "--distribute-physics"},
-                {"distribute_denoiser", solver, Kind::boolean, "--distribute-denoiser"},
-                {"tiling", solver, Kind::text, "--tiling"},
-                {"patch_size", solver, Kind::integer, "--patch-size"},
-                {"overlap", solver, Kind::integer, "--overlap"},
-                {"receptive_field_size", solver, Kind::integer, "--overlap", true},
-                {"max_batch_size", solver, Kind::integer, "--max-batch-size"},
-                {"dtype", solver, Kind::text, "--dtype"},
-                {"device", solver, Kind::text, "--device"},
-                {"backend", solver, Kind::text, "--backend"},
-                {"threads", solver, Kind::integer, "--threads"},
-                {"warmup", solver, Kind::integer, "--warmup"}};
+  words.keys = grid::keys_of(table());
+  words.keys.push_back({"num_workers", settings::Section::dataset, settings::Kind::integer, ""});
   words.datasets = {{"highres_color_image", "highres_color_image"}};
   words.solvers = {{"PnP", "pnp"}, {"DPIR", "dpir"}};
   words.objectives = {"reconstruction_objective"};
@@ -87,23 +56,27 @@ std::vector<std::string> HighresProgram::switches() const {
 }
 
 bool HighresProgram::is_switch(const std::string& option) const {
-  return option == "--quiet" || option == "--resume" || option == "--checkpoint-every";
+  const auto* setting = settings::find_option(table(), option);
+  return setting != nullptr && setting->role == settings::Role::manner && setting->name != "out" &&
+         setting->name != "no_report";
 }
 
 bool HighresProgram::knows(const std::string& solver, const std::string& option) const {
   Options method;
-  method.solver = solver;
-  return is_of_method(method, option);
+  method.solver = *settings::from_name<SolverKind>(solver);
+  const auto* setting = settings::find_option(table(), option);
+  return setting == nullptr || setting->applies_to(method);
 }
 
 grid::Run HighresProgram::understand(const std::vector<std::string>& arguments) const {
   const Options options = parse_arguments(arguments);
-  return {options.arguments, options.device, options.threads, input_files(options)};
+  return {options.arguments, std::string(settings::name_of(options.device)), options.threads,
+          input_files(options)};
 }
 
 grid::Files HighresProgram::files_read(const grid::Run& run) const {
   Options options = parse_arguments(run.arguments);
-  if (options.weights.empty() && options.denoiser == "drunet") {
+  if (options.weights.empty() && options.denoiser == DenoiserKind::drunet) {
     options.weights = tessera::default_weights();
   }
   return input_files(options);
@@ -119,7 +92,8 @@ const std::vector<std::int64_t>& HighresProgram::shape(const Options& options) {
 }
 
 const HighresProgram::Network& HighresProgram::network(const Options& options) {
-  const std::string key = options.denoiser + "\n" + options.weights;
+  const std::string key =
+      fmt::format("{}\n{}", settings::name_of(options.denoiser), options.weights);
   const auto found = networks_.find(key);
   if (found != networks_.end()) return found->second;
   Options copy = options;
@@ -131,14 +105,15 @@ grid::RunPlan HighresProgram::plan(const grid::Run& run, int ranks) {
   Options options = parse_arguments(run.arguments);
   const Network& made = network(options);
   options.weights = made.weights;
-  const RankPlan plan = plan_of_rank(options, shape(options), made.denoiser, ranks);
+  const restoration::MemoryNeed plan = plan_of_rank(options, shape(options), made.denoiser, ranks);
   return {plan.tiles, plan.bytes_per_rank};
 }
 
 std::vector<std::string> HighresProgram::notices(const grid::Settings& row,
                                                  const grid::Run& run) const {
   const Options options = parse_arguments(run.arguments);
-  const bool uses_patches = options.tiling == "fixed" || options.tiling == "deepinv";
+  const bool uses_patches =
+      options.tiling == tessera::Tiling::fixed || options.tiling == tessera::Tiling::deepinv;
   std::vector<std::string> texts;
   if (grid::find(row, "patch_size") != nullptr && options.distribute_denoiser.value_or(false) &&
       !uses_patches) {

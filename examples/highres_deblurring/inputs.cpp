@@ -39,8 +39,11 @@ Inputs read_inputs(Options& options, Communicator& world) {
   Inputs inputs = guarded(world, who, [&] {
     Inputs mine{.source = read_source(options), .network = make_network(options), .digests = {}};
     const std::vector<std::int64_t> shape = truth_shape(options, mine.source);
-    if (options.device == "cpu") {
-      check_memory(options, shape, plan_of_rank(options, shape, mine.network, world.size()), ranks);
+    if (options.device == at::kCPU) {
+      restoration::check_memory(plan_of_rank(options, shape, mine.network, world.size()), ranks,
+                                fmt::format("for an image of {}x{} pixels and {} operators",
+                                            shape[3], shape[2], options.num_operators),
+                                advice_on_memory(options));
     }
     for (const auto& [option, path] : input_files(options)) {
       mine.digests[option] = digest_of_file(path);

@@ -1,13 +1,9 @@
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
-#include <iostream>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "grid/folder.hpp"
@@ -18,6 +14,8 @@
 #include "restart.hpp"
 #include "run.hpp"
 #include "scaling.hpp"
+#include "settings/program.hpp"
+#include "settings/views.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/comm/run_guarded.hpp"
@@ -40,8 +38,10 @@ std::string quality(const tessera::MetricsRow& row) {
 void print_outcome(const Options& options, const Outcome& outcome) {
   if (!outcome.tiling.empty()) fmt::print("{}\n", outcome.tiling);
   fmt::print("{} after {} iterations, {:.1f} s (set-up {:.1f} s): {}\n",
-             options.prior == "red" ? options.prior : options.solver, outcome.result.iterations,
-             outcome.result.elapsed_s, outcome.setup_s, tessera::to_string(outcome.result.reason));
+             options.prior == PriorKind::red ? settings::name_of(options.prior)
+                                             : settings::name_of(options.solver),
+             outcome.result.iterations, outcome.result.elapsed_s, outcome.setup_s,
+             tessera::to_string(outcome.result.reason));
   const std::vector<tessera::MetricsRow>& rows = outcome.recorder->rows();
   if (!rows.empty()) fmt::print("{}\n", quality(rows.back()));
   fmt::print(
@@ -72,15 +72,6 @@ void report_on(const Options& options) {
   if (!options.quiet) fmt::print("Report: {}\n", path);
 }
 
-/// Whether the option is among the arguments.
-bool has_option(int argc, char** argv, const std::string& option) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    if (argument == option || argument.starts_with(option + "=")) return true;
-  }
-  return false;
-}
-
 /// What the program is asked to do.
 int plan(Options& options) {
   fmt::print("{}", plan_run(options));
@@ -90,12 +81,12 @@ int plan(Options& options) {
 /// The rows of a grid.
 int run_rows(const Options& options) {
   HighresProgram program;
-  return grid::run_grid(program, {.config = options.grid.config,
+  return grid::run_grid(program, {.config = options.config,
                                   .out = options.out,
-                                  .dry_run = options.grid.dry_run,
-                                  .submit = !options.grid.submit.empty(),
-                                  .parallel_config = options.grid.parallel_config,
-                                  .launcher = options.grid.mpiexec,
+                                  .dry_run = options.dry_run,
+                                  .submit = options.submit.has_value(),
+                                  .parallel_config = options.parallel_config,
+                                  .launcher = options.mpiexec,
                                   .quiet = options.quiet,
                                   .given = options.given});
 }
@@ -113,7 +104,7 @@ int refuse_grid_under_mpi(bool is_root) {
 int local_main(int argc, char** argv) {
   Options options;
   if (const auto code = parse(argc, argv, true, options)) return *code;
-  if (!options.grid.config.empty()) return run_rows(options);
+  if (!options.config.empty()) return run_rows(options);
   return tessera::run_guarded(*tessera::self_communicator(), "highres_deblurring",
                               [&] { return plan(options); });
 }
@@ -126,7 +117,8 @@ std::optional<int> parse_together(int argc, char** argv, tessera::Communicator& 
   std::int64_t ending = mine ? 1 + *mine : 0;
   tessera::agree(world, "highres_deblurring: command line", nullptr, {&ending, 1});
   if (ending == 0) {
-    tessera::same_on_all_ranks(world, "highres_deblurring", options.settings);
+    tessera::same_on_all_ranks(world, "highres_deblurring",
+                               settings::compared_values(table(), options));
     return std::nullopt;
   }
   if (world.is_root() && !mine)
@@ -158,7 +150,7 @@ int restore(Options& options, const tessera::CommunicatorPtr& world) {
 int run_on(const tessera::CommunicatorPtr& world, int argc, char** argv) {
   Options options;
   if (const auto code = parse_together(argc, argv, *world, options)) return *code;
-  if (!options.grid.config.empty()) return refuse_grid_under_mpi(world->is_root());
+  if (!options.config.empty()) return refuse_grid_under_mpi(world->is_root());
   if (options.plan) return world->is_root() ? plan(options) : 0;
   if (!options.report.empty()) {
     if (world->is_root()) report_on(options);
@@ -167,7 +159,7 @@ int run_on(const tessera::CommunicatorPtr& world, int argc, char** argv) {
   try {
     return restore(options, world);
   } catch (...) {
-    rethrow_with_advice(options);
+    restoration::rethrow_with_advice(advice_on_memory(options));
   }
 }
 
@@ -182,26 +174,17 @@ int run_main(int argc, char** argv) {
 #endif
 }
 
-/// The exit code, unless what was printed did not arrive: a full disk, a closed pipe.
-int after_printing(int code) {
-  std::cout.flush();
-  const bool arrived = std::cout.good() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-  if (arrived) return code;
-  fmt::print(stderr, "highres_deblurring: standard output: cannot be written{}\n",
-             errno != 0 ? fmt::format(": {}", std::strerror(errno)) : "");
-  return code == 0 ? 1 : code;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
     bool needs_no_mpi = false;
     for (const char* option : {"--config", "--plan", "--help", "-h", "--version"}) {
-      needs_no_mpi = needs_no_mpi || has_option(argc, argv, option);
+      needs_no_mpi = needs_no_mpi || settings::has_option(argc, argv, option);
     }
-    return after_printing(needs_no_mpi && !tessera::launched_by_mpi() ? local_main(argc, argv)
-                                                                      : run_main(argc, argv));
+    return settings::after_printing(
+        "highres_deblurring", needs_no_mpi && !tessera::launched_by_mpi() ? local_main(argc, argv)
+                                                                          : run_main(argc, argv));
   } catch (const std::exception& error) {
     fmt::print(stderr, "highres_deblurring: {}\n", error.what());
   }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -22,60 +21,64 @@ struct Defaults {
   double dpir_weight = 0.1;  // a little better than the published one where measurements are many
 };
 
-Defaults defaults(const Options& options, Preset preset) {
-  if (preset == Preset::published) return {0.005, std::nullopt, 0.1, 10, 0.23};
-  if (options.solver == "dpir") return {0.01, std::nullopt, std::nullopt, 8};
-  if (options.prior == "red") return {0.1, std::nullopt, std::nullopt, 30};
+Defaults defaults(const Options& options) {
+  if (options.preset == Preset::published) return {0.005, std::nullopt, 0.1, 10, 0.23};
+  if (options.solver == SolverKind::dpir) return {0.01, std::nullopt, std::nullopt, 8};
+  if (options.prior == PriorKind::red) return {0.1, std::nullopt, std::nullopt, 30};
   return {0.01, 0.1, std::nullopt, 30};
 }
 
 /// The work on one method.
 class Method {
  public:
-  Method(Options& options, Preset preset, const std::function<bool(const std::string&)>& is_given)
-      : options_(options), preset_(preset), is_given_(is_given) {}
+  Method(Options& options, const std::function<bool(const std::string&)>& is_given)
+      : options_(options), is_given_(is_given) {}
 
   void settle() {
     choose_solver();
     refuse_what_the_solver_lacks();
     if (!is_given_("--fidelity")) {
-      options_.fidelity = options_.solver == "dpir" && !options_.plan ? "clipped" : "l2";
+      const bool is_clipped = options_.solver == SolverKind::dpir && !options_.plan;
+      options_.fidelity = is_clipped ? FidelityKind::clipped : FidelityKind::l2;
     }
-    if (options_.fidelity == "clipped" && !(options_.noise_level > 0)) {
+    if (options_.fidelity == FidelityKind::clipped && !(options_.noise_level > 0)) {
       throw CLI::ValidationError("--fidelity", "clipped needs a positive --noise-level");
     }
-    const Defaults chosen = defaults(options_, preset_);
+    const Defaults chosen = defaults(options_);
     settle_levels(chosen);
     if (!is_given_("--iterations")) options_.iterations = chosen.iterations;
     if (!is_given_("--dpir-weight")) options_.dpir_weight = chosen.dpir_weight;
     if (!is_given_("--step-size")) options_.step_size = chosen.step_size;
     if (!is_given_("--init-method") && is_plug_and_play() && !options_.step_size) {
-      options_.init_method = "adjoint";  // has the mean brightness, which a long step overshoots
+      options_.init_method =
+          InitMethod::adjoint;  // has the mean brightness, which a long step overshoots
     }
   }
 
  private:
-  bool is_plug_and_play() const { return options_.solver == "pnp" && options_.prior == "pnp"; }
+  bool is_plug_and_play() const {
+    return options_.solver == SolverKind::pnp && options_.prior == PriorKind::pnp;
+  }
 
   /// Why the solver is pnp though nobody said so; empty: it is not.
   std::string reason_for_pnp() const {
     for (const char* name : of_gradient_steps) {
       if (is_given_(name)) return name;
     }
-    if (options_.prior == "red") return "--prior red";
-    if (preset_ == Preset::published) return "--preset published";
+    if (options_.prior == PriorKind::red) return "--prior red";
+    if (options_.preset == Preset::published) return "--preset published";
     return options_.noise_level > 0 ? "" : "--noise-level 0";
   }
 
   void choose_solver() {
     if (is_given_("--solver")) return;
-    if (is_given_("--red-weight") && !is_given_("--prior")) options_.prior = "red";
+    if (is_given_("--red-weight") && !is_given_("--prior")) options_.prior = PriorKind::red;
     implied_by_ = reason_for_pnp();
-    options_.solver = implied_by_.empty() ? "dpir" : "pnp";
+    options_.solver = implied_by_.empty() ? SolverKind::dpir : SolverKind::pnp;
   }
 
   void refuse_what_the_solver_lacks() const {
-    if (options_.solver == "pnp") {
+    if (options_.solver == SolverKind::pnp) {
       if (!is_given_("--dpir-weight")) return;
       const std::string reason =
           implied_by_.empty() ? "" : fmt::format("; {} asks for --solver pnp", implied_by_);
@@ -84,7 +87,9 @@ class Method {
     for (const char* name : of_gradient_steps) {
       if (is_given_(name)) throw CLI::ValidationError(name, "is for --solver pnp");
     }
-    if (options_.prior == "red") throw CLI::ValidationError("--prior", "red is for --solver pnp");
+    if (options_.prior == PriorKind::red) {
+      throw CLI::ValidationError("--prior", "red is for --solver pnp");
+    }
     if (!(options_.noise_level > 0)) {
       throw CLI::ValidationError("--noise-level",
                                  "is 0, and --solver dpir takes its levels from the noise: give a "
@@ -109,21 +114,12 @@ class Method {
   }
 
   Options& options_;
-  Preset preset_;
   const std::function<bool(const std::string&)>& is_given_;
   std::string implied_by_;
 };
 
 }  // namespace
 
-void settle_method(Options& options, Preset preset,
-                   const std::function<bool(const std::string&)>& is_given) {
-  Method(options, preset, is_given).settle();
-}
-
-bool is_of_method(const Options& options, const std::string& option) {
-  const bool is_dpir = options.solver == "dpir";
-  if (option == "--dpir-weight") return is_dpir;
-  const auto* found = std::find(of_gradient_steps.begin(), of_gradient_steps.end(), option);
-  return found == of_gradient_steps.end() || !is_dpir;
+void settle_method(Options& options, const std::function<bool(const std::string&)>& is_given) {
+  Method(options, is_given).settle();
 }

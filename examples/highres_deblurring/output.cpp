@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "problem.hpp"
+#include "settings/views.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/image.hpp"
@@ -16,39 +17,16 @@
 
 namespace {
 
+/// The settings as the run settled them.
 tessera::Settings configuration(const Options& options, const Outcome& outcome) {
-  return {{"image", options.image},
-          {"image_size", options.image_size},
-          {"num_operators", options.num_operators},
-          {"noise_level", options.noise_level},
-          {"seed", options.seed},
-          {"noise_generator", std::int64_t{noise_generator_version}},
-          {"solver", options.solver},
-          {"fidelity", options.fidelity},
-          {"prior", options.prior},
-          {"red_weight", options.red_weight},
-          {"dpir_weight", options.dpir_weight},
-          {"denoiser", options.denoiser},
-          {"weights", options.weights},
-          {"denoiser_sigma", options.denoiser_sigma},
-          {"denoiser_sigma_start", options.denoiser_sigma_start.value_or(options.denoiser_sigma)},
-          {"step_size", outcome.step_size},
-          {"init_method", options.init_method},
-          {"iterations", options.iterations},
-          {"distribute_physics", options.distribute_physics.value_or(false)},
-          {"distribute_denoiser", options.distribute_denoiser.value_or(false)},
-          {"tiling", options.tiling},
-          {"patch_size", options.patch_size},
-          {"overlap", options.overlap},
-          {"max_batch_size", options.max_batch_size},
-          {"dtype", options.dtype},
-          {"device", options.device},
-          {"backend", outcome.backend},
-          {"threads", static_cast<std::int64_t>(outcome.threads)},
-          {"repetitions", options.repetitions},
-          {"warmup", options.warmup},
-          {"truth", options.truth},
-          {"measurements", options.measurements}};
+  tessera::Settings values = settings::summary_values(
+      table(), options,
+      {{"denoiser_sigma_start", options.denoiser_sigma_start.value_or(options.denoiser_sigma)},
+       {"step_size", outcome.step_size},
+       {"backend", outcome.backend},
+       {"threads", std::int64_t{outcome.threads}}});
+  values.emplace_back("noise_generator", std::int64_t{noise_generator_version});
+  return values;
 }
 
 tessera::RunDescription description(const Options& options, const Outcome& outcome) {

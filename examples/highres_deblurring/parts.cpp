@@ -55,24 +55,24 @@ DenoiserPtr make_script(const Options& options) {
 }  // namespace
 
 DenoiserPtr make_network(Options& options) {
-  if (options.denoiser == "tv") return std::make_shared<TotalVariation>();
-  if (options.denoiser == "script") return make_script(options);
+  if (options.denoiser == DenoiserKind::tv) return std::make_shared<TotalVariation>();
+  if (options.denoiser == DenoiserKind::script) return make_script(options);
   if (options.weights.empty()) {
-    if (options.denoiser == "dncnn") {
+    if (options.denoiser == DenoiserKind::dncnn) {
       throw error::InvalidArgument(
           "--denoiser dncnn: no weights are installed for it, give --weights FILE");
     }
     options.weights = default_weights();
   }
   const StateDict weights = read_state_dict(options.weights);
-  if (options.denoiser == "dncnn") return std::make_shared<DnCNN>(weights);
+  if (options.denoiser == DenoiserKind::dncnn) return std::make_shared<DnCNN>(weights);
   return std::make_shared<DRUNet>(weights);
 }
 
 void check_tiles_fit(const Options& options, at::IntArrayRef image) {
-  if (options.tiling != "fixed" && options.tiling != "deepinv") return;
+  if (options.tiling != Tiling::fixed && options.tiling != Tiling::deepinv) return;
   const std::int64_t side = std::min(image[2], image[3]);
-  const std::string what = fmt::format("--tiling {}", options.tiling);
+  const std::string what = fmt::format("--tiling {}", settings::name_of(options.tiling));
   if (options.patch_size < 1 || options.patch_size > side) {
     throw error::InvalidArgument(fmt::format(
         "{}: a --patch-size of {} {}; give 1 to {}, or --tiling auto", what, options.patch_size,
@@ -80,7 +80,7 @@ void check_tiles_fit(const Options& options, at::IntArrayRef image) {
                                : fmt::format("is larger than the image, {}x{}", image[3], image[2]),
         side));
   }
-  if (options.tiling == "deepinv" && options.overlap >= side) {
+  if (options.tiling == Tiling::deepinv && options.overlap >= side) {
     throw error::InvalidArgument(
         fmt::format("{}: an --overlap of {} cannot be reflected at the border of an image of "
                     "{}x{}; give at most {}",
@@ -90,23 +90,20 @@ void check_tiles_fit(const Options& options, at::IntArrayRef image) {
 
 TilingOptions tiling_options(const Options& options) {
   TilingOptions tiling;
+  tiling.tiling = options.tiling;
   tiling.context = options.overlap;
   tiling.patch = {options.patch_size};
   tiling.overlap = options.overlap;
   tiling.max_batch_size = options.max_batch_size;
-  if (options.max_batch_size == 0 && options.device == "cpu") tiling.max_batch_size = 1;
-  if (options.tiling == "auto") tiling.tiling = Tiling::even;
-  if (options.tiling == "exact") tiling.tiling = Tiling::exact;
-  if (options.tiling == "fixed") tiling.tiling = Tiling::fixed;
+  if (options.max_batch_size == 0 && options.device == at::kCPU) tiling.max_batch_size = 1;
   // Fixed tiles blend in their overlap.
   tiling.blend = std::min(tiling.blend.values().front(), 2 * options.overlap);
-  if (options.tiling == "deepinv") tiling.tiling = Tiling::deepinv;
   return tiling;
 }
 
 DataFidelityPtr make_fidelity(const Options& options, LinearPhysicsPtr physics,
                               TensorList measurements, const Tensor& image) {
-  if (options.fidelity == "l2") {
+  if (options.fidelity == FidelityKind::l2) {
     return std::make_shared<L2>(std::move(physics), std::move(measurements), image);
   }
   ClippedL2Options clipped;
@@ -116,10 +113,10 @@ DataFidelityPtr make_fidelity(const Options& options, LinearPhysicsPtr physics,
 }
 
 PriorPtr make_prior(const Options& options, DenoiserPtr denoiser) {
-  if (options.prior == "red") {
+  if (options.prior == PriorKind::red) {
     return std::make_shared<RED>(std::move(denoiser), options.denoiser_sigma);
   }
-  const bool level_varies = options.solver == "dpir" || options.denoiser_sigma_start;
+  const bool level_varies = options.solver == SolverKind::dpir || options.denoiser_sigma_start;
   return std::make_shared<PlugAndPlay>(
       level_varies ? PlugAndPlay::matched(std::move(denoiser))
                    : PlugAndPlay::fixed(std::move(denoiser), options.denoiser_sigma));
@@ -127,13 +124,13 @@ PriorPtr make_prior(const Options& options, DenoiserPtr denoiser) {
 
 std::unique_ptr<Solver> make_solver(const Options& options, const DataFidelity& fidelity,
                                     const Prior& prior, double step) {
-  if (options.solver == "dpir") {
+  if (options.solver == SolverKind::dpir) {
     HqsOptions hqs;
     hqs.schedule = HqsSchedule::dpir(options.noise_level, options.iterations, options.dpir_weight);
     hqs.clamp_range = std::pair{0.0, 1.0};
     return std::make_unique<HQS<DataFidelity, Prior>>(fidelity, prior, hqs);
   }
-  if (options.prior == "red") {
+  if (options.prior == PriorKind::red) {
     GradientDescentOptions descent{.step = step, .prior_weight = options.red_weight};
     descent.clamp_range = std::pair{0.0, 1.0};
     descent.stopping.max_iterations = options.iterations;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "options.hpp"
-#include "tessera/io/image.hpp"
+#include "restoration/photograph.hpp"
 #include "tessera/physics/linear_operator.hpp"
 
 /// The high-resolution deblurring problem: a photograph, and directional Gaussian blurs of it.
@@ -14,13 +14,8 @@
 /// Goes up whenever the same seed gives other noise: a checkpoint of other noise is of another run.
 constexpr int noise_generator_version = 2;
 
-/// What is read to make the truth.
-struct Source {
-  tessera::Tensor image = {};              ///< (1, C, H, W); undefined for a synthetic scene
-  std::vector<std::string> warnings = {};  ///< about intensities and other pictures in the file
-  /// Of the pictures that a run leaves: 16 bits if the photograph has more than 8.
-  tessera::SampleType samples = tessera::SampleType::u8;
-};
+/// What is read to make the truth; no image for a synthetic scene.
+using Source = restoration::Photograph;
 
 /// Reads the photograph or the .npy file that the options name. Throws for values that are not
 /// finite or on another scale than 0 to 1.
@@ -50,6 +45,5 @@ struct Measurements {
 Measurements read_measurements(const Options& options, const std::vector<std::int64_t>& held,
                                const tessera::Tensor& truth);
 
-at::ScalarType scalar_type(const Options& options);
 /// The CPU, or the GPU of this process: ranks of a host take its GPUs in turn.
 at::Device device(const Options& options);

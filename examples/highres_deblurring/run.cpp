@@ -13,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "backend.hpp"
 #include "inputs.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
@@ -49,16 +48,16 @@ void check_every_rank_works(const Options& options, const LinearPhysics& physics
           "rank {} of {} would have no work: there are {} operators and {} tiles. "
           "Start fewer ranks, or give {}",
           rank, ranks, options.num_operators, plan.tiles().size(),
-          options.tiling == "auto" ? "a larger --image-size or more --num-operators"
-                                   : "--tiling auto, which cuts for the number of ranks"));
+          options.tiling == Tiling::even ? "a larger --image-size or more --num-operators"
+                                         : "--tiling auto, which cuts for the number of ranks"));
     }
   }
 }
 
 Tensor starting_point(const Options& options, const LinearPhysics& physics,
                       const DataFidelity& fidelity, const Tensor& image, const TensorList& y) {
-  if (options.init_method == "zeros") return at::zeros_like(image);
-  if (options.init_method == "adjoint") {
+  if (options.init_method == InitMethod::zeros) return at::zeros_like(image);
+  if (options.init_method == InitMethod::adjoint) {
     const auto* l2 = dynamic_cast<const L2*>(&fidelity);  // which has A^T y already
     const Tensor back_projection = l2 != nullptr ? l2->adjoint_of_data() : physics.adjoint(y);
     return back_projection / static_cast<double>(options.num_operators);
@@ -75,7 +74,7 @@ void check_can_be_resumed(const Options& options, int ranks) {
 }
 
 double automatic_step(const Options& options, double norm_squared) {
-  if (options.prior == "red") return 1 / (norm_squared + options.red_weight);
+  if (options.prior == PriorKind::red) return 1 / (norm_squared + options.red_weight);
   // Below 2 / ||A||^2 a step brings no two images further apart, and a longer one brings detail
   // faster. The mean brightness, where A^T A is largest, swings, unless it is right to begin with.
   return 1.6 / norm_squared;
@@ -116,9 +115,9 @@ void say_where_it_begins(const Options& options, const SolverState& start,
   fmt::print("It was written by {} rank{}, now there {}: {}\n", checkpoint.ranks_before(),
              checkpoint.ranks_before() == 1 ? "" : "s",
              ranks == 1 ? "is 1" : fmt::format("are {}", ranks),
-             options.tiling == "auto" ? "tiles are cut anew (--tiling auto), and the result "
-                                        "depends a little on the cuts"
-                                      : "equal to rounding where the tiles are the same");
+             options.tiling == Tiling::even ? "tiles are cut anew (--tiling auto), and the result "
+                                              "depends a little on the cuts"
+                                            : "equal to rounding where the tiles are the same");
 }
 
 /// A run that can be interrupted, and goes on where an earlier one stood.
@@ -152,19 +151,19 @@ void warn(Outcome& outcome, const std::string& text, bool is_root) {
 
 /// The longest step with which gradients bring no two images further apart.
 double longest_step(const Options& options, double norm_squared) {
-  return 2 / (norm_squared + (options.prior == "red" ? options.red_weight : 0));
+  return 2 / (norm_squared + (options.prior == PriorKind::red ? options.red_weight : 0));
 }
 
 std::string words_for_longest_step(const Options& options, double norm_squared) {
-  return fmt::format("{:.4g}, which is 2 / {} with ||A||^2 = {:.4g}",
-                     longest_step(options, norm_squared),
-                     options.prior == "red" ? "(||A||^2 + --red-weight)" : "||A||^2", norm_squared);
+  return fmt::format(
+      "{:.4g}, which is 2 / {} with ||A||^2 = {:.4g}", longest_step(options, norm_squared),
+      options.prior == PriorKind::red ? "(||A||^2 + --red-weight)" : "||A||^2", norm_squared);
 }
 
 std::string step_warning(const Options& options, const Outcome& outcome) {
   constexpr double rounding = 1 + 1e-6;
   const double limit = longest_step(options, outcome.norm_squared);
-  if (options.solver == "dpir" || outcome.step_size <= rounding * limit) return "";
+  if (options.solver == SolverKind::dpir || outcome.step_size <= rounding * limit) return "";
   return fmt::format(
       "the step {} is longer than {}: iterations swing and the result is poor. Give a shorter "
       "--step-size, or auto",
@@ -174,8 +173,8 @@ std::string step_warning(const Options& options, const Outcome& outcome) {
 /// Throws if not one iteration was finite: there is no result.
 void check_has_rows(const Options& options, const Outcome& outcome, const Recorder& recorder) {
   if (!recorder.rows().empty()) return;
-  const bool is_long =
-      options.solver != "dpir" && outcome.step_size > longest_step(options, outcome.norm_squared);
+  const bool is_long = options.solver != SolverKind::dpir &&
+                       outcome.step_size > longest_step(options, outcome.norm_squared);
   throw error::InvalidArgument(fmt::format(
       "the first iteration is not finite{}",
       is_long
@@ -210,7 +209,9 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   Outcome outcome;
   guarded(*world, "highres_deblurring", [&] { check_threads(options); });
   outcome.threads = share_cores(*world, options.threads);
-  const CommunicatorPtr backend = make_backend(options, world);
+  const auto [backend, gpu] =
+      restoration::choose_place(world, "highres_deblurring", options.device, options.backend);
+  options.gpu = gpu;
   outcome.backend = backend->name();
   const c10::OptionalDeviceGuard on_device(device(options));
 
@@ -222,8 +223,8 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
                           [&] { return make_truth(options, std::exchange(inputs.source, {})); });
   // Work queued on a GPU is waited for, so that it is not taken for communication.
   const auto ranks = std::make_shared<CountingCommunicator>(
-      backend,
-      options.device == "cpu" ? std::function<void()>() : [x = outcome.truth] { synchronize(x); });
+      backend, options.device == at::kCPU ? std::function<void()>()
+                                          : [x = outcome.truth] { synchronize(x); });
   const LinearPhysicsPtr physics = make_physics(options, ranks);
   outcome.operators_per_rank = operators_per_rank(*physics, world->size());
   DenoiserPtr denoiser = inputs.network;

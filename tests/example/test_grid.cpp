@@ -62,19 +62,19 @@ TEST_CASE("Rows have ranks, threads and a device that fit where they run") {
   CHECK(options_of(here[0]).threads == 2);
   CHECK(options_of(here[1]).threads == 1);
   CHECK(options_of(here[2]).threads == 1);
-  CHECK(options_of(here[1]).device == "cpu");
+  CHECK(options_of(here[1]).device == at::kCPU);
   CHECK(options_of(here[0]).distribute_physics == false);
   CHECK(options_of(here[1]).distribute_physics == true);
 
   const std::vector<GridRow> gpus = make_rows(config, {}, {.machine = {.cores = 16, .gpus = 4}});
-  CHECK(options_of(gpus[1]).device == "cuda");
+  CHECK(options_of(gpus[1]).device == at::kCUDA);
   CHECK(options_of(gpus[1]).threads == 8);
 
   const Machine told = {.cores = 16, .gpus = 0, .threads = 3, .available_bytes = 0};
   CHECK(make_rows(config, {}, {.machine = told})[0].run.threads == 3);
 
   const std::vector<GridRow> cluster = make_rows(config, {}, {.is_cluster = true, .threads = 10});
-  CHECK(options_of(cluster[2]).device == "cuda");
+  CHECK(options_of(cluster[2]).device == at::kCUDA);
   CHECK(options_of(cluster[2]).threads == 10);
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("The command line overrides the file") {
   REQUIRE(rows.size() == 1);
   CHECK(options_of(rows[0]).iterations == 3);
   CHECK(options_of(rows[0]).distribute_physics == false);
-  CHECK(options_of(rows[0]).denoiser == "tv");
+  CHECK(options_of(rows[0]).denoiser == DenoiserKind::tv);
   CHECK(options_of(rows[0]).image_size == 32);
   CHECK(rows[0].out == "there/pnp-tv-1-rank");
 }
@@ -211,14 +211,15 @@ TEST_CASE("Entries mean the same whatever the program's own defaults are") {
       parse_config("dataset: [highres_color_image]\nsolver: [PnP, DPIR, PnP: {prior: red}]\n", "g"),
       {}, two_cores);
   REQUIRE(rows.size() == 3);
-  CHECK(options_of(rows[0]).solver == "pnp");
-  CHECK(options_of(rows[1]).solver == "dpir");
-  CHECK(options_of(rows[2]).solver == "pnp");
-  CHECK(options_of(rows[2]).prior == "red");
+  CHECK(options_of(rows[0]).solver == SolverKind::pnp);
+  CHECK(options_of(rows[1]).solver == SolverKind::dpir);
+  CHECK(options_of(rows[2]).solver == SolverKind::pnp);
+  CHECK(options_of(rows[2]).prior == PriorKind::red);
   for (const GridRow& row : rows) {
-    CHECK(options_of(row).fidelity == "l2");
+    CHECK(options_of(row).fidelity == FidelityKind::l2);
     CHECK(has(row.arguments(), {"--fidelity", "l2"}));
-    CHECK(has(row.arguments(), {"--solver", options_of(row).solver}));
+    CHECK(
+        has(row.arguments(), {"--solver", std::string(settings::name_of(options_of(row).solver))}));
   }
 }
 
@@ -232,7 +233,7 @@ TEST_CASE("An option of one solver overrides the rows of that solver") {
   CHECK_FALSE(has(rows[1].arguments(), {"--step-size"}));
   const std::vector<GridRow> all =
       make_rows(config, parse_arguments({"--solver", "dpir", "--dpir-weight", "0.3"}), two_cores);
-  CHECK(options_of(all[0]).solver == "dpir");
+  CHECK(options_of(all[0]).solver == SolverKind::dpir);
   CHECK(options_of(all[0]).dpir_weight == 0.3);
   CHECK_THROWS_WITH(make_rows(config, parse_arguments({"--noise-level", "0"}), two_cores),
                     test::contains("row 2 of the grid: --noise-level"));

@@ -8,9 +8,11 @@
 #include "../../examples/highres_deblurring/options.hpp"
 #include "../../examples/highres_deblurring/parts.hpp"
 #include "../../examples/highres_deblurring/problem.hpp"
-#include "../../examples/highres_deblurring/ranges.hpp"
 #include "catch.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/io/intensities.hpp"
+
+using tessera::Tiling;
 
 namespace {
 
@@ -68,7 +70,9 @@ TEST_CASE("Without a word about the method it is dpir with the clipped likelihoo
     CHECK(again.arguments == options.arguments);
     CHECK(again.solver == options.solver);
     CHECK(again.fidelity == options.fidelity);
-    return Method{options.solver, options.prior, options.fidelity};
+    return Method{std::string(settings::name_of(options.solver)),
+                  std::string(settings::name_of(options.prior)),
+                  std::string(settings::name_of(options.fidelity))};
   };
   const Method best{"dpir", "pnp", "clipped"};
   const Method published{"pnp", "pnp", "l2"};
@@ -125,7 +129,7 @@ TEST_CASE("Levels and starting points follow the method, and parsed again they a
   const auto start = [](std::vector<std::string> arguments) {
     const Options options = parse_arguments(std::move(arguments));
     CHECK(parse_arguments(options.arguments).init_method == options.init_method);
-    return options.init_method;
+    return settings::name_of(options.init_method);
   };
   CHECK(start({"--solver", "pnp"}) == "adjoint");
   CHECK(start({"--step-size", "0.1"}) == "zeros");
@@ -162,7 +166,7 @@ TEST_CASE("The larger side of a photograph becomes the image size, exactly") {
 
 TEST_CASE("Tiles that do not fit are refused in the words of the command line") {
   Options options;
-  const auto complaint = [&](const std::string& tiling, std::int64_t patch, std::int64_t overlap) {
+  const auto complaint = [&](Tiling tiling, std::int64_t patch, std::int64_t overlap) {
     options.tiling = tiling;
     options.patch_size = patch;
     options.overlap = overlap;
@@ -173,13 +177,13 @@ TEST_CASE("Tiles that do not fit are refused in the words of the command line") 
     }
     return std::string();
   };
-  CHECK_THAT(complaint("fixed", 61, 8),
+  CHECK_THAT(complaint(Tiling::fixed, 61, 8),
              test::contains("--patch-size of 61 is larger than the image, 96x60; give 1 to 60"));
-  CHECK_THAT(complaint("deepinv", 0, 8), test::contains("--patch-size of 0 makes no tile"));
-  CHECK_THAT(complaint("deepinv", 30, 60), test::contains("--overlap of 60"));
-  CHECK(complaint("fixed", 60, 0).empty());
-  CHECK(complaint("auto", 448, 32).empty());
-  options.tiling = "fixed";
+  CHECK_THAT(complaint(Tiling::deepinv, 0, 8), test::contains("--patch-size of 0 makes no tile"));
+  CHECK_THAT(complaint(Tiling::deepinv, 30, 60), test::contains("--overlap of 60"));
+  CHECK(complaint(Tiling::fixed, 60, 0).empty());
+  CHECK(complaint(Tiling::even, 448, 32).empty());
+  options.tiling = Tiling::fixed;
   options.overlap = 0;  // hard cuts, without a region to blend
   CHECK(tiling_options(options).blend == 0);
   options.overlap = 32;
@@ -187,6 +191,7 @@ TEST_CASE("Tiles that do not fit are refused in the words of the command line") 
 }
 
 TEST_CASE("Intensities: one rule for all readers") {
+  using tessera::check_intensities;
   using tessera::Tensor;
   const auto with = [](double value) {
     Tensor values = at::full({2, 3, 4, 5}, 0.5);

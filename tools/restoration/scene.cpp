@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "restoration/scene.hpp"
 
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/linspace.h>
@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+
+namespace restoration {
 
 using tessera::Tensor;
 
@@ -55,3 +57,5 @@ Tensor synthetic_scene(std::int64_t size) {
   }
   return at::stack({channels[0], channels[1], channels[2]}).unsqueeze(0).clamp(0, 1).to(at::kFloat);
 }
+
+}  // namespace restoration

@@ -1,4 +1,4 @@
-#include "ranges.hpp"
+#include "tessera/io/intensities.hpp"
 
 #include <ATen/ops/aminmax.h>
 #include <fmt/format.h>
@@ -8,6 +8,8 @@
 
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
+
+namespace tessera {
 
 namespace {
 
@@ -25,18 +27,17 @@ std::string how_to_map(double low, double high) {
 
 }  // namespace
 
-std::string check_intensities(const std::string& who, const tessera::Tensor& values,
-                              double noise_level) {
+std::string check_intensities(const std::string& who, const Tensor& values, double noise_level) {
   if (values.numel() == 0) return "";
   const auto [least, largest] = at::aminmax(values);
   const double low = least.item<double>();
   const double high = largest.item<double>();
-  if (!std::isfinite(low) || !std::isfinite(high)) tessera::check_finite(values, who, "the file");
+  if (!std::isfinite(low) || !std::isfinite(high)) check_finite(values, who, "the file");
   const double excess = std::max(-low, high - 1) - reach_of_noise * noise_level;
   const std::string found =
       fmt::format("{}: intensities reach from {:.5g} to {:.5g}", who, low, high);
   if (excess > other_scale) {
-    throw tessera::error::InvalidArgument(
+    throw error::InvalidArgument(
         fmt::format("{}, expected 0 to 1{}", found, how_to_map(low, high)));
   }
   if (excess > overshoot) {
@@ -48,3 +49,5 @@ std::string check_intensities(const std::string& who, const tessera::Tensor& val
   }
   return "";
 }
+
+}  // namespace tessera

@@ -4,6 +4,8 @@
 
 #include "tessera/core/tensor.hpp"
 
+namespace tessera {
+
 /// The one rule for intensities, whatever file they come from. `noise_level` allows for noise that
 /// was added to them and not clipped.
 ///
@@ -11,5 +13,6 @@
 /// values so far from 0 to 1 that they are on another scale (0 to 255, -1 to 1), with the range
 /// found. Returns what is to be told about lesser oddities: a warning, or an empty string. `who`
 /// begins both: "--truth t.npy".
-std::string check_intensities(const std::string& who, const tessera::Tensor& values,
-                              double noise_level = 0);
+std::string check_intensities(const std::string& who, const Tensor& values, double noise_level = 0);
+
+}  // namespace tessera

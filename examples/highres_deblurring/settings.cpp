@@ -1,0 +1,159 @@
+#include <limits>
+
+#include "options.hpp"
+
+namespace {
+
+using settings::Role;
+using Make = settings::Members<Options>;
+using enum settings::Section;
+
+constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t many = 1 << 20;
+constexpr int most_threads = 1024;
+
+/// Levels of noise.
+const settings::Bounds level{.high = 1, .hint = ", of intensities 0 to 1: 25 of 255 is 0.098"};
+const settings::Bounds positive_level{.high = 1, .open = true, .hint = level.hint};
+const settings::Bounds step{.open = true, .hint = ", or auto"};
+
+bool always(const Options&) {
+  return true;
+}
+bool by_dpir(const Options& options) {
+  return options.solver == SolverKind::dpir;
+}
+bool by_gradient_steps(const Options& options) {
+  return options.solver == SolverKind::pnp;
+}
+bool by_red(const Options& options) {
+  return options.prior == PriorKind::red;
+}
+bool levels_fall(const Options& options) {
+  return options.denoiser_sigma_start.has_value();
+}
+/// Levels depend on the number of iterations.
+bool levels_vary(const Options& options) {
+  return by_dpir(options) || levels_fall(options);
+}
+/// A .npy truth brings its own size, unless one is given.
+bool is_scaled(const Options& options) {
+  return options.truth.empty() || options.image_size_given;
+}
+
+}  // namespace
+
+/// A setting is a line here and a member of UserSettings.
+const settings::Table<Options>& table() {
+  // clang-format off
+  static const settings::Table<Options> rows = {
+      {.name = "image", .group = "Problem", .member = Make::path(&Options::image), .section = dataset,
+       .help = "Photograph (PNG, JPEG or TIFF); without one, a synthetic scene"},
+      {.name = "page", .group = "Problem", .member = Make::integer(&Options::page, unbounded),
+       .help = "Which picture of an image file that holds several, from 1; 0: the largest"},
+      {.name = "image_size", .group = "Problem", .member = Make::integer(&Options::image_size, 8, many), .section = dataset, .applies = is_scaled, .identifies = always,
+       .help = "Larger side in pixels, the image is scaled to it"},
+      {.name = "max_image_size", .group = "Problem", .member = Make::integer(&Options::max_image_size, 0, unbounded), .role = Role::stand_in,
+       .help = "Bound on the image size, for quick tests; 0: none"},
+      {.name = "num_operators", .group = "Problem", .member = Make::integer(&Options::num_operators, 1, many), .section = dataset, .identifies = always,
+       .help = "Number of blurred measurements"},
+      {.name = "noise_level", .group = "Problem", .member = Make::number(&Options::noise_level, level), .section = dataset, .identifies = always,
+       .help = "Standard deviation of the noise, intensities 0 to 1"},
+      {.name = "seed", .group = "Problem", .member = Make::seed(&Options::seed), .section = dataset, .identifies = always,
+       .help = "Of the noise; measurement i draws from its stream i"},
+      {.name = "truth", .group = "Problem", .member = Make::path(&Options::truth), .section = dataset,
+       .help = "File .npy (3, H, W) instead of the image"},
+      {.name = "measurements", .group = "Problem", .member = Make::path(&Options::measurements), .section = dataset,
+       .help = "File .npy (N, 3, H, W) instead of the simulation"},
+
+      {.name = "preset", .group = "Method", .member = Make::word(&Options::preset, {{"seed", "published"}}), .role = Role::stand_in,
+       .help = "published: the benchmark as published, --solver pnp with step 0.1, sigma 0.005, 10 iterations"},
+      {.name = "solver", .group = "Method", .member = Make::word(&Options::solver), .identifies = always,
+       .help = "dpir: half-quadratic splitting; pnp: proximal gradient, implied by options that only it has"},
+      {.name = "fidelity", .group = "Method", .member = Make::word(&Options::fidelity), .section = solver, .help_has_default = true, .identifies = always,
+       .help = "l2: least squares; clipped: knows that measurements were clipped to 0 to 1, restores better [dpir: clipped; pnp: l2]"},
+      {.name = "prior", .group = "Method", .member = Make::word(&Options::prior), .section = solver, .identifies = by_gradient_steps,
+       .help = "pnp: the denoiser as proximal operator; red: regularisation by denoising, by gradient descent (implies --solver pnp)"},
+      {.name = "red_weight", .group = "Method", .member = Make::number(&Options::red_weight, settings::zero_or_more), .section = solver, .applies = by_gradient_steps, .identifies = by_red,
+       .help = "Weight of the red prior against the data (implies --prior red)"},
+      {.name = "dpir_weight", .group = "Method", .member = Make::number(&Options::dpir_weight, settings::more_than_zero), .section = solver, .help_has_default = true, .applies = by_dpir, .identifies = by_dpir,
+       .help = "Weight of dpir's prior against the data, lambda in the paper [0.1; published: 0.23]"},
+      {.name = "denoiser", .group = "Method", .member = Make::word(&Options::denoiser), .section = solver, .identifies = always,
+       .help = "Denoiser"},
+      {.name = "weights", .group = "Method", .member = Make::path(&Options::weights), .section = solver,
+       .help = "Weights file (.safetensors or .pth; for script a network, .pt or .pt2); without one, the installed weights"},
+      {.name = "denoiser_sigma", .group = "Method", .member = Make::number(&Options::denoiser_sigma, level), .section = solver, .help_has_default = true, .applies = by_gradient_steps, .identifies = by_gradient_steps,
+       .help = "Noise level that pnp gives to the denoiser, in the last iteration; implies --solver pnp [0.01; red: 0.1; published: 0.005]"},
+      {.name = "denoiser_sigma_start", .group = "Method", .member = Make::number(&Options::denoiser_sigma_start, positive_level), .section = solver, .help_has_default = true, .applies = by_gradient_steps, .identifies = levels_fall,
+       .help = "Noise level that pnp begins with; implies --solver pnp [0.1; if --denoiser-sigma is given: the same]"},
+      {.name = "step_size", .group = "Method", .member = Make::number(&Options::step_size, step, "auto"), .section = solver, .help_has_default = true, .applies = by_gradient_steps, .identifies = by_gradient_steps,
+       .help = "Step of pnp, or auto: 1.6 / ||A||^2, red: 1 / (||A||^2 + weight); implies --solver pnp [auto; published: 0.1]"},
+      {.name = "init_method", .group = "Method", .member = Make::word(&Options::init_method), .section = solver, .help_has_default = true, .identifies = always,
+       .help = "Starting point [zeros; pnp with an automatic step: adjoint]"},
+      {.name = "iterations", .group = "Method", .member = Make::integer(&Options::iterations, 1, 1 << 30), .section = solver, .key = "n_iter", .help_has_default = true, .identifies = levels_vary,
+       .help = "Iterations [dpir: 8; pnp: 30; published: 10]"},
+
+      {.name = "distribute_physics", .group = "Distribution", .member = Make::choice(&Options::distribute_physics), .section = solver, .help_has_default = true,
+       .help = "Share the operators among the ranks [with several ranks]"},
+      {.name = "distribute_denoiser", .group = "Distribution", .member = Make::choice(&Options::distribute_denoiser), .section = solver, .help_has_default = true,
+       .help = "Denoise by tiles, shared among the ranks [with several ranks]"},
+      {.name = "tiling", .group = "Distribution", .member = Make::word(&Options::tiling, {{"peer", "deepinv"}}), .section = solver, .identifies = always,
+       .help = "auto: even work on all ranks; fixed: patch-size and overlap; deepinv: deepinv's layout; exact: the untiled result"},
+      {.name = "patch_size", .group = "Distribution", .member = Make::integer(&Options::patch_size, 0, unbounded), .section = solver, .identifies = always,
+       .help = "Inner size of a fixed or deepinv tile in pixels"},
+      {.name = "overlap", .group = "Distribution", .member = Make::integer(&Options::overlap, 0, unbounded), .section = solver, .alias = "receptive_field_size", .identifies = always,
+       .help = "Context around a tile in pixels"},
+      {.name = "max_batch_size", .group = "Distribution", .member = Make::integer(&Options::max_batch_size, 0, unbounded), .section = solver,
+       .help = "Tiles denoised at once; 0: as many as memory allows"},
+
+      {.name = "dtype", .group = "Run", .member = Make::word(&Options::dtype), .section = solver, .identifies = always,
+       .help = "Precision"},
+      {.name = "device", .group = "Run", .member = Make::word(&Options::device), .section = solver,
+       .help = "cpu or cuda"},
+      {.name = "backend", .group = "Run", .member = Make::word(&Options::backend), .section = solver,
+       .help = "How ranks exchange data: mpi: through host memory; nccl: between GPUs; auto: nccl with --device cuda and a GPU for each rank, if built in, else mpi"},
+      {.name = "threads", .group = "Run", .member = Make::integer(&Options::threads, 0, most_threads), .section = solver, .may_differ = true,
+       .help = "Threads per rank; 0: OMP_NUM_THREADS, or the cores that its ranks may use, shared"},
+      {.name = "repetitions", .group = "Run", .member = Make::integer(&Options::repetitions, 1, many),
+       .help = "Times the restoration is repeated, for times that can be trusted"},
+      {.name = "warmup", .group = "Run", .member = Make::integer(&Options::warmup, 0, unbounded), .section = solver,
+       .help = "Iterations of each repetition that statistics of times leave out"},
+      {.name = "out", .group = "Run", .member = Make::path(&Options::out), .role = Role::manner,
+       .help = "Folder for the results; one run at a time"},
+      {.name = "checkpoint_every", .group = "Run", .member = Make::integer(&Options::checkpoint_every, 0, unbounded), .role = Role::manner,
+       .help = "Iterations between two checkpoints in OUT; 0: none. SIGTERM and SIGUSR1 then end the run after the iteration, with exit code 75"},
+      {.name = "resume", .group = "Run", .member = Make::flag(&Options::resume), .role = Role::manner,
+       .help = "Go on from the checkpoint in OUT, if there is one; writes one every 10 iterations unless --checkpoint-every says otherwise"},
+      {.name = "save_npy", .group = "Run", .member = Make::flag(&Options::save_npy), .role = Role::files,
+       .help = "Also write x.npy, truth.npy and measurements.npy"},
+      {.name = "quiet", .group = "Run", .member = Make::flag(&Options::quiet), .role = Role::manner, .may_differ = true,
+       .help = "Print warnings and errors only"},
+
+      {.name = "no_report", .group = "Report", .member = Make::flag(&Options::no_report), .role = Role::manner,
+       .help = "Do not write OUT/report.html"},
+      {.name = "report", .group = "Report", .member = Make::paths(&Options::report), .role = Role::mode,
+       .help = "Write one OUT/report.html over these folders of earlier runs, and stop"},
+
+      {.name = "config", .group = "Grid", .member = Make::path(&Options::config), .role = Role::mode,
+       .help = "Run the grid of this YAML file, each row by itself into OUT/ROW; other options override the file. The same command again goes on where it stopped"},
+      {.name = "dry_run", .group = "Grid", .member = Make::flag(&Options::dry_run), .role = Role::of_mode, .needs = "--config",
+       .help = "Print what would run and the tiles of each row, and stop"},
+      {.name = "submit", .group = "Grid", .member = Make::word(&Options::submit), .role = Role::of_mode, .needs = "--config",
+       .help = "slurm: submit each row as a job of its own"},
+      {.name = "parallel_config", .group = "Grid", .member = Make::path(&Options::parallel_config), .role = Role::of_mode, .needs = "--submit",
+       .help = "YAML file with the settings of the cluster"},
+      {.name = "mpiexec", .group = "Grid", .member = Make::text(&Options::mpiexec), .role = Role::of_mode, .help_has_default = true, .needs = "--config",
+       .help = "Launcher and its flags, e.g. \"mpirun --oversubscribe\" [the build's]"},
+
+      {.name = "plan", .group = "Planning", .member = Make::flag(&Options::plan), .role = Role::mode,
+       .help = "Print how the run would scale with the ranks, and stop"},
+      {.name = "ranks", .group = "Planning", .member = Make::integers(&Options::ranks, 1, many), .role = Role::of_mode,
+       .help = "Numbers of ranks to plan for, e.g. 1,2,4"},
+      {.name = "bandwidth", .group = "Planning", .member = Make::number(&Options::bandwidth, settings::more_than_zero), .role = Role::of_mode,
+       .help = "Between ranks, in GB/s"},
+      {.name = "latency", .group = "Planning", .member = Make::number(&Options::latency, settings::zero_or_more), .role = Role::of_mode,
+       .help = "Between ranks, in microseconds"},
+  };
+  // clang-format on
+  return rows;
+}
