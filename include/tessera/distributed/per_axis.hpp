@@ -19,6 +19,7 @@ namespace tessera {
 class PerAxis {
  public:
   template <std::integral Number>
+  // NOLINTNEXTLINE(google-explicit-constructor): one number stands for all axes
   PerAxis(Number all) : values_{static_cast<std::int64_t>(all)} {}
   PerAxis(std::initializer_list<std::int64_t> values) : values_(values) {}
   explicit PerAxis(Extents values) : values_(std::move(values)) {}
