@@ -34,8 +34,10 @@ inline std::string to_yaml(const grid::Settings& row) {
 inline std::vector<grid::GridRow> make_rows(const grid::GridConfig& config,
                                             const Options& command_line,
                                             const grid::Target& target) {
-  return grid::make_rows(program(), config, {.out = command_line.out, .given = command_line.given},
-                         target);
+  grid::Orders orders;
+  orders.out = command_line.out;
+  orders.given = command_line.given;
+  return grid::make_rows(program(), config, orders, target);
 }
 
 /// What the ranks of a row are told.
