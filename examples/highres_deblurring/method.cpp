@@ -60,6 +60,9 @@ class Method {
     return options_.solver == SolverKind::pnp && options_.prior == PriorKind::pnp;
   }
 
+  /// Whether the denoiser removes noise of the level that it was trained for, and of no other.
+  bool has_one_level() const { return options_.denoiser == DenoiserKind::dncnn; }
+
   /// Why the solver is pnp though nobody said so; empty: it is not.
   std::string reason_for_pnp() const {
     for (const char* name : of_gradient_steps) {
@@ -67,6 +70,7 @@ class Method {
     }
     if (options_.prior == PriorKind::red) return "--prior red";
     if (options_.preset == Preset::published) return "--preset published";
+    if (has_one_level()) return "--denoiser dncnn";
     return options_.noise_level > 0 ? "" : "--noise-level 0";
   }
 
@@ -90,6 +94,11 @@ class Method {
     if (options_.prior == PriorKind::red) {
       throw CLI::ValidationError("--prior", "red is for --solver pnp");
     }
+    if (has_one_level()) {
+      throw CLI::ValidationError("--denoiser",
+                                 "dncnn knows one level of noise, --solver dpir needs many: give "
+                                 "--solver pnp");
+    }
     if (!(options_.noise_level > 0)) {
       throw CLI::ValidationError("--noise-level",
                                  "is 0, and --solver dpir takes its levels from the noise: give a "
@@ -101,12 +110,16 @@ class Method {
     const bool level_is_given = is_given_("--denoiser-sigma");
     if (!level_is_given) options_.denoiser_sigma = chosen.denoiser_sigma;
     if (!is_given_("--denoiser-sigma-start")) {
-      if (!level_is_given) options_.denoiser_sigma_start = chosen.denoiser_sigma_start;
+      const bool levels_fall = !level_is_given && !has_one_level();
+      if (levels_fall) options_.denoiser_sigma_start = chosen.denoiser_sigma_start;
       return;
     }
     constexpr const char* name = "--denoiser-sigma-start";
     if (!is_plug_and_play()) {
       throw CLI::ValidationError(name, "is for --solver pnp with --prior pnp");
+    }
+    if (has_one_level()) {
+      throw CLI::ValidationError(name, "is for denoisers of any level; dncnn knows one");
     }
     if (!(options_.denoiser_sigma > 0)) {
       throw CLI::ValidationError(name, "needs a positive --denoiser-sigma, where levels end");

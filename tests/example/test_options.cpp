@@ -89,6 +89,7 @@ TEST_CASE("Without a word about the method it is dpir with the clipped likelihoo
   CHECK(method({"--denoiser-sigma", "0.02"}) == published);
   CHECK(method({"--denoiser-sigma-start", "0.2"}) == published);
   CHECK(method({"--noise-level", "0"}) == published);
+  CHECK(method({"--denoiser", "dncnn"}) == published);
   CHECK(method({"--prior", "red"}) == red);
   CHECK(method({"--red-weight", "2"}) == red);
   CHECK(method({"--step-size", "0.1", "--fidelity", "clipped"}).fidelity == "clipped");
@@ -98,6 +99,8 @@ TEST_CASE("Without a word about the method it is dpir with the clipped likelihoo
   }
   refused({"--solver", "dpir", "--red-weight", "1"}, "--red-weight: is for --solver pnp");
   refused({"--solver", "dpir", "--prior", "red"}, "red is for --solver pnp");
+  refused({"--solver", "dpir", "--denoiser", "dncnn"}, "dncnn knows one level of noise");
+  refused({"--denoiser", "dncnn", "--denoiser-sigma-start", "0.1"}, "dncnn knows one");
   refused({"--solver", "dpir", "--noise-level", "0"}, "--noise-level: is 0");
   refused({"--solver", "pnp", "--dpir-weight", "0.1"}, "--dpir-weight: is for --solver dpir");
   refused({"--step-size", "0.1", "--dpir-weight", "0.1"}, "--step-size asks for --solver pnp");

@@ -51,7 +51,7 @@ def tidy(program, unit, flags):
                str(unit), "--", *(word for flag in flags for word in flag)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0 and not FINDING.search(result.stdout):
-        return f"{unit}:1:1: error: {result.stderr}"
+        return f"{unit}:1:1: error: {program} ended with {result.returncode}: {result.stderr}"
     return result.stdout
 
 
@@ -60,7 +60,10 @@ def can_read_the_headers(program, unit, flags):
     unit.write_text("#include <ATen/core/Tensor.h>\n#include <chrono>\n", encoding="utf-8")
     command = [program, "--quiet", "--checks=-*,modernize-use-nullptr", str(unit), "--",
                *(word for flag in flags for word in flag)]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode < 0:
+        sys.exit(f"{program} was ended by signal {-result.returncode}")
+    return "error: " not in result.stdout
 
 
 def main(program, build):
