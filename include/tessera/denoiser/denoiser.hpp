@@ -15,6 +15,7 @@
 #include "tessera/core/error.hpp"
 #include "tessera/core/flush_denormals.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/core/text.hpp"
 #include "tessera/denoiser/noise_level.hpp"
 
 namespace tessera {
@@ -116,7 +117,7 @@ inline void Denoiser::check(const Tensor& x, const NoiseLevel& sigma,
 }
 
 inline Tensor Denoiser::denoise(const Tensor& x, const NoiseLevel& sigma) const {
-  const std::string who = name() + ".denoise";
+  const std::string who = formatted("{}.denoise", name());
   check(x, sigma, who);
   const FlushDenormals no_slow_numbers;
   const std::vector<std::int64_t> extents = extended_extents(x.sizes().slice(2));
@@ -134,7 +135,7 @@ inline Tensor Denoiser::denoise(const Tensor& x, const NoiseLevel& sigma) const 
 }
 
 inline Tensor Denoiser::denoise_window(const Tensor& x, const NoiseLevel& sigma) const {
-  const std::string who = name() + ".denoise_window";
+  const std::string who = formatted("{}.denoise_window", name());
   check(x, sigma, who);
   const FlushDenormals no_slow_numbers;
   Tensor result = do_denoise(x, sigma);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/core/text.hpp"
 #include "tessera/distributed/sharded_physics.hpp"
 #include "tessera/physics/physics.hpp"
 
@@ -34,7 +35,7 @@ class DistributedNonlinearPhysics : public ShardedPhysics<Physics> {
 };
 
 inline Tensor DistributedNonlinearPhysics::do_vjp(const Tensor& x, const TensorList& v) const {
-  return shard().sum_each(name() + ".vjp", measurement_weight(),
+  return shard().sum_each(formatted("{}.vjp", name()), measurement_weight(),
                           [&](const Physics& one, std::size_t i) { return one.vjp(x, {v[i]}); });
 }
 

@@ -6,6 +6,7 @@
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/core/text.hpp"
 #include "tessera/distributed/detail/filter_sum.hpp"
 #include "tessera/distributed/sharded_physics.hpp"
 #include "tessera/physics/detail/shared_transforms.hpp"
@@ -63,7 +64,7 @@ inline TensorList DistributedPhysics::do_forward(const Tensor& x) const {
 }
 
 inline Tensor DistributedPhysics::do_adjoint(const TensorList& v) const {
-  const std::string who = name() + ".adjoint";
+  const std::string who = formatted("{}.adjoint", name());
   return shard().sum(who, measurement_weight(), [&](Tensor& sum) {
     const Tensor mine = detail::adjoint_sum(operators(), v, who);
     if (mine.defined()) detail::accumulate(sum, mine, who);
@@ -73,7 +74,7 @@ inline Tensor DistributedPhysics::do_adjoint(const TensorList& v) const {
 inline Tensor DistributedPhysics::mean_of_pseudo_inverses(
     const TensorList& y, const ConjugateGradientOptions& options) const {
   const std::string function = "mean_of_pseudo_inverses";
-  const std::string who = name() + "." + function;
+  const std::string who = formatted("{}.{}", name(), function);
   fail_together(communicator(), who, [&] { check_measurements(y, function); });
   return shard().sum_each(
       who, 1.0 / static_cast<double>(operator_count()),
@@ -81,7 +82,7 @@ inline Tensor DistributedPhysics::mean_of_pseudo_inverses(
 }
 
 inline NormalFilter DistributedPhysics::do_normal_filter(const Tensor& x) const {
-  return detail::sum_of_filters_over_ranks(communicator(), name() + ".normal_filter",
+  return detail::sum_of_filters_over_ranks(communicator(), formatted("{}.normal_filter", name()),
                                            measurement_weight(), operators(), x);
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "tessera/core/text.hpp"
 #include "tessera/distributed/shard.hpp"
 #include "tessera/physics/physics.hpp"
 
@@ -34,19 +35,19 @@ class ShardedPhysics : public Base {
 
   /// Local. Of measurements that are known for all operators, those this rank holds.
   TensorList select(const TensorList& all) const {
-    return shard_.select(this->name() + ".select", all);
+    return shard_.select(formatted("{}.select", this->name()), all);
   }
 
   /// Collective. Every operator's measurement, on every rank, in operator order: one small and one
   /// large collective through host memory. Shapes and dtypes may differ from operator to operator.
   TensorList gather(const TensorList& measurements) const {
-    return shard_.gather(this->name() + ".gather", measurements);
+    return shard_.gather(formatted("{}.gather", this->name()), measurements);
   }
 
   /// Collective. Hands the measurements of all operators, which only rank `root` need have, to the
   /// ranks that hold the operators; in host memory.
   TensorList scatter(const TensorList& all, int root = 0) const {
-    return shard_.scatter(this->name() + ".scatter", all, root);
+    return shard_.scatter(formatted("{}.scatter", this->name()), all, root);
   }
 
  protected:

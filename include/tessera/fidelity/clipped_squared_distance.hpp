@@ -101,7 +101,8 @@ inline ClippedSquaredDistance::ClippedSquaredDistance(ClippedSquaredDistanceOpti
 
 inline void ClippedSquaredDistance::check_real(const Tensor& y) const {
   if (!y.is_complex()) return;
-  throw error::InvalidArgument(name() + ": complex measurements have no range to be clipped to");
+  throw error::InvalidArgument(
+      formatted("{}: complex measurements have no range to be clipped to", name()));
 }
 
 inline std::optional<double> ClippedSquaredDistance::do_curvature(const Tensor& y) const {

@@ -146,7 +146,7 @@ inline double DataFidelity::largest_curvature() const {
 
 inline const TensorList& DataFidelity::measurements() const {
   if (!has_measurements_) {
-    throw error::InvalidArgument(name() + ".measurements: they were dropped");
+    throw error::InvalidArgument(formatted("{}.measurements: they were dropped", name()));
   }
   return measurements_;
 }
@@ -157,23 +157,23 @@ inline void DataFidelity::drop_measurements() {
 }
 
 inline double DataFidelity::value(const Tensor& x) const {
-  check_image(x, name() + ".value: x");
+  check_image(x, formatted("{}.value: x", name()));
   return do_value(x);
 }
 
 inline Tensor DataFidelity::gradient(const Tensor& x) const {
-  check_image(x, name() + ".gradient: x");
+  check_image(x, formatted("{}.gradient: x", name()));
   return do_gradient(x);
 }
 
 inline Tensor DataFidelity::prox(const Tensor& z, double step) const {
-  check_image(z, name() + ".prox: z");
-  check_positive(step, name() + ".prox", "step");
+  check_image(z, formatted("{}.prox: z", name()));
+  check_positive(step, formatted("{}.prox", name()), "step");
   return do_prox(z, step);
 }
 
 inline std::optional<double> DataFidelity::gradient_lipschitz(const Tensor& image) const {
-  check_image(image, name() + ".gradient_lipschitz: image");
+  check_image(image, formatted("{}.gradient_lipschitz: image", name()));
   return do_gradient_lipschitz(image);
 }
 
@@ -206,7 +206,8 @@ inline Tensor DataFidelity::do_gradient(const Tensor& x) const {
 }
 
 inline Tensor DataFidelity::do_prox(const Tensor& /*z*/, double /*step*/) const {
-  throw error::InvalidArgument(name() + ".prox: this fidelity has no proximal operator");
+  throw error::InvalidArgument(
+      formatted("{}.prox: this fidelity has no proximal operator", name()));
 }
 
 }  // namespace tessera

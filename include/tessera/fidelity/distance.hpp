@@ -7,6 +7,7 @@
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/core/text.hpp"
 
 namespace tessera {
 
@@ -56,24 +57,24 @@ class Distance {
 using DistancePtr = std::shared_ptr<const Distance>;
 
 inline double Distance::value(const Tensor& u, const Tensor& y) const {
-  check_like(u, y, name() + ".value: u");
+  check_like(u, y, formatted("{}.value: u", name()));
   return do_value(u, y);
 }
 
 inline Tensor Distance::gradient(const Tensor& u, const Tensor& y) const {
-  check_like(u, y, name() + ".gradient: u");
+  check_like(u, y, formatted("{}.gradient: u", name()));
   return do_gradient(u, y);
 }
 
 inline Tensor Distance::prox(const Tensor& u, const Tensor& y, double step) const {
-  check_like(u, y, name() + ".prox: u");
-  check_positive(step, name() + ".prox", "step");
+  check_like(u, y, formatted("{}.prox: u", name()));
+  check_positive(step, formatted("{}.prox", name()), "step");
   return do_prox(u, y, step);
 }
 
 inline Tensor Distance::conjugate_prox(const Tensor& u, const Tensor& y, double step) const {
-  check_like(u, y, name() + ".conjugate_prox: u");
-  check_positive(step, name() + ".conjugate_prox", "step");
+  check_like(u, y, formatted("{}.conjugate_prox: u", name()));
+  check_positive(step, formatted("{}.conjugate_prox", name()), "step");
   return do_conjugate_prox(u, y, step);
 }
 
@@ -82,7 +83,8 @@ inline std::optional<double> Distance::curvature(const Tensor& y) const {
 }
 
 inline Tensor Distance::do_prox(const Tensor& /*u*/, const Tensor& /*y*/, double /*step*/) const {
-  throw error::InvalidArgument(name() + ".prox: this distance has no proximal operator");
+  throw error::InvalidArgument(
+      formatted("{}.prox: this distance has no proximal operator", name()));
 }
 
 inline Tensor Distance::do_conjugate_prox(const Tensor& u, const Tensor& y, double step) const {

@@ -93,19 +93,19 @@ inline Communicator& Physics::communicator() const {
 }
 
 inline TensorList Physics::forward(const Tensor& x) const {
-  check_image(x, name() + ".forward: x");
+  check_image(x, formatted("{}.forward: x", name()));
   return do_forward(x);
 }
 
 inline TensorList Physics::measure(const Tensor& x) const {
-  check_image(x, name() + ".measure: x");
+  check_image(x, formatted("{}.measure: x", name()));
   return do_measure(x);
 }
 
 inline Tensor Physics::vjp(const Tensor& x, const TensorList& v) const {
   // Where several ranks share the operators, the others wait in do_vjp.
-  fail_together(communicator(), name() + ".vjp", [&] {
-    check_image(x, name() + ".vjp: x");
+  fail_together(communicator(), formatted("{}.vjp", name()), [&] {
+    check_image(x, formatted("{}.vjp: x", name()));
     check_measurements(v, "vjp");
   });
   return do_vjp(x, v);
@@ -115,7 +115,7 @@ inline double Physics::sum(double local) const {
   Communicator& ranks = communicator();
   local *= measurement_weight();
   if (ranks.size() == 1) return local;
-  agree(ranks, name() + ".sum", nullptr);
+  agree(ranks, formatted("{}.sum", name()), nullptr);
   ranks.control().all_reduce(&local, 1, DataType::f64, Reduction::sum);
   return local;
 }

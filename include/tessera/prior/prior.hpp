@@ -10,6 +10,7 @@
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/core/text.hpp"
 
 namespace tessera {
 
@@ -57,22 +58,22 @@ inline Communicator& Prior::communicator() const {
 }
 
 inline Tensor Prior::prox(const Tensor& z, double step) const {
-  check_image(z, name() + ".prox: z");
-  check_positive(step, name() + ".prox", "step");
+  check_image(z, formatted("{}.prox: z", name()));
+  check_positive(step, formatted("{}.prox", name()), "step");
   return do_prox(z, step);
 }
 
 inline Tensor Prior::gradient(const Tensor& x) const {
-  check_image(x, name() + ".gradient: x");
+  check_image(x, formatted("{}.gradient: x", name()));
   return do_gradient(x);
 }
 
 inline Tensor Prior::do_prox(const Tensor& /*z*/, double /*step*/) const {
-  throw error::InvalidArgument(name() + ".prox: this prior has no proximal operator");
+  throw error::InvalidArgument(formatted("{}.prox: this prior has no proximal operator", name()));
 }
 
 inline Tensor Prior::do_gradient(const Tensor& /*x*/) const {
-  throw error::InvalidArgument(name() + ".gradient: this prior has no gradient");
+  throw error::InvalidArgument(formatted("{}.gradient: this prior has no gradient", name()));
 }
 
 }  // namespace tessera

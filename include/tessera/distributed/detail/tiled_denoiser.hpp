@@ -309,7 +309,7 @@ inline void TiledDenoiser::check_gradients(const Tensor& x, const NoiseLevel& si
 }
 
 inline Tensor TiledDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
-  const std::string who = name() + ".denoise";
+  const std::string who = formatted("{}.denoise", name());
   const Layout* layout_of_x = nullptr;
   const Tensor mine = fail_together(*communicator_, who, [&] {
     check_gradients(x, sigma, who);

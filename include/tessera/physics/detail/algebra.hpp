@@ -179,7 +179,7 @@ class SummedPhysics final : public LinearPhysics {
     Tensor all = measurement_of(*operators_.front());
     for (std::size_t i = 1; i < operators_.size(); ++i) {
       const Tensor more = measurement_of(*operators_[i]);
-      check_like(more, all, name() + ": the measurement of " + operators_[i]->name());
+      check_like(more, all, formatted("{}: the measurement of {}", name(), operators_[i]->name()));
       all = all + more;
     }
     return {all};

@@ -119,7 +119,7 @@ double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t 
 /// wait in the collective that follows, fail with it.
 template <typename Check>
 void check_together(const LinearPhysics& physics, const std::string& function, const Check& check) {
-  const std::string who = physics.name() + "." + function;
+  const std::string who = formatted("{}.{}", physics.name(), function);
   fail_together(physics.communicator(), who, [&] { check(who); });
 }
 
@@ -143,7 +143,7 @@ inline NormalFilter LinearPhysics::normal_filter(const Tensor& x) const {
                          [&](const std::string& who) { check_image(x, who + ": x"); });
   // The filter depends on the channels and the spatial shape, not on the batch.
   return filters_.get(ImageSpec::of(x.select(0, 0)), [&] {
-    return detail::checked_filter(do_normal_filter(x), x, name() + ".normal_filter");
+    return detail::checked_filter(do_normal_filter(x), x, formatted("{}.normal_filter", name()));
   });
 }
 
@@ -173,7 +173,7 @@ inline double LinearPhysics::norm_squared(const Tensor& x) const {
     return filter.defined() ? filter.apply(v.to(type)) : do_normal(v.to(type));
   };
   const auto stop = [&](bool says) {
-    return any_rank(communicator(), name() + ".norm_squared", says);
+    return any_rank(communicator(), formatted("{}.norm_squared", name()), says);
   };
   return detail::largest_ritz_value(apply, start, steps, stop) / (1 - slack);
 }
@@ -182,7 +182,7 @@ inline Tensor LinearPhysics::solve_normal(const Tensor& b, double shift,
                                           const ConjugateGradientOptions& options,
                                           const Tensor& start) const {
   return detail::accepted(normal_solution(b, shift, options, start), options,
-                          name() + ".solve_normal");
+                          formatted("{}.solve_normal", name()));
 }
 
 inline ConjugateGradientResult LinearPhysics::normal_solution(
@@ -195,7 +195,7 @@ inline ConjugateGradientResult LinearPhysics::normal_solution(
     if (start.defined()) check_like(start, b, who + ": start");
     check_finite(b, who, "b");
   });
-  const std::string who = name() + ".solve_normal";
+  const std::string who = formatted("{}.solve_normal", name());
   const NormalFilter filter = normal_filter(b);
   if (filter.defined() && filter.circulant && shift > 0) {
     return {filter.apply_shifted_inverse(b, shift),
@@ -219,7 +219,8 @@ inline ConjugateGradientResult LinearPhysics::normal_solution(
 
 inline Tensor LinearPhysics::pseudo_inverse(const TensorList& y,
                                             const ConjugateGradientOptions& options) const {
-  return detail::accepted(least_squares(y, options), options, name() + ".pseudo_inverse");
+  return detail::accepted(least_squares(y, options), options,
+                          formatted("{}.pseudo_inverse", name()));
 }
 
 inline ConjugateGradientResult LinearPhysics::least_squares(
@@ -231,7 +232,7 @@ inline ConjugateGradientResult LinearPhysics::least_squares(
       check_finite(y[i], who, formatted("the measurement of held operator {}", i));
     }
   });
-  const std::string who = name() + ".pseudo_inverse";
+  const std::string who = formatted("{}.pseudo_inverse", name());
   TensorList wide;
   const double data_scale = detail::scale_of(*this, y, who);
   for (const Tensor& one : y) wide.push_back(data_scale * detail::widened(one.detach()));

@@ -72,7 +72,7 @@ inline Solver::Solver(StoppingRules rules) : rules_(rules) {
 }
 
 inline Tensor Solver::step(const Tensor& x, std::int64_t index) const {
-  check_image(x, name() + ".step: x");
+  check_image(x, formatted("{}.step: x", name()));
   const FlushDenormals no_slow_numbers;
   SolverState state{.x = x, .iterations = index};
   StepTimes times;
@@ -95,7 +95,7 @@ inline SolveResult Solver::solve(const Tensor& x0, Observer& observer) const {
 inline SolveResult Solver::solve(const SolverState& start, Observer& observer) const {
   const FlushDenormals no_slow_numbers;
   Communicator& ranks = do_communicator();
-  const std::string where = name() + ".solve";
+  const std::string where = formatted("{}.solve", name());
   SolveResult result;
   static_cast<SolverState&>(result) = start;
   // Why the ranks stop, and what fails on one of them: agreed upon at the start and after each
