@@ -33,11 +33,29 @@ void check_threads(const Options& options) {
                   options.threads, most_per_core, cores));
 }
 
+/// A network of the user's own may know one level of noise: levels cannot fall then.
+void settle_levels(Options& options, Inputs& inputs) {
+  if (inputs.network->follows_level()) return;
+  if (options.solver == SolverKind::dpir) {
+    throw error::InvalidArgument(
+        fmt::format("--denoiser: the network {} takes no level of noise, and --solver dpir needs "
+                    "one that does; give --solver pnp",
+                    options.weights));
+  }
+  if (!options.denoiser_sigma_start) return;
+  options.denoiser_sigma_start.reset();
+  inputs.source.warnings.push_back(
+      fmt::format("the network {} takes no level of noise, so that levels do not fall from "
+                  "iteration to iteration",
+                  options.weights));
+}
+
 Inputs read_inputs(Options& options, Communicator& world) {
   constexpr const char* who = "highres_deblurring";
   const int ranks = ranks_of_host(world);
   Inputs inputs = guarded(world, who, [&] {
     Inputs mine{.source = read_source(options), .network = make_network(options), .digests = {}};
+    settle_levels(options, mine);
     const std::vector<std::int64_t> shape = truth_shape(options, mine.source);
     if (options.device == at::kCPU) {
       restoration::check_memory(plan_of_rank(options, shape, mine.network, world.size()), ranks,
