@@ -1,12 +1,13 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
-#include <random>
 #include <string_view>
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/detail/fnv_hash.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
 
@@ -19,11 +20,13 @@ Communicator& larger_group(Communicator& a, Communicator& b, std::string_view wh
 
 namespace detail {
 
-/// Collective. A number that the ranks of a group have in common, and those of another group with a
-/// probability of 2^-62.
+/// Collective. A number that the ranks of a group have in common, and those of another group by
+/// chance alone: it comes from the moment and from where this process keeps the group.
 inline std::int64_t mark_of(Communicator& group, std::string_view who) {
-  std::random_device device;
-  std::int64_t mark = std::uniform_int_distribution<std::int64_t>(1, std::int64_t{1} << 62)(device);
+  FnvHash hash;
+  hash.add(static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
+  hash.add(static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&group)));
+  std::int64_t mark = hash.value();
   agree(group, who, nullptr, {&mark, 1});
   return mark;
 }
