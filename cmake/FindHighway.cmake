@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Finds Google Highway (SIMD with run-time dispatch) by its headers and library.
 # Target: Highway::hwy.  Variables: Highway_FOUND Highway_VERSION.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Finds LibTorch, the C++ part of PyTorch, from its headers and libraries alone: PyTorch's own package file demands a
 # CUDA toolkit of its taste even on machines without a GPU.
 #

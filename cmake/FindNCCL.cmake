@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Finds NCCL: beside LibTorch first, so that one process holds one NCCL, then on the system.
 #
 # Target: NCCL::nccl      Hint: NCCL_DIR (CMake or environment variable), a folder with include/ and lib/

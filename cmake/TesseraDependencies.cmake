@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # What the components need; AUTO components are switched off, with a message, when a need is missing.
 
 find_package(Threads REQUIRED)

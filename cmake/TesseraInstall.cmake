@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Installs each component with an export set of its own, so that a user of the core needs nothing that mpi or io need.
 
 include(CMakePackageConfigHelpers)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Helpers for this project's own targets.
 
 # Warnings, optimisation and sanitizers of our own sources; nothing of it reaches users of the library.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Set-up shared by examples/run.sh and tests/run.sh: compilers and libraries from the system's packages, LibTorch and
 # the CUDA and NCCL headers from Python wheels in .deps/venv, a photograph in .deps/photos. Sourced, not run; asks for
 # nothing that is there already, and changes no Python environment but its own.

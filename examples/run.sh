@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Restores a large photograph from eight blurred ones: installs what is missing, builds, runs, says where the results
 # are. Arguments go to the program: bash examples/run.sh --image-size 512 --iterations 5. Without any, the best method;
 # --preset published is the published benchmark.

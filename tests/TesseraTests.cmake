@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Build the unit tests, or the MPI tests, alone.
 add_custom_target(unit_tests)
 add_custom_target(mpi_tests)

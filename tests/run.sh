@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Installs what is missing, builds, runs every test. Exit status 0 only if all passed.
 #   bash tests/run.sh                  the stage release
 #   bash tests/run.sh release asan     those stages
@@ -6,7 +7,8 @@
 #   release   optimised build; unit, MPI and installation tests; every public header compiles alone
 #   minimal   without MPI, NCCL and files: the library, some unit tests
 #   asan      AddressSanitizer and UndefinedBehaviorSanitizer: unit tests, MPI tests on 2 ranks
-#   lint      formatting; clang-tidy; spelling; rooms include only rooms above them; the share of headers; dead links
+#   lint      formatting; clang-tidy; spelling; rooms include only rooms above them; the share of headers; dead links;
+#             licence lines
 #   docs      Doxygen reads every public header and page without a warning; dead links
 #   bench     the benchmark programs compile and run one round on a small image
 #   clang     the library compiled by clang
@@ -55,6 +57,7 @@ stage_lint() {
   python3 "$root/tests/lint/rooms.py"
   python3 "$root/tests/lint/header_share.py"
   python3 "$root/tests/lint/links.py"
+  python3 "$root/tests/lint/spdx.py"
   check_format
   check_spelling
   check_with_clang_tidy

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // Restores one blurred, noisy photograph: the smallest complete use of tessera.
 //   first_image photograph.png restored.png
 #include <cstdio>

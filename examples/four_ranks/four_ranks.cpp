@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // The same restoration alone and shared out over ranks; the results agree, and the solver knows of
 // no rank.
 //   mpiexec -n 4 four_ranks

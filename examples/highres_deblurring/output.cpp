@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "output.hpp"
 
 #include <ATen/ops/cat.h>

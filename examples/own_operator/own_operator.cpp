@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // A forward model of one's own, as a class and as a matrix; everything else works with it.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/avg_pool2d.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/comm/mpi.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/denoiser/script_denoiser.hpp"
 
 #include <ATen/ops/cat.h>

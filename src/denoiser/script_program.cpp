@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "script_program.hpp"
 
 // LibTorch's headers for programs: the heaviest of this library, so they are here alone.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "convolution.hpp"
 
 #include <ATen/Parallel.h>

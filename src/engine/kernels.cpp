@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "kernels.hpp"
 
 // SSSE3 and the Ice Lake flavour of AVX-512 add nothing to these loops; vectors of unknown length

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // The register block: a few rows times 16 or more columns of a matrix product, kept in registers.
 // Included once per instruction set.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // A block of tiles through a 3x3 convolution: input transform, one product per point, output
 // transform. Included once per instruction set.
 

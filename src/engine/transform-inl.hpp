@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // The two transforms of F(4x4, 3x3) around the products: B^T d B of the pixels and A^T m A of the
 // products (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016), for one
 // vector of channels. Included once per instruction set.

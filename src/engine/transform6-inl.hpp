@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // The two transforms of F(6x6, 3x3), as those of F(4x4, 3x3) in transform-inl.hpp. Included once
 // per instruction set.
 

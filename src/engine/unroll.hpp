@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
 /// Before a short loop with a constant number of turns: it must be unrolled, or its array of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "weight_reader.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "io/guard.hpp"
 
 #include <c10/util/Exception.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "io/input_file.hpp"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/io/intensities.hpp"
 
 #include <ATen/ops/aminmax.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "io/png_chunks.hpp"
 
 #include "io/crc32.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/io/safetensors.hpp"
 
 #include <ATen/ops/ne.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "io/samples.hpp"
 
 #include <ATen/ops/nan_to_num.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "io/tag_directory.hpp"
 
 #include <algorithm>

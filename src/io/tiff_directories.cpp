@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "io/tiff_directories.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "io/zip_archive.hpp"
 
 #include <fmt/format.h>

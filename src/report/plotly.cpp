@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "template.hpp"
 
 #ifdef TESSERA_PLOTLY_JS

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "report_pictures.hpp"
 
 #include <ATen/ops/_upsample_bicubic2d_aa.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/run/checkpoint.hpp"
 
 #include <ATen/ops/empty.h>

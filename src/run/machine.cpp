@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "machine.hpp"
 
 #include <ATen/Parallel.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/run/memory.hpp"
 
 #include <c10/core/CachingDeviceAllocator.h>

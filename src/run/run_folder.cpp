@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/run/run_folder.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // How fast the denoiser's convolutions are on this processor: the whole network, its layers, and
 // LibTorch's own operations beside them, in alternated rounds. Prints JSON. See
 // docs/reference/performance.md.

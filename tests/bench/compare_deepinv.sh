@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
 # The published loop by deepinv and by tessera, in turn on this machine: seconds per iteration, peak
 # memory, and how far the two pictures are apart.
 #

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "layer_times.hpp"
 
 #include <ATen/ops/conv2d.h>

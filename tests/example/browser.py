@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """Opens a report in headless Chromium and checks that it works.
 
     browser.py REPORT.html [--runs N] [--pictures FOLDER]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // compare_npy A B TOLERANCE: exit code 0 if ||A - B|| <= TOLERANCE ||B||.
 #include <cstdio>
 #include <cstdlib>

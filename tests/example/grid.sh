@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # grid.sh CASE PROGRAM FOLDER LAUNCHER: one test of grids, in a folder of its own. Exit code 77: it cannot run here.
 set -u
 case_name=$1 program=$2 folder=$3 launcher=$4

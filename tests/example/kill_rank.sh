@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Kills one rank of a running restoration and checks that the job ends by itself, with a non-zero exit code, within 10
 # seconds, and leaves nothing running.
 #   kill_rank.sh PROGRAM FOLDER CULPRIT LAUNCHER...

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Runs PROGRAM --plan as on the front end of a cluster, where the environment speaks of tasks and no MPI was launched,
 # and checks that it prints a row for each number of ranks.
 set(ENV{SLURM_NTASKS} 4)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Runs PROGRAM and checks that it exits with a non-zero code, or with CODE, after printing TEXT once.
 execute_process(COMMAND ${LAUNCH} "${PROGRAM}" ${ARGUMENTS} RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE err)
 string(REPLACE "${TEXT}" "" without "${out}${err}")

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # restart.sh CASE PROGRAM COMPARE FOLDER LAUNCHER: one test of checkpoints, in a folder of its own. COMPARE is
 # compare_npy. Exit code 77: it cannot run here.
 set -u

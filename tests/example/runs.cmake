@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Runs PROGRAM and checks that it leaves what it promises, and the same x.npy as REFERENCE.
 file(REMOVE_RECURSE "${OUT}")
 execute_process(COMMAND ${LAUNCH} "${PROGRAM}" ${ARGUMENTS} --out "${OUT}" RESULT_VARIABLE code)

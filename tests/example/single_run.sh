@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # single_run.sh CASE PROGRAM RAMP FOLDER LAUNCHER: one test of single runs, in a folder of its own. RAMP is write_ramp.
 # Exit code 77: it cannot run here.
 set -u

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "grid/config.hpp"
 
 #include "catch.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // What the command line means: numbers, the method that follows from it, tiles, and the rule for
 // intensities.
 #include <ATen/ops/full.h>

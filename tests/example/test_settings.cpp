@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // The table of settings: complete, and every view of it.
 #include <fmt/format.h>
 

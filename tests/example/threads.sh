@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # threads.sh CASE PROGRAM FOLDER LAUNCHER: threads of a run on part of the machine. Exit code 77: it cannot run here.
 set -u
 case_name=$1 program=$2 folder=$3 launcher=$4

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Trains a very small network on a photograph: three steps in one go and in two give the same files, bit for bit; DRUNet
 # reads the result; 150 steps remove noise.
 file(REMOVE_RECURSE "${OUT}")

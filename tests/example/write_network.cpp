@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // write_network FILE: a TorchScript network that smooths with a 5 x 5 box, as a user might have
 // one.
 #include <torch/csrc/jit/api/module.h>

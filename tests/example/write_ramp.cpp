@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // write_ramp FILE.npy LOW HIGH EXTENTS [INDEX VALUE]: intensities that rise from LOW to HIGH along
 // the last axis; EXTENTS and INDEX are like 3x48x64. The element at INDEX is VALUE: nan, inf, ...
 #include <ATen/ops/linspace.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/io/npy.hpp"
 #include "input.hpp"
 

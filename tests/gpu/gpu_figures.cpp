@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // DRUNet on a GPU in each precision, beside LibTorch's own operations in the same precision: times,
 // peak memory, and how far the values are from float64 on the processor. Prints JSON.
 //

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Everything that needs a GPU: builds for CUDA, runs the tests with label gpu, the example on the device over NCCL (on one
 # card, and on all of them), and DRUNet in each precision beside LibTorch. Needs no network; compilers and libraries as in
 # docs/how_to/install.md, LibTorch 2.11 or newer for CUDA with NVIDIA's libraries, from TORCH_DIR or the package torch of python3.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/tessera.hpp"
 
 std::string describe_elsewhere(const tessera::Tensor& tensor);

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Fails, naming them, if UMBRELLA does not include each of HEADERS.
 file(READ "${UMBRELLA}" _text)
 set(_missing "")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Configures SOURCE in BUILD, from nothing, with ARGUMENTS. If RUN is given, builds and runs that program with its
 # arguments, behind LAUNCHER if that is given; otherwise configuring must fail. EXPECT, a regular expression, must match what was printed.
 file(REMOVE_RECURSE "${BUILD}")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Installs the build tree BUILD, from nothing, and moves what was installed to PREFIX: a package may be moved.
 # With MISSING, a library of that tree, as if that had not been built yet.
 file(REMOVE_RECURSE "${PREFIX}" "${PREFIX}.before")

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """How much of the library's code is in its public headers: lines that are neither blank nor
 comments, in include/ and in src/, without the rooms that are compiled by design (COMPILED). Exit
 status 1 if it is less than LEAST."""

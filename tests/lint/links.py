@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """Every relative link in the project's pages leads to a file of the project, and every #anchor to a
 heading there; every page that a source names (docs/... .md) exists. Prints what does not; exit
 status 1 if there is anything."""

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """The rooms of the library in the order of design.md, and a proof from the includes that each uses
 only itself and rooms before it. Private headers of src/ belong to the room of their folder.
 

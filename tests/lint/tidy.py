@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """clang-tidy over the library: tidy.py CLANG_TIDY BUILD_DIRECTORY, which has been configured.
 
 LibTorch's headers take clang-tidy half a minute, file by file half an hour. So there are few units:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/comm/agreement.hpp"
 
 #include <c10/util/Exception.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Runs `mpiexec -n RANKS PROGRAM FAULT CULPRIT <folder>` and checks that the job ends by itself with a non-zero exit
 # code, within LIMIT_S seconds of the start of its ranks (launching them may take long on a busy machine); that TEXT is
 # printed on standard error exactly COPIES times and that every rank returned CODE, where these are given; and that no

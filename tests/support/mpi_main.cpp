@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #define CATCH_CONFIG_EXTERNAL_INTERFACES  // listeners, in Catch2 2
 #include <ATen/Parallel.h>
 

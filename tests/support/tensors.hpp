@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // Include guards, not #pragma once: a precompiled header restored by a compiler cache remembers
 // another time stamp of this file, by which GCC recognises files that it must read only once.
 #ifndef TESSERA_TESTS_TENSORS_HPP

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/comm/self.hpp"
 
 #include "communicator_suite.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/comm/tensor_view.hpp"
 
 #include <ATen/ops/conj.h>

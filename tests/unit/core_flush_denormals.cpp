@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/core/flush_denormals.hpp"
 
 #include <ATen/Parallel.h>

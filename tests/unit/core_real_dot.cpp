@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/core/real_dot.hpp"
 
 #include <ATen/ops/arange.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/denoiser/drunet.hpp"
 
 #include <ATen/ops/cat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/denoiser/reach_probe.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>

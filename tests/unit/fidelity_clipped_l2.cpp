@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/fidelity/clipped_l2.hpp"
 
 #include <ATen/ops/cat.h>

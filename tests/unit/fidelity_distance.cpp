@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/fidelity/distance.hpp"
 
 #include <ATen/ops/complex.h>

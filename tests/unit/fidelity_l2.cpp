@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/fidelity/l2.hpp"
 
 #include "adjoint.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/metric/psnr.hpp"
 
 #include <ATen/ops/linspace.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/physics/conjugate_gradient.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>

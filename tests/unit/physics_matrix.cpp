@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/physics/matrix_physics.hpp"
 
 #include <ATen/ops/ones.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/physics/noise.hpp"
 
 #include <ATen/ops/dot.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/physics/normal_filter.hpp"
 
 #include <ATen/ops/ones.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/physics/stacked.hpp"
 
 #include <ATen/ops/zeros.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/run/recorder.hpp"
 
 #include <ATen/ops/zeros.h>

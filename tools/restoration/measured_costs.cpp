@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "restoration/measured_costs.hpp"
 
 #include <ATen/ops/rand.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "restoration/memory_need.hpp"
 
 #include <c10/util/Exception.h>

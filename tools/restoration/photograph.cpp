@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "restoration/photograph.hpp"
 
 #include <ATen/ops/_upsample_bicubic2d_aa.h>

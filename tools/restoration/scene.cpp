@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "restoration/scene.hpp"
 
 #include <ATen/ops/clamp.h>

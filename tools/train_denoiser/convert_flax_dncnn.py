@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """convert_flax_dncnn.py IN.mpk OUT.safetensors: a DnCNN saved by flax (SCICO's dncnn17M.mpk, ...) as tessera's DnCNN.
 
 Shows how foreign weights come in: name the layers as the target does, put the axes in its order, fold away what it does

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
 # fetch_photographs.sh FOLDER: the photographs that the shipped weights were trained on, from packages of Debian 12.
 # Makes FOLDER/photographs (for --photographs) and FOLDER/validation (for --validation); keeps downloads in
 # FOLDER/packages and the copyright files in FOLDER/copyright. Needs apt-get, dpkg-deb, unzip and pip3.

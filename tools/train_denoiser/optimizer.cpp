@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "optimizer.hpp"
 
 #include <ATen/ops/addmm.h>

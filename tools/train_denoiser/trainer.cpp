@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include "trainer.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>

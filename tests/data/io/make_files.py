@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Writes the files in this folder: what other programs write and the readers must understand.
 
 Needs numpy, torch and Pillow; the files are committed, so tests do not need it. Values follow formulas that

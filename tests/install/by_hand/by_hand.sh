@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # by_hand.sh PREFIX TORCH EIGEN COMPILER OUT: compiles main.cpp against the headers in PREFIX by a line that anyone could
 # type, and runs it. TORCH: a folder of LibTorch; EIGEN: the folder that holds Eigen/.
 set -euo pipefail

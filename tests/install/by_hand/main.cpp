@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // A program with its own operator, compiled by hand: tessera's headers, LibTorch, Eigen and fmt, no
 // library of tessera.
 #include <ATen/ops/arange.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 
