@@ -16,7 +16,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-INCLUDE_FLAG = re.compile(r"-(I|D|isystem|idirafter|std=|f(?!PIC|diagnostics))")
+# Without -fopenmp: clang's omp.h is in a package of its own.
+INCLUDE_FLAG = re.compile(r"-(I|D|isystem|idirafter|std=|f(?!PIC|diagnostics|openmp))")
 FINDING = re.compile(r"^(/[^:]+):\d+:\d+: (warning|error): ")
 
 

@@ -82,7 +82,7 @@ std::string markdown(const Table<Options>& table) {
     return escaped;
   };
   const auto code = [&](const std::string& text) {
-    return text.empty() ? text : "`" + cell(text) + "`";
+    return text.empty() ? text : fmt::format("`{}`", cell(text));
   };
   for (const Setting<Options>& setting : table) {
     if (setting.group != group) {
@@ -94,12 +94,13 @@ std::string markdown(const Table<Options>& table) {
     }
     const bool has_key = setting.section != Section::none;
     std::string keys = has_key ? code(setting.key_in_files()) : "";
-    if (!setting.alias.empty()) keys += ", " + code(setting.alias);
+    if (!setting.alias.empty()) keys += fmt::format(", {}", code(setting.alias));
     const bool is_choice = setting.member.form == Form::choice;
-    page += fmt::format(
-        "| {}{} | {} | {} | {} | {} |\n", code(setting.option()),
-        is_choice ? ", " + code(setting.negation()) : "", keys, code(setting.member.type),
-        setting.help_has_default ? "" : code(setting.member.text(defaults)), cell(setting.help));
+    page += fmt::format("| {}{} | {} | {} | {} | {} |\n", code(setting.option()),
+                        is_choice ? fmt::format(", {}", code(setting.negation())) : "", keys,
+                        code(setting.member.type),
+                        setting.help_has_default ? "" : code(setting.member.text(defaults)),
+                        cell(setting.help));
   }
   return page;
 }
