@@ -8,7 +8,7 @@
 
 #include "parts.hpp"
 #include "problem.hpp"
-#include "restoration/measured_costs.hpp"
+#include "restoration/machine_costs.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/distributed/scaling_model.hpp"
@@ -38,7 +38,7 @@ std::string plan_run(Options& options) {
   const std::vector<std::int64_t> shape = truth_shape(options, read_source(options));
   const Tensor grey = at::full(shape, 0.5).to(device(options), options.dtype);
   MachineCosts costs =
-      restoration::measured_costs(make_blur(options, 0), *denoiser, options.denoiser_sigma, grey);
+      restoration::machine_costs(make_blur(options, 0), *denoiser, options.denoiser_sigma, grey);
   costs.bandwidth_bytes_per_s = options.bandwidth * 1e9;
   costs.latency_s = options.latency * 1e-6;
 

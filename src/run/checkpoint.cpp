@@ -46,21 +46,6 @@ std::string differences(const Configuration& before, const Configuration& now) {
   return text;
 }
 
-/// Collective. Gives what the first rank has to all, in parts that grow with the number of ranks
-/// that wrote it.
-std::vector<std::string> broadcast_texts(Communicator& host, std::vector<std::string> texts,
-                                         std::size_t count) {
-  texts.resize(count);
-  std::vector<std::int64_t> sizes;
-  for (const std::string& text : texts) sizes.push_back(static_cast<std::int64_t>(text.size()));
-  host.broadcast(sizes.data(), static_cast<std::int64_t>(count), DataType::i64, 0);
-  for (std::size_t i = 0; i < count; ++i) {
-    texts[i].resize(static_cast<std::size_t>(sizes[i]));
-    host.broadcast(texts[i].data(), sizes[i], DataType::u8, 0);
-  }
-  return texts;
-}
-
 }  // namespace
 
 Checkpoint::Checkpoint(std::string path, CommunicatorPtr ranks, CheckpointOptions options)
@@ -95,8 +80,8 @@ SolverState Checkpoint::resume(const Tensor& x0) {
     SolverState state = detail::scatter_state(*ranks_, file, options_.held, x0.device(), path_);
     written_ = state.iterations;
     const auto rank = static_cast<std::size_t>(ranks_->rank());
-    const auto all =
-        broadcast_texts(host, std::move(file.observers), static_cast<std::size_t>(ranks_before_));
+    const auto all = detail::broadcast_texts(host, std::move(file.observers),
+                                             static_cast<std::size_t>(ranks_before_));
     saved_ = rank < all.size() ? all[rank] : std::string();
     return state;
   });

@@ -36,7 +36,7 @@ Message message(int peer, const Tensor& tensor) {
   return {peer, tensor.mutable_data_ptr(), static_cast<std::int64_t>(tensor.nbytes())};
 }
 
-/// A list of layouts by operator, or by name and operator.
+/// [name, operator, layout] of each.
 json layouts_of(const MeasuredByOperator& measured) {
   json all = json::array();
   for (const auto& [name, list] : measured) {
@@ -49,15 +49,6 @@ json layouts_of(const MeasuredByOperator& measured) {
 
 bool contains(const Held& held, std::int64_t index) {
   return std::find(held.begin(), held.end(), index) != held.end();
-}
-
-/// Collective. The first rank's text on all ranks.
-std::string broadcast_text(Communicator& control, std::string text) {
-  auto size = static_cast<std::int64_t>(text.size());
-  control.broadcast(&size, 1, DataType::i64, 0);
-  text.resize(static_cast<std::size_t>(size));
-  control.broadcast(text.data(), size, DataType::u8, 0);
-  return text;
 }
 
 /// All but the values of tensors. Numbers travel as their bits.
@@ -103,6 +94,19 @@ void check_operators(const json& measured, const std::vector<Held>& held, const 
 
 }  // namespace
 
+std::vector<std::string> broadcast_texts(Communicator& host, std::vector<std::string> texts,
+                                         std::size_t count) {
+  texts.resize(count);
+  std::vector<std::int64_t> sizes;
+  for (const std::string& text : texts) sizes.push_back(static_cast<std::int64_t>(text.size()));
+  host.broadcast(sizes.data(), static_cast<std::int64_t>(count), DataType::i64, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    texts[i].resize(static_cast<std::size_t>(sizes[i]));
+    host.broadcast(texts[i].data(), sizes[i], DataType::u8, 0);
+  }
+  return texts;
+}
+
 void check_measured(const std::map<std::string, TensorList>& measured, const Held& held) {
   for (const auto& [name, list] : measured) {
     if (list.size() == held.size()) continue;
@@ -145,8 +149,8 @@ MeasuredByOperator gather_measured(Communicator& ranks,
 SolverState scatter_state(Communicator& ranks, const CheckpointFile& file, const Held& held,
                           at::Device device, const std::string& path) {
   Communicator& control = ranks.control();
-  const json content =
-      json::parse(broadcast_text(control, ranks.is_root() ? described(file).dump() : ""));
+  const std::string mine = ranks.is_root() ? described(file).dump() : "";
+  const json content = json::parse(broadcast_texts(control, {mine}, 1).front());
   std::vector<Held> held_by;
   for (const std::string& text : gather_texts(ranks, json(held).dump())) {
     held_by.push_back(json::parse(text).get<Held>());

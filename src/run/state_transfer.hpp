@@ -14,6 +14,10 @@ namespace tessera::detail {
 /// The global indices of the operators that a rank holds.
 using Held = std::vector<std::int64_t>;
 
+/// Collective. The first rank's `count` texts on all ranks.
+std::vector<std::string> broadcast_texts(Communicator& host, std::vector<std::string> texts,
+                                         std::size_t count);
+
 /// Local. Throws error::ShapeMismatch unless each list has a tensor for each of `held`.
 void check_measured(const std::map<std::string, TensorList>& measured, const Held& held);
 

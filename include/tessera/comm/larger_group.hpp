@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <unistd.h>
+
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -22,10 +24,11 @@ Communicator& larger_group(Communicator& a, Communicator& b, std::string_view wh
 namespace detail {
 
 /// Collective. A number that the ranks of a group have in common, and those of another group by
-/// chance alone: it comes from the moment and from where this process keeps the group.
+/// chance alone: it comes from the moment, the process and where that keeps the group.
 inline std::int64_t mark_of(Communicator& group, std::string_view who) {
   FnvHash hash;
   hash.add(static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
+  hash.add(static_cast<std::uint64_t>(::getpid()));
   hash.add(static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&group)));
   std::int64_t mark = hash.value();
   agree(group, who, nullptr, {&mark, 1});

@@ -39,23 +39,23 @@ std::optional<double> gradient_lipschitz(const P& prior) {
 /// knows none or a useless one, saying that `who` must be given a step.
 inline double default_step(Communicator& ranks, const std::string& who,
                            std::optional<double> lipschitz) {
-  // Positive numbers are ordered as their bits are.
-  const std::int64_t bits = guarded(ranks, who, [&] {
-    if (!lipschitz) {
-      throw error::InvalidArgument(
-          formatted("{}: no Lipschitz constant of the gradient is known here: give the options a "
-                    "step",
-                    who));
-    }
-    if (!(std::isfinite(*lipschitz) && *lipschitz > 0)) {
-      throw error::InvalidArgument(
-          formatted("{}: the Lipschitz constant of the gradient is {}: give the options a step",
-                    who, *lipschitz));
-    }
-    return std::bit_cast<std::int64_t>(*lipschitz);
-  });
-  std::int64_t largest = bits;
-  agree(ranks, who, nullptr, {&largest, 1});
+  std::int64_t largest = 0;  // its bits: positive numbers are ordered as theirs are
+  guarded(ranks, who,
+          [&] {
+            if (!lipschitz) {
+              throw error::InvalidArgument(formatted(
+                  "{}: no Lipschitz constant of the gradient is known here: give the options "
+                  "a step",
+                  who));
+            }
+            if (!(std::isfinite(*lipschitz) && *lipschitz > 0)) {
+              throw error::InvalidArgument(formatted(
+                  "{}: the Lipschitz constant of the gradient is {}: give the options a step", who,
+                  *lipschitz));
+            }
+            largest = std::bit_cast<std::int64_t>(*lipschitz);
+          },
+          {&largest, 1});
   return 1 / std::bit_cast<double>(largest);
 }
 

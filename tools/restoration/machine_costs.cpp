@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "restoration/measured_costs.hpp"
+#include "restoration/machine_costs.hpp"
 
 #include <ATen/ops/rand.h>
 
@@ -64,8 +64,8 @@ double rest_of_iteration(const LinearPhysicsPtr& physics, const Tensor& x) {
 
 }  // namespace
 
-MachineCosts measured_costs(const LinearPhysicsPtr& physics, const Denoiser& denoiser, double sigma,
-                            const Tensor& image) {
+MachineCosts machine_costs(const LinearPhysicsPtr& physics, const Denoiser& denoiser, double sigma,
+                           const Tensor& image) {
   constexpr std::int64_t small = 192;
   constexpr std::int64_t large = 512;
   MachineCosts costs;

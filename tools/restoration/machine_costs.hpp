@@ -11,8 +11,8 @@ namespace restoration {
 /// Local. What an iteration of plug-and-play proximal gradient on `image` costs on this machine,
 /// found out in less than a minute; what the network costs is left open. `physics` stands for all
 /// operators: the fused gradient of blurs costs the same for any number.
-tessera::MachineCosts measured_costs(const tessera::LinearPhysicsPtr& physics,
-                                     const tessera::Denoiser& denoiser, double sigma,
-                                     const tessera::Tensor& image);
+tessera::MachineCosts machine_costs(const tessera::LinearPhysicsPtr& physics,
+                                    const tessera::Denoiser& denoiser, double sigma,
+                                    const tessera::Tensor& image);
 
 }  // namespace restoration
