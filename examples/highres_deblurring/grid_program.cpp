@@ -6,10 +6,8 @@
 #include <utility>
 
 #include "grid/table_keys.hpp"
-#include "inputs.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
-#include "rank_plan.hpp"
 #include "tessera/io/default_weights.hpp"
 
 namespace {

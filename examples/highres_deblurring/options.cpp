@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "options.hpp"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iostream>
+#include <utility>
 
 #include "method.hpp"
-#include "settings/command_line.hpp"
-#include "tessera/core/error.hpp"
-#include "tessera/core/version.hpp"
 
 namespace {
 
@@ -40,58 +36,24 @@ void check_together(const Options& options) {
   }
 }
 
-/// The program's options over a CLI11 parser.
-class CommandLine {
- public:
-  explicit CommandLine(Options& options) : options_(options) {
-    app_.set_version_flag("--version", "highres_deblurring (tessera " TESSERA_VERSION ")");
-    app_.get_formatter()->column_width(34);
-    settings::add_options(app_, table(), options);
+/// What presets, solvers and bounds leave open.
+void settle(Options& options, const settings::IsGiven& is_given) {
+  settle_method(options, is_given);
+  options.image_size_given = is_given("--image-size");
+  if (options.max_image_size > 0) {
+    options.image_size = std::min(options.image_size, options.max_image_size);
   }
-
-  CLI::App& app() { return app_; }
-
-  /// After parsing: what presets, solvers and bounds leave, and the options as arguments again.
-  void settle() {
-    settle_method(options_, [this](const std::string& name) { return app_.count(name) > 0; });
-    options_.image_size_given = app_.count("--image-size") > 0;
-    if (options_.max_image_size > 0) {
-      options_.image_size = std::min(options_.image_size, options_.max_image_size);
-    }
-    check_together(options_);
-    options_.given = settings::given_options(app_, table());
-    options_.arguments = settings::arguments_of(table(), options_);
-  }
-
- private:
-  CLI::App app_{description, "highres_deblurring"};
-  Options& options_;
-};
+  check_together(options);
+}
 
 }  // namespace
 
-std::optional<int> parse(int argc, char** argv, bool is_root, Options& options) {
-  CommandLine command_line(options);
-  try {
-    command_line.app().parse(argc, argv);
-    command_line.settle();
-  } catch (const CLI::ParseError& error) {
-    std::ostream nowhere(nullptr);
-    return command_line.app().exit(error, is_root ? std::cout : nowhere,
-                                   is_root ? std::cerr : nowhere);
-  }
-  return std::nullopt;
+const settings::Program<Options>& command_line() {
+  static const settings::Program<Options> program{"highres_deblurring", description, table(),
+                                                  settle};
+  return program;
 }
 
 Options parse_arguments(std::vector<std::string> arguments) {
-  Options options;
-  CommandLine command_line(options);
-  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the end
-  try {
-    command_line.app().parse(std::move(arguments));
-    command_line.settle();
-  } catch (const CLI::ParseError& error) {
-    throw tessera::error::InvalidArgument(error.what());
-  }
-  return options;
+  return settings::parse_arguments(command_line(), std::move(arguments));
 }

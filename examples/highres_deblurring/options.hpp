@@ -10,18 +10,18 @@
 #include <vector>
 
 #include "restoration/backend.hpp"
-#include "settings/enum_names.hpp"
-#include "settings/setting.hpp"
-#include "tessera/comm/same_on_all_ranks.hpp"
+#include "restoration/enums.hpp"
+#include "restoration/networks.hpp"
+#include "settings/command_line.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 
 enum class Preset { standard, published };
 enum class SolverKind { dpir, pnp };
 enum class FidelityKind { clipped, l2 };
 enum class PriorKind { pnp, red };
-enum class DenoiserKind { drunet, dncnn, tv, script };
 enum class InitMethod { zeros, adjoint, pseudo_inverse };
 using restoration::Backend;
+using restoration::DenoiserKind;
 enum class Scheduler { slurm };
 
 namespace settings {
@@ -39,25 +39,11 @@ template <>
 inline constexpr std::array enum_names<PriorKind> = {EnumName{PriorKind::pnp, "pnp"},
                                                      EnumName{PriorKind::red, "red"}};
 template <>
-inline constexpr std::array enum_names<DenoiserKind> = {
-    EnumName{DenoiserKind::drunet, "drunet"}, EnumName{DenoiserKind::dncnn, "dncnn"},
-    EnumName{DenoiserKind::tv, "tv"}, EnumName{DenoiserKind::script, "script"}};
-template <>
 inline constexpr std::array enum_names<InitMethod> = {
     EnumName{InitMethod::zeros, "zeros"}, EnumName{InitMethod::adjoint, "adjoint"},
     EnumName{InitMethod::pseudo_inverse, "pseudo_inverse"}};
 template <>
 inline constexpr std::array enum_names<Scheduler> = {EnumName{Scheduler::slurm, "slurm"}};
-template <>
-inline constexpr std::array enum_names<tessera::Tiling> = {
-    EnumName{tessera::Tiling::even, "auto"}, EnumName{tessera::Tiling::fixed, "fixed"},
-    EnumName{tessera::Tiling::deepinv, "deepinv"}, EnumName{tessera::Tiling::exact, "exact"}};
-template <>
-inline constexpr std::array enum_names<at::ScalarType> = {
-    EnumName{at::ScalarType::Float, "float32"}, EnumName{at::ScalarType::Double, "float64"}};
-template <>
-inline constexpr std::array enum_names<at::DeviceType> = {EnumName{at::DeviceType::CPU, "cpu"},
-                                                          EnumName{at::DeviceType::CUDA, "cuda"}};
 
 }  // namespace settings
 
@@ -135,10 +121,8 @@ struct Options : UserSettings {
 /// Every setting.
 const settings::Table<Options>& table();
 
-/// Reads the command line. Returns an exit code if the program is to end at once: after --help or
-/// --version, which only the first rank prints, or after an error, which it explains on stderr.
-std::optional<int> parse(int argc, char** argv, bool is_root, Options& options);
+/// The program as its command line knows it.
+const settings::Program<Options>& command_line();
 
-/// The same for arguments from elsewhere than the command line, without the program's name. Throws
-/// error::InvalidArgument.
+/// settings::parse_arguments of it.
 Options parse_arguments(std::vector<std::string> arguments);

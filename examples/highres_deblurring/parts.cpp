@@ -4,19 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string>
 
 #include "problem.hpp"
-#include "tessera/core/error.hpp"
-#include "tessera/denoiser/dncnn.hpp"
-#include "tessera/denoiser/drunet.hpp"
-#include "tessera/denoiser/script_denoiser.hpp"
-#include "tessera/denoiser/total_variation.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/fidelity/clipped_l2.hpp"
 #include "tessera/fidelity/l2.hpp"
-#include "tessera/io/default_weights.hpp"
-#include "tessera/io/state_dict.hpp"
 #include "tessera/physics/stacked.hpp"
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/prior/red.hpp"
@@ -35,58 +27,8 @@ LinearPhysicsPtr make_physics(const Options& options, const CommunicatorPtr& wor
   return std::make_shared<StackedPhysics>(options.num_operators, make);
 }
 
-namespace {
-
-/// A network of the user's own, whose reach and grid are measured: tiles depend on them.
-DenoiserPtr make_script(const Options& options) {
-  if (options.weights.empty()) {
-    throw error::InvalidArgument("--denoiser script: give the network, --weights FILE");
-  }
-  ScriptOptions script;
-  script.device = device(options);
-  const bool is_package = options.weights.ends_with(".pt2");
-  if (is_package) script.level = LevelInput::argument;
-  const auto network = std::make_shared<ScriptDenoiser>(options.weights, script);
-  ReachProbeOptions probe;
-  probe.device = script.device;
-  if (!is_package) network->declare(probe_reach(*network, probe));
-  return network;
-}
-
-}  // namespace
-
 DenoiserPtr make_network(Options& options) {
-  if (options.denoiser == DenoiserKind::tv) return std::make_shared<TotalVariation>();
-  if (options.denoiser == DenoiserKind::script) return make_script(options);
-  if (options.weights.empty()) {
-    if (options.denoiser == DenoiserKind::dncnn) {
-      throw error::InvalidArgument(
-          "--denoiser dncnn: no weights are installed for it, give --weights FILE");
-    }
-    options.weights = default_weights();
-  }
-  const StateDict weights = read_state_dict(options.weights);
-  if (options.denoiser == DenoiserKind::dncnn) return std::make_shared<DnCNN>(weights);
-  return std::make_shared<DRUNet>(weights);
-}
-
-void check_tiles_fit(const Options& options, at::IntArrayRef image) {
-  if (options.tiling != Tiling::fixed && options.tiling != Tiling::deepinv) return;
-  const std::int64_t side = std::min(image[2], image[3]);
-  const std::string what = fmt::format("--tiling {}", settings::name_of(options.tiling));
-  if (options.patch_size < 1 || options.patch_size > side) {
-    throw error::InvalidArgument(fmt::format(
-        "{}: a --patch-size of {} {}; give 1 to {}, or --tiling auto", what, options.patch_size,
-        options.patch_size < 1 ? std::string("makes no tile")
-                               : fmt::format("is larger than the image, {}x{}", image[3], image[2]),
-        side));
-  }
-  if (options.tiling == Tiling::deepinv && options.overlap >= side) {
-    throw error::InvalidArgument(
-        fmt::format("{}: an --overlap of {} cannot be reflected at the border of an image of "
-                    "{}x{}; give at most {}",
-                    what, options.overlap, image[3], image[2], side - 1));
-  }
+  return restoration::make_denoiser(options.denoiser, options.weights, device(options));
 }
 
 TilingOptions tiling_options(const Options& options) {
@@ -145,4 +87,50 @@ std::unique_ptr<Solver> make_solver(const Options& options, const DataFidelity& 
         log_spaced(*options.denoiser_sigma_start, options.denoiser_sigma, options.iterations);
   }
   return std::make_unique<PnP<DataFidelity, Prior>>(fidelity, prior, pnp);
+}
+
+restoration::Files input_files(const Options& options) {
+  restoration::Files files = {{"image", options.image},
+                              {"truth", options.truth},
+                              {"measurements", options.measurements},
+                              {"weights", options.weights}};
+  std::erase_if(files, [](const auto& file) { return file.second.empty(); });
+  return files;
+}
+
+restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef image,
+                                     const DenoiserPtr& denoiser, int ranks) {
+  // In images of the size of x, measured as peaks of the resident set, 256 to 2048 pixels, 8 and 24
+  // operators, allocator included: what the solver and the gradient hold; for each operator, its
+  // measurement, its spectrum, and what making them leaves. The likelihood of clipped measurements
+  // also holds what each would be.
+  constexpr double at_work = 8;
+  const double per_operator = options.fidelity == FidelityKind::clipped ? 3.2 : 2.3;
+  const bool shares = options.distribute_physics.value_or(ranks > 1);
+  const std::int64_t share =
+      shares ? (options.num_operators + ranks - 1) / ranks : options.num_operators;
+  restoration::MemoryQuestion question{
+      .image = image.vec(),
+      .bytes_per_element = static_cast<std::int64_t>(c10::elementSize(options.dtype)),
+      .ranks = ranks,
+      .denoiser = denoiser,
+      .weights = options.weights,
+      .tiling = {},
+      .images = per_operator * static_cast<double>(share) + at_work};
+  if (options.distribute_denoiser.value_or(ranks > 1)) {
+    question.tiling = tiling_options(options);
+    restoration::check_tiles_fit(*question.tiling, image);
+  }
+  return restoration::memory_need(question);
+}
+
+std::string advice_on_memory(const Options& options) {
+  const bool is_cut = options.distribute_denoiser.value_or(false) &&
+                      options.tiling == Tiling::fixed && options.max_batch_size == 1;
+  return fmt::format(
+      "Give a smaller --image-size{}, fewer --num-operators{}",
+      is_cut ? " or --patch-size"
+             : ", --distribute-denoiser --tiling fixed --patch-size 256 "
+               "--max-batch-size 1 to denoise in small pieces",
+      options.dtype == at::kDouble ? ", --dtype float32, or more hosts" : ", or more hosts");
 }

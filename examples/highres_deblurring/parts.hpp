@@ -2,8 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "options.hpp"
+#include "restoration/memory_need.hpp"
+#include "restoration/sharing.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
@@ -22,10 +25,6 @@ tessera::LinearPhysicsPtr make_physics(const Options& options,
 /// The untiled denoiser. Sets options.weights to the installed weights where none were given.
 tessera::DenoiserPtr make_network(Options& options);
 
-/// Throws error::InvalidArgument, in the words of the command line, for a patch or an overlap that
-/// does not fit images of the shape (1, 3, H, W).
-void check_tiles_fit(const Options& options, at::IntArrayRef image);
-
 /// How options.tiling cuts images.
 tessera::TilingOptions tiling_options(const Options& options);
 
@@ -43,3 +42,15 @@ tessera::PriorPtr make_prior(const Options& options, tessera::DenoiserPtr denois
 std::unique_ptr<tessera::Solver> make_solver(const Options& options,
                                              const tessera::DataFidelity& fidelity,
                                              const tessera::Prior& prior, double step);
+
+/// Every file that the result depends on. The weights are the installed ones once make_network has
+/// named them.
+restoration::Files input_files(const Options& options);
+
+/// What one of `ranks` ranks will do with images of the shape `image`, (1, 3, H, W), and the memory
+/// that takes. Throws what the run would throw: tiles that do not fit the image.
+restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef image,
+                                     const tessera::DenoiserPtr& denoiser, int ranks);
+
+/// What to give for a run that needs less memory.
+std::string advice_on_memory(const Options& options);

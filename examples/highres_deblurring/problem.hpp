@@ -36,15 +36,5 @@ tessera::Tensor make_truth(Options& options, const Source& source);
 /// `index` of the seed, then clamped to [0, 1].
 std::unique_ptr<tessera::LinearOperator> make_blur(const Options& options, std::int64_t index);
 
-struct Measurements {
-  tessera::TensorList held;
-  std::string warning;  ///< about their intensities
-};
-
-/// The measurements of the operators `held`, in that order: read from options.measurements. All of
-/// the file is checked, so that every rank finds the same.
-Measurements read_measurements(const Options& options, const std::vector<std::int64_t>& held,
-                               const tessera::Tensor& truth);
-
 /// The CPU, or the GPU of this process: ranks of a host take its GPUs in turn.
 at::Device device(const Options& options);

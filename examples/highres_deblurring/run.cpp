@@ -1,77 +1,110 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "run.hpp"
 
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <chrono>
-#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
-#include <vector>
 
-#include "inputs.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
-#include "restart.hpp"
-#include "tessera/comm/agreement.hpp"
-#include "tessera/comm/counting.hpp"
+#include "restoration/arrays.hpp"
+#include "restoration/scaling.hpp"
+#include "restoration/supervised_run.hpp"
+#include "settings/views.hpp"
 #include "tessera/comm/host.hpp"
+#include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
+#include "tessera/io/digest.hpp"
 #include "tessera/prior/prior.hpp"
-#include "tessera/run/checkpoint.hpp"
-#include "tessera/run/progress.hpp"
-#include "tessera/run/recorder.hpp"
-#include "tessera/run/stop_on_signal.hpp"
 
 using namespace tessera;
+using restoration::SupervisedRun;
 
 namespace {
 
-/// Throws on every rank, with the same message, if some rank has neither an operator nor a tile.
-void check_every_rank_works(const Options& options, const LinearPhysics& physics,
-                            const TiledDenoiser* tiled, const Tensor& truth, int ranks) {
-  if (ranks == 1) return;
-  const auto* shared = dynamic_cast<const DistributedPhysics*>(&physics);
-  if (shared == nullptr || tiled == nullptr) return;  // what is not shared is done by every rank
-  const TilePlan plan = tiled->plan(truth.sizes());
-  const Partition tiles = plan.assign(ranks);
-  for (int rank = 0; rank < ranks; ++rank) {
-    if (shared->partition().of(rank).empty() && tiles.of(rank).empty()) {
-      throw error::InvalidArgument(fmt::format(
-          "rank {} of {} would have no work: there are {} operators and {} tiles. "
-          "Start fewer ranks, or give {}",
-          rank, ranks, options.num_operators, plan.tiles().size(),
-          options.tiling == Tiling::even ? "a larger --image-size or more --num-operators"
-                                         : "--tiling auto, which cuts for the number of ranks"));
+/// What a run reads before it makes anything large.
+struct Inputs {
+  Source source;
+  DenoiserPtr network;
+  restoration::Digests digests;
+};
+
+/// A network of the user's own may know one level of noise: levels cannot fall then.
+void settle_levels(Options& options, Inputs& inputs) {
+  if (inputs.network->follows_level()) return;
+  if (options.solver == SolverKind::dpir) {
+    throw error::InvalidArgument(
+        fmt::format("--denoiser: the network {} takes no level of noise, and --solver dpir needs "
+                    "one that does; give --solver pnp",
+                    options.weights));
+  }
+  if (!options.denoiser_sigma_start) return;
+  options.denoiser_sigma_start.reset();
+  inputs.source.warnings.push_back(
+      fmt::format("the network {} takes no level of noise, so that levels do not fall from "
+                  "iteration to iteration",
+                  options.weights));
+}
+
+/// Every rank reads for itself; all must find the same, and have the memory for what follows.
+Inputs read_inputs(Options& options, SupervisedRun& run) {
+  const int ranks_here = ranks_of_host(run.world());
+  Inputs inputs = run.together([&] {
+    Inputs mine{.source = read_source(options), .network = make_network(options), .digests = {}};
+    settle_levels(options, mine);
+    const std::vector<std::int64_t> shape = truth_shape(options, mine.source);
+    if (options.device == at::kCPU) {
+      restoration::check_memory(plan_of_rank(options, shape, mine.network, run.world().size()),
+                                ranks_here,
+                                fmt::format("for an image of {}x{} pixels and {} operators",
+                                            shape[3], shape[2], options.num_operators),
+                                advice_on_memory(options));
     }
-  }
+    mine.digests = restoration::digests_of(input_files(options));
+    return mine;
+  });
+  restoration::check_same_files(run.world(), command_line().name, inputs.digests);
+  for (const std::string& text : inputs.source.warnings) run.warn(text);
+  return inputs;
 }
 
-Tensor starting_point(const Options& options, const LinearPhysics& physics,
-                      const DataFidelity& fidelity, const Tensor& image, const TensorList& y) {
-  if (options.init_method == InitMethod::zeros) return at::zeros_like(image);
-  if (options.init_method == InitMethod::adjoint) {
-    const auto* l2 = dynamic_cast<const L2*>(&fidelity);  // which has A^T y already
-    const Tensor back_projection = l2 != nullptr ? l2->adjoint_of_data() : physics.adjoint(y);
-    return back_projection / static_cast<double>(options.num_operators);
+/// Those of this rank's operators: simulated, or read.
+TensorList make_measurements(const Options& options, const LinearPhysics& physics,
+                             SupervisedRun& run) {
+  const Tensor& truth = run.outcome().truth;
+  if (options.measurements.empty()) return physics.measure(truth);
+  restoration::Measurements read = restoration::read_measurements(
+      options.measurements, options.num_operators, physics.held(), truth, options.noise_level);
+  if (read.warning.empty() && options.fidelity == FidelityKind::clipped && !read.is_clipped) {
+    read.warning = fmt::format(
+        "--measurements {}: some intensities lie outside 0 to 1, so that they were not clipped as "
+        "--fidelity clipped takes them to be; --fidelity l2 fits them better",
+        options.measurements);
   }
-  return physics.pseudo_inverse(y, {.tolerance = 1e-4, .max_iterations = 50});
+  run.warn(read.warning);
+  return std::move(read.held);
 }
 
-/// Ranks that share nothing iterate each by itself, and would not stop together.
-void check_can_be_resumed(const Options& options, int ranks) {
-  if (ranks == 1 || *options.distribute_physics || *options.distribute_denoiser) return;
-  throw error::InvalidArgument(
-      "--checkpoint-every and --resume need ranks that share the work: start one rank, or leave "
-      "out --no-distribute-physics or --no-distribute-denoiser");
+/// The denoiser over the tiles of all ranks.
+DenoiserPtr shared_by_tiles(const Options& options, DenoiserPtr network,
+                            const LinearPhysics& physics, SupervisedRun& run) {
+  restoration::Outcome& outcome = run.outcome();
+  const auto tiled =
+      std::make_shared<TiledDenoiser>(std::move(network), run.ranks(), tiling_options(options));
+  outcome.plan = tiled->plan(outcome.truth.sizes(), outcome.truth.element_size());
+  outcome.tiling = tiled->summary(outcome.truth.sizes(), outcome.truth.element_size());
+  restoration::check_every_rank_works(physics, *tiled, outcome.truth.sizes(), run.world().size());
+  return tiled;
 }
 
 double automatic_step(const Options& options, double norm_squared) {
@@ -81,163 +114,87 @@ double automatic_step(const Options& options, double norm_squared) {
   return 1.6 / norm_squared;
 }
 
-/// How many operators each rank has.
-std::vector<std::int64_t> operators_per_rank(const LinearPhysics& physics, int ranks) {
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(ranks), physics.operator_count());
-  if (const auto* shared = dynamic_cast<const DistributedPhysics*>(&physics)) {
-    for (int rank = 0; rank < ranks; ++rank) {
-      counts[static_cast<std::size_t>(rank)] =
-          static_cast<std::int64_t>(shared->partition().of(rank).size());
+/// What the step is held against; dpir has none.
+std::optional<restoration::StepLimit> step_limit(const Options& options, double norm_squared) {
+  if (options.solver == SolverKind::dpir) return std::nullopt;
+  restoration::StepLimit limit{.norm_squared = norm_squared};
+  if (options.prior == PriorKind::red) {
+    limit.prior_curvature = options.red_weight;
+    limit.prior_words = "--red-weight";
+  }
+  return limit;
+}
+
+Tensor starting_point(const Options& options, const LinearPhysics& physics,
+                      const DataFidelity& fidelity, const restoration::Outcome& outcome) {
+  if (options.init_method == InitMethod::zeros) return at::zeros_like(outcome.truth);
+  if (options.init_method == InitMethod::adjoint) {
+    const auto* l2 = dynamic_cast<const L2*>(&fidelity);  // which has A^T y already
+    const Tensor back_projection =
+        l2 != nullptr ? l2->adjoint_of_data() : physics.adjoint(outcome.measurements);
+    return back_projection / static_cast<double>(options.num_operators);
+  }
+  return physics.pseudo_inverse(outcome.measurements, {.tolerance = 1e-4, .max_iterations = 50});
+}
+
+/// What must be the same for a run to go on: everything that the restored image depends on, with
+/// the contents of files. Not the number of ranks, the device and the precision's last digits; not
+/// the number of iterations, unless the method depends on it.
+std::map<std::string, std::string> identity_of_run(const Options& options,
+                                                   const restoration::Outcome& outcome) {
+  std::map<std::string, std::string> identity = settings::identity_of(table(), options);
+  identity["image (contents)"] = digest_of(outcome.truth);
+  identity["noise generator"] = fmt::format("{}", noise_generator_version);
+  for (const auto& [option, digest] : outcome.inputs) {
+    // The picture itself is compared: a photograph may be stored in another format.
+    if (option == "weights" || option == "measurements") {
+      identity[option + " (contents)"] = digest;
     }
   }
-  return counts;
+  return identity;
 }
 
-using Observers = std::vector<std::reference_wrapper<Observer>>;
-
-/// Progress on the first rank only, and only if wanted.
-SolveResult solve(const Options& options, const Solver& solver, const SolverState& start,
-                  Observers observers, const Recorder& recorder, bool is_root) {
-  Progress progress(options.iterations, &recorder);
-  if (is_root && !options.quiet) observers.emplace_back(progress);
-  ObserverList all(std::move(observers));
-  return solver.solve(start, all);
-}
-
-void say_where_it_begins(const Options& options, const SolverState& start,
-                         const Checkpoint& checkpoint, int ranks) {
-  const std::string path = checkpoint_path(options.out);
-  if (start.iterations == 0) {
-    fmt::print("There is no {}: the run begins anew\n", path);
-    return;
-  }
-  fmt::print("Resumed after iteration {} from {}\n", start.iterations, path);
-  if (checkpoint.ranks_before() == ranks) return;
-  fmt::print("It was written by {} rank{}, now there {}: {}\n", checkpoint.ranks_before(),
-             checkpoint.ranks_before() == 1 ? "" : "s",
-             ranks == 1 ? "is 1" : fmt::format("are {}", ranks),
-             options.tiling == Tiling::even ? "tiles are cut anew (--tiling auto), and the result "
-                                              "depends a little on the cuts"
-                                            : "equal to rounding where the tiles are the same");
-}
-
-/// A run that can be interrupted, and goes on where an earlier one stood.
-void solve_with_checkpoint(const Options& options, const Solver& solver, const Tensor& x0,
-                           Recorder& recorder, const CommunicatorPtr& world, StopOnSignal& signals,
-                           Outcome& outcome) {
-  CheckpointOptions settings{.observer = &recorder};
-  if (options.checkpoint_every > 0) settings.every = options.checkpoint_every;
-  settings.configuration = guarded(*world, "highres_deblurring", [&] {
-    return identity_of_run(options, outcome.truth, outcome.inputs);
-  });
-  Checkpoint checkpoint(checkpoint_path(options.out), world, std::move(settings));
-  SolverState start{.x = x0};
-  if (options.resume) {
-    start = checkpoint.resume(x0);
-    if (world->is_root() && !options.quiet)
-      say_where_it_begins(options, start, checkpoint, world->size());
-  }
-  outcome.result = solve(options, solver, start, {checkpoint, signals}, recorder, world->is_root());
-  outcome.interrupted = outcome.result.reason == StopReason::observer &&
-                        outcome.result.iterations < options.iterations;
-}
-
-/// Keeps what is to be told, and prints it on the first rank, whatever --quiet says. Every rank
-/// finds the same.
-void warn(Outcome& outcome, const std::string& text, bool is_root) {
-  if (text.empty()) return;
-  outcome.warnings.push_back(text);
-  if (is_root) fmt::print(stderr, "highres_deblurring: warning: {}\n", text);
-}
-
-/// The longest step with which gradients bring no two images further apart.
-double longest_step(const Options& options, double norm_squared) {
-  return 2 / (norm_squared + (options.prior == PriorKind::red ? options.red_weight : 0));
-}
-
-std::string words_for_longest_step(const Options& options, double norm_squared) {
-  return fmt::format(
-      "{:.4g}, which is 2 / {} with ||A||^2 = {:.4g}", longest_step(options, norm_squared),
-      options.prior == PriorKind::red ? "(||A||^2 + --red-weight)" : "||A||^2", norm_squared);
-}
-
-std::string step_warning(const Options& options, const Outcome& outcome) {
-  constexpr double rounding = 1 + 1e-6;
-  const double limit = longest_step(options, outcome.norm_squared);
-  if (options.solver == SolverKind::dpir || outcome.step_size <= rounding * limit) return "";
-  return fmt::format(
-      "the step {} is longer than {}: iterations swing and the result is poor. Give a shorter "
-      "--step-size, or auto",
-      outcome.step_size, words_for_longest_step(options, outcome.norm_squared));
-}
-
-/// Throws if not one iteration was finite: there is no result.
-void check_has_rows(const Options& options, const Outcome& outcome, const Recorder& recorder) {
-  if (!recorder.rows().empty()) return;
-  const bool is_long = options.solver != SolverKind::dpir &&
-                       outcome.step_size > longest_step(options, outcome.norm_squared);
-  throw error::InvalidArgument(fmt::format(
-      "the first iteration is not finite{}",
-      is_long
-          ? fmt::format(": the step is too large, {}, longer than {}", outcome.step_size,
-                        words_for_longest_step(options, outcome.norm_squared))
-          : ", although the data are: the denoiser or a parameter of the method made it overflow"));
-}
-
-/// Those of this rank's operators: simulated, or read.
-TensorList make_measurements(const Options& options, const LinearPhysics& physics, bool is_root,
-                             Outcome& outcome) {
-  if (options.measurements.empty()) return physics.measure(outcome.truth);
-  Measurements measurements = read_measurements(options, physics.held(), outcome.truth);
-  warn(outcome, measurements.warning, is_root);
-  return std::move(measurements.held);
+restoration::RunOptions run_options(const Options& options) {
+  return {.program = command_line().name,
+          .folder = options.out,
+          .device = options.device,
+          .backend = options.backend,
+          .threads = options.threads,
+          .iterations = options.iterations,
+          .repetitions = options.repetitions,
+          .warmup = options.warmup,
+          .checkpoint_every = options.checkpoint_every,
+          .resume = options.resume,
+          .quiet = options.quiet,
+          .shares_work = *options.distribute_physics || *options.distribute_denoiser,
+          .with_other_ranks = options.tiling == Tiling::even
+                                  ? "tiles are cut anew (--tiling auto), and the result depends a "
+                                    "little on the cuts"
+                                  : "equal to rounding where the tiles are the same"};
 }
 
 }  // namespace
 
-Outcome run(Options& options, const CommunicatorPtr& world) {
+restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   const c10::InferenceMode no_gradients;
-  const auto start = std::chrono::steady_clock::now();
-  const bool several = world->size() > 1;
-  options.distribute_physics = options.distribute_physics.value_or(several);
-  options.distribute_denoiser = options.distribute_denoiser.value_or(several);
-  std::optional<StopOnSignal> signals;
-  if (keeps_checkpoint(options)) {
-    check_can_be_resumed(options, world->size());
-    signals.emplace();
-  }
+  options.distribute_physics = options.distribute_physics.value_or(world->size() > 1);
+  options.distribute_denoiser = options.distribute_denoiser.value_or(world->size() > 1);
+  SupervisedRun run(run_options(options), world);
+  restoration::Outcome& outcome = run.outcome();
+  options.gpu = run.gpu();
+  const c10::OptionalDeviceGuard on_device(run.device());
 
-  Outcome outcome;
-  guarded(*world, "highres_deblurring", [&] { check_threads(options); });
-  outcome.threads = share_cores(*world, options.threads);
-  const auto [backend, gpu] =
-      restoration::choose_place(world, "highres_deblurring", options.device, options.backend);
-  options.gpu = gpu;
-  outcome.backend = backend->name();
-  const c10::OptionalDeviceGuard on_device(device(options));
-
-  Inputs inputs = read_inputs(options, *world);
+  Inputs inputs = read_inputs(options, run);
   outcome.inputs = inputs.digests;
   outcome.samples = inputs.source.samples;
-  for (const std::string& text : inputs.source.warnings) warn(outcome, text, world->is_root());
-  outcome.truth = guarded(*world, "highres_deblurring",
-                          [&] { return make_truth(options, std::exchange(inputs.source, {})); });
-  // Work queued on a GPU is waited for, so that it is not taken for communication.
-  const auto ranks = std::make_shared<CountingCommunicator>(
-      backend, options.device == at::kCPU ? std::function<void()>()
-                                          : [x = outcome.truth] { synchronize(x); });
-  const LinearPhysicsPtr physics = make_physics(options, ranks);
-  outcome.operators_per_rank = operators_per_rank(*physics, world->size());
+  outcome.truth =
+      run.together([&] { return make_truth(options, std::exchange(inputs.source, {})); });
+  const LinearPhysicsPtr physics = make_physics(options, run.ranks());
+  outcome.operators_per_rank = restoration::operators_per_rank(*physics, world->size());
   DenoiserPtr denoiser = inputs.network;
-  guarded(*world, "highres_deblurring", [&] {
-    outcome.measurements = make_measurements(options, *physics, world->is_root(), outcome);
-    if (*options.distribute_denoiser) {
-      const auto tiled = std::make_shared<TiledDenoiser>(denoiser, ranks, tiling_options(options));
-      outcome.plan = tiled->plan(outcome.truth.sizes(), outcome.truth.element_size());
-      outcome.tiling = tiled->summary(outcome.truth.sizes(), outcome.truth.element_size());
-      check_every_rank_works(options, *physics, tiled.get(), outcome.truth, world->size());
-      denoiser = tiled;
-    }
+  run.together([&] {
+    outcome.measurements = make_measurements(options, *physics, run);
+    if (*options.distribute_denoiser) denoiser = shared_by_tiles(options, denoiser, *physics, run);
   });
 
   const DataFidelityPtr fidelity =
@@ -245,31 +202,54 @@ Outcome run(Options& options, const CommunicatorPtr& world) {
   const PriorPtr prior = make_prior(options, denoiser);
   outcome.norm_squared = physics->norm_squared(outcome.truth);
   outcome.step_size = options.step_size.value_or(automatic_step(options, outcome.norm_squared));
-  warn(outcome, step_warning(options, outcome), world->is_root());
+  const auto limit = step_limit(options, outcome.norm_squared);
+  if (limit) run.warn(limit->warning(outcome.step_size));
   const std::unique_ptr<Solver> solver = make_solver(options, *fidelity, *prior, outcome.step_size);
-  const Tensor x0 =
-      starting_point(options, *physics, *fidelity, outcome.truth, outcome.measurements);
-  outcome.setup_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-
-  const auto recorder = std::make_shared<Recorder>(
-      RecorderOptions{.truth = outcome.truth,
-                      .objective = [&](const Tensor& x) { return fidelity->value(x); },
-                      .compare = world->is_root(),
-                      .traffic = ranks,
-                      .warmup = options.warmup});
-  if (signals) {
-    solve_with_checkpoint(options, *solver, x0, *recorder, world, *signals, outcome);
-  } else {
-    for (std::int64_t repetition = 0; repetition < options.repetitions; ++repetition) {
-      outcome.result = solve(options, *solver, {.x = x0}, {*recorder}, *recorder, world->is_root());
-      if (outcome.result.reason == StopReason::not_finite) break;
-    }
-  }
-  check_has_rows(options, outcome, *recorder);
-  outcome.recorder = recorder;
+  const Tensor x0 = starting_point(options, *physics, *fidelity, outcome);
+  run.solve(*solver, x0, *fidelity, limit, [&] { return identity_of_run(options, outcome); });
   if (const auto* shared = dynamic_cast<const DistributedPhysics*>(physics.get());
-      shared && options.save_npy) {
+      shared != nullptr && options.save_npy) {
     outcome.measurements = shared->gather(outcome.measurements);
   }
   return outcome;
+}
+
+restoration::Telling telling_of(const Options& options, const restoration::Outcome& outcome) {
+  restoration::Telling telling{
+      .program = command_line().name,
+      .folder = options.out,
+      .method = std::string(options.prior == PriorKind::red ? settings::name_of(options.prior)
+                                                            : settings::name_of(options.solver)),
+      .configuration = settings::summary_values(
+          table(), options,
+          {{"denoiser_sigma_start", options.denoiser_sigma_start.value_or(options.denoiser_sigma)},
+           {"step_size", outcome.step_size},
+           {"backend", outcome.backend},
+           {"threads", std::int64_t{outcome.threads}}}),
+      .arguments = options.arguments,
+      .save_npy = options.save_npy,
+      .has_report = !options.no_report,
+      .quiet = options.quiet};
+  telling.configuration.emplace_back("noise_generator", std::int64_t{noise_generator_version});
+  return telling;
+}
+
+std::string plan_run(Options& options) {
+  const c10::InferenceMode no_gradients;
+  share_cores(*self_communicator(), options.threads);
+  const DenoiserPtr denoiser = make_network(options);
+  const std::vector<std::int64_t> shape = truth_shape(options, read_source(options));
+  return restoration::predict_scaling(
+      {.problem = "--solver pnp --fidelity l2",
+       .image = at::full(shape, 0.5).to(device(options), options.dtype),
+       .physics = make_blur(options, 0),
+       .operators = options.num_operators,
+       .denoiser = denoiser,
+       .sigma = options.denoiser_sigma,
+       .tiling = tiling_options(options),
+       .shares_operators = options.distribute_physics,
+       .shares_tiles = options.distribute_denoiser,
+       .ranks = options.ranks,
+       .bandwidth = options.bandwidth,
+       .latency = options.latency});
 }

@@ -175,7 +175,7 @@ TEST_CASE("Tiles that do not fit are refused in the words of the command line") 
     options.patch_size = patch;
     options.overlap = overlap;
     try {
-      check_tiles_fit(options, {1, 3, 60, 96});
+      restoration::check_tiles_fit(tiling_options(options), {1, 3, 60, 96});
     } catch (const tessera::error::InvalidArgument& error) {
       return std::string(error.what());
     }

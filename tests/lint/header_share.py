@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """How much of the library's code is in its public headers: lines that are neither blank nor
-comments, in include/ and in src/, without the rooms that are compiled by design (COMPILED). Exit
-status 1 if it is less than LEAST."""
+comments, in include/ and in src/, without the rooms that are compiled by design (COMPILED). And how
+long the large example is, which is there to be read. Exit status 1 if the share is less than LEAST,
+or the example longer than MOST_OF_EXAMPLE."""
 import pathlib
 import sys
 
 COMPILED = ["io", "run", "report"]
 ENGINE = "src/engine"
 LEAST = 0.6
+EXAMPLE = "examples/highres_deblurring"
+MOST_OF_EXAMPLE = 1200
 
 
 def code_lines(path):
@@ -45,7 +48,9 @@ def main():
     for room, (headers, sources) in sorted(shares.items()):
         print(f"{room:12} {headers:6} of {headers + sources:6} lines in headers")
     print(f"{'all':12} {total_headers:6} of {total:6} lines in headers: {100 * total_headers / total:.0f} %")
-    return 0 if total_headers >= LEAST * total else 1
+    example = sum(code_lines(path) for path in (root / EXAMPLE).glob("*.[ch]pp"))
+    print(f"{EXAMPLE}: {example} lines, at most {MOST_OF_EXAMPLE}")
+    return 0 if total_headers >= LEAST * total and example <= MOST_OF_EXAMPLE else 1
 
 
 if __name__ == "__main__":

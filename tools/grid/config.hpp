@@ -85,7 +85,7 @@ struct Vocabulary {
   std::vector<EntryName> solvers;
   std::vector<std::string> objectives;
   std::string iterations;  ///< the key that max-runs stands for
-  /// What rows have that do not set it: files mean the same, whatever the program's defaults are.
+  /// What rows have that do not set it: files mean the same when the program's defaults change.
   std::vector<std::pair<std::string, std::string>> defaults;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <functional>
 #include <string>
 
 namespace settings {
@@ -8,8 +9,9 @@ namespace settings {
 /// Whether the option is among the arguments of main().
 bool has_option(int argc, char** argv, const std::string& option);
 
-/// The exit code, unless what was printed did not arrive, a full disk or a closed pipe: then 1 if
-/// it was 0, and the reason on stderr. `program` begins the sentence.
-int after_printing(const std::string& program, int code);
+/// What a program ends with: what `body` returns, or 1 with the message of what it throws. Also 1
+/// if what was printed did not arrive, on a full disk or in a closed pipe. `program` begins the
+/// messages.
+int run_program(const std::string& program, const std::function<int()>& body);
 
 }  // namespace settings

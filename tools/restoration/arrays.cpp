@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "restoration/arrays.hpp"
+
+#include <fmt/format.h>
+
+#include "tessera/core/error.hpp"
+#include "tessera/io/intensities.hpp"
+#include "tessera/io/npy.hpp"
+
+namespace restoration {
+
+using namespace tessera;
+
+namespace {
+
+bool lies_in_unit_range(const Tensor& values) {
+  constexpr double rounding = 1e-3;
+  return values.min().item<double>() >= -rounding && values.max().item<double>() <= 1 + rounding;
+}
+
+}  // namespace
+
+Photograph read_image_array(const std::string& path) {
+  const Tensor array = read_npy(path);
+  const std::string who = "--truth " + path;
+  if (array.dim() != 3 || array.size(0) != 3 || !array.is_floating_point() || array.numel() == 0) {
+    throw error::ShapeMismatch(
+        fmt::format("{}: the file holds {}, expected a floating [3, H, W]", who, describe(array)));
+  }
+  Photograph photograph{.image = array.unsqueeze(0)};
+  const std::string warning = check_intensities(who, array);
+  if (!warning.empty()) photograph.warnings.push_back(warning);
+  return photograph;
+}
+
+Measurements read_measurements(const std::string& path, std::int64_t count,
+                               const std::vector<std::int64_t>& held, const Tensor& image,
+                               double noise) {
+  const Tensor all = read_npy(path);
+  const bool ok = all.dim() == 4 && all.is_floating_point() && all.size(0) == count &&
+                  all.sizes().slice(1) == image.sizes().slice(1);
+  const std::string who = "--measurements " + path;
+  if (!ok) {
+    throw error::ShapeMismatch(
+        fmt::format("{}: the file holds {}, expected {} measurements like the truth: [{}, 3, {}, "
+                    "{}]",
+                    who, describe(all), count, count, image.size(2), image.size(3)));
+  }
+  Measurements result;
+  result.warning = check_intensities(who, all, noise);
+  result.is_clipped = lies_in_unit_range(all);
+  for (const std::int64_t index : held) {
+    result.held.push_back(all.select(0, index).unsqueeze(0).to(image.options()).contiguous());
+  }
+  return result;
+}
+
+}  // namespace restoration

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <string>
+
+#include "settings/enum_names.hpp"
+#include "tessera/denoiser/denoiser.hpp"
+
+namespace restoration {
+
+/// --denoiser: script is a network of the user's own.
+enum class DenoiserKind { drunet, dncnn, tv, script };
+
+/// The untiled denoiser. `weights` is its file; if it is empty, it becomes the file installed with
+/// tessera, where there is one. Throws error::InvalidArgument where there is none, error::Io for a
+/// file that cannot be read.
+tessera::DenoiserPtr make_denoiser(DenoiserKind kind, std::string& weights, at::Device device);
+
+}  // namespace restoration
+
+template <>
+inline constexpr std::array settings::enum_names<restoration::DenoiserKind> = {
+    settings::EnumName{restoration::DenoiserKind::drunet, "drunet"},
+    settings::EnumName{restoration::DenoiserKind::dncnn, "dncnn"},
+    settings::EnumName{restoration::DenoiserKind::tv, "tv"},
+    settings::EnumName{restoration::DenoiserKind::script, "script"}};

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "restoration/outcome.hpp"
+
+#include <ATen/ops/cat.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "grid/folder.hpp"
+#include "restoration/supervised_run.hpp"
+#include "tessera/comm/agreement.hpp"
+#include "tessera/io/npy.hpp"
+#include "tessera/report/report.hpp"
+#include "tessera/run/preview.hpp"
+
+namespace restoration {
+
+using namespace tessera;
+
+namespace {
+
+RunDescription description(const Telling& telling, const Outcome& outcome) {
+  RunDescription description;
+  description.configuration = telling.configuration;
+  description.totals = {{"setup_time_sec", outcome.setup_s}};
+  description.more = {{"arguments", telling.arguments},
+                      {"inputs", outcome.inputs},
+                      {"warnings", outcome.warnings},
+                      {"norm_squared", outcome.norm_squared}};
+  if (outcome.result.reason == StopReason::not_finite) {
+    description.more.emplace_back("completed", false);  // a grid runs such a row again
+  }
+  description.plan = outcome.plan;
+  description.tiling = outcome.tiling;
+  description.operators_per_rank = outcome.operators_per_rank;
+  description.samples = outcome.samples;
+  if (!outcome.measurements.empty()) {
+    description.pictures.push_back({"measurement 1", outcome.measurements.front()});
+  }
+  return description;
+}
+
+void write_preview(const std::string& path, const Outcome& outcome) {
+  std::vector<Panel> panels = {{"truth", outcome.truth}};
+  for (std::size_t i = 0; i < std::min<std::size_t>(2, outcome.measurements.size()); ++i) {
+    panels.push_back({fmt::format("measurement {}", i + 1), outcome.measurements[i]});
+  }
+  const std::vector<MetricsRow>& rows = outcome.recorder->rows();
+  panels.push_back({rows.empty() ? "restored" : fmt::format("restored {:.1f} dB", rows.back().psnr),
+                    outcome.result.x});
+  write_image(path, side_by_side(panels));
+}
+
+/// "PSNR 33.21 dB, SSIM 0.9041", as far as they are defined.
+std::string quality(const MetricsRow& row) {
+  std::string text = fmt::format("PSNR {:.2f} dB", row.psnr);
+  if (std::isfinite(row.ssim)) text += fmt::format(", SSIM {:.4f}", row.ssim);
+  return text;
+}
+
+void print_summary(const Telling& telling, const Outcome& outcome) {
+  if (!outcome.tiling.empty()) fmt::print("{}\n", outcome.tiling);
+  fmt::print("{} after {} iterations, {:.1f} s (set-up {:.1f} s): {}\n", telling.method,
+             outcome.result.iterations, outcome.result.elapsed_s, outcome.setup_s,
+             to_string(outcome.result.reason));
+  const std::vector<MetricsRow>& rows = outcome.recorder->rows();
+  if (!rows.empty()) fmt::print("{}\n", quality(rows.back()));
+  fmt::print(
+      "Results: {0}/preview.png, {0}/reconstruction.png, {0}/metrics.csv, {0}/summary.json{1}\n",
+      telling.folder, telling.has_report ? fmt::format(", {}/report.html", telling.folder) : "");
+}
+
+}  // namespace
+
+void write_outcome(const Telling& telling, const Outcome& outcome, Communicator& world) {
+  const std::string& folder = telling.folder;
+  guarded(world, telling.program, [&] {
+    if (!world.is_root()) return;
+    write_preview(folder + "/preview.png", outcome);
+    if (!telling.save_npy) return;
+    write_npy(folder + "/x.npy", outcome.result.x.squeeze(0));
+    write_npy(folder + "/truth.npy", outcome.truth.squeeze(0));
+    write_npy(folder + "/measurements.npy", at::cat(outcome.measurements));
+  });
+  write_run(folder, world, *outcome.recorder, description(telling, outcome));
+  guarded(world, telling.program, [&] {
+    if (world.is_root() && telling.has_report) write_report(folder + "/report.html", {folder});
+  });
+}
+
+int print_outcome(const Telling& telling, const Outcome& outcome, bool is_root) {
+  const bool is_finite = outcome.result.reason != StopReason::not_finite;
+  const int code = outcome.interrupted ? interrupted_code : is_finite ? 0 : 1;
+  if (!is_root) return code;
+  if (outcome.interrupted) {
+    fmt::print(stderr,
+               "{}: stopped by a signal after iteration {}; the same command with --resume goes on "
+               "from {}\n",
+               telling.program, outcome.result.iterations, checkpoint_path(telling.folder));
+    return code;
+  }
+  if (!telling.quiet) print_summary(telling, outcome);
+  if (is_finite) return code;
+  fmt::print(stderr, "{}: iteration {} was not finite; {} holds the results of the {} before it\n",
+             telling.program, outcome.result.iterations + 1, telling.folder,
+             outcome.result.iterations);
+  return code;
+}
+
+void write_report_on(const Telling& telling, const std::vector<std::string>& folders) {
+  grid::prepare_folder(telling.folder);
+  const std::string path = telling.folder + "/report.html";
+  for (const std::string& note : write_report(path, folders)) {
+    fmt::print(stderr, "{}: {}\n", telling.program, note);
+  }
+  if (!telling.quiet) fmt::print("Report: {}\n", path);
+}
+
+}  // namespace restoration

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "restoration/sharing.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "restoration/enums.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/distributed/distributed_physics.hpp"
+#include "tessera/io/digest.hpp"
+
+namespace restoration {
+
+using namespace tessera;
+
+std::vector<std::int64_t> operators_per_rank(const LinearPhysics& physics, int ranks) {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(ranks), physics.operator_count());
+  if (const auto* shared = dynamic_cast<const DistributedPhysics*>(&physics)) {
+    for (int rank = 0; rank < ranks; ++rank) {
+      counts[static_cast<std::size_t>(rank)] =
+          static_cast<std::int64_t>(shared->partition().of(rank).size());
+    }
+  }
+  return counts;
+}
+
+void check_tiles_fit(const TilingOptions& tiling, at::IntArrayRef image) {
+  if (tiling.tiling != Tiling::fixed && tiling.tiling != Tiling::deepinv) return;
+  const std::int64_t side = std::min(image[2], image[3]);
+  const std::int64_t patch = tiling.patch.values().front();
+  const std::string what = fmt::format("--tiling {}", settings::name_of(tiling.tiling));
+  if (patch < 1 || patch > side) {
+    throw error::InvalidArgument(
+        fmt::format("{}: a --patch-size of {} {}; give 1 to {}, or --tiling auto", what, patch,
+                    patch < 1 ? std::string("makes no tile")
+                              : fmt::format("is larger than the image, {}x{}", image[3], image[2]),
+                    side));
+  }
+  const std::int64_t overlap = tiling.overlap.values().front();
+  if (tiling.tiling == Tiling::deepinv && overlap >= side) {
+    throw error::InvalidArgument(
+        fmt::format("{}: an --overlap of {} cannot be reflected at the border of an image of "
+                    "{}x{}; give at most {}",
+                    what, overlap, image[3], image[2], side - 1));
+  }
+}
+
+void check_every_rank_works(const LinearPhysics& physics, const TiledDenoiser& denoiser,
+                            at::IntArrayRef image, int ranks) {
+  if (ranks == 1 || dynamic_cast<const DistributedPhysics*>(&physics) == nullptr) return;
+  const std::vector<std::int64_t> operators = operators_per_rank(physics, ranks);
+  const TilePlan plan = denoiser.plan(image);
+  const Partition tiles = plan.assign(ranks);
+  for (int rank = 0; rank < ranks; ++rank) {
+    if (operators[static_cast<std::size_t>(rank)] > 0 || !tiles.of(rank).empty()) continue;
+    throw error::InvalidArgument(
+        fmt::format("rank {} of {} would have no work: there are {} operators and {} tiles. "
+                    "Start fewer ranks, or give {}",
+                    rank, ranks, physics.operator_count(), plan.tiles().size(),
+                    denoiser.options().tiling == Tiling::even
+                        ? "a larger --image-size or more --num-operators"
+                        : "--tiling auto, which cuts for the number of ranks"));
+  }
+}
+
+Digests digests_of(const Files& files) {
+  Digests digests;
+  for (const auto& [option, path] : files) digests[option] = digest_of_file(path);
+  return digests;
+}
+
+void check_same_files(Communicator& world, const std::string& program, const Digests& digests) {
+  NamedValues values;
+  for (const auto& [option, digest] : digests) {
+    values.emplace_back(fmt::format("the digest of the file of --{}", option), digest);
+  }
+  same_on_all_ranks(world, program, values);
+}
+
+}  // namespace restoration
