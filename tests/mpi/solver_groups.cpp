@@ -63,6 +63,23 @@ class Elsewhere : public test::Shrink {
   ImageSpace space_;
 };
 
+/// A diagonal operator on the part of the image that this rank has.
+class Diagonal : public LinearOperator {
+ public:
+  Diagonal(Tensor diagonal, const ImageSpace& space)
+      : diagonal_(std::move(diagonal)), space_(&space) {}
+  std::string name() const override { return "diagonal"; }
+  const ImageSpace& space() const override { return *space_; }
+  Communicator& communicator() const override { return space_->communicator(); }
+
+ private:
+  Tensor do_apply(const Tensor& x) const override { return diagonal_ * x; }
+  Tensor do_apply_adjoint(const Tensor& v) const override { return diagonal_ * v; }
+
+  Tensor diagonal_;
+  const ImageSpace* space_;
+};
+
 /// Ranks 0 and 1, 2 and 3, ...
 CommunicatorPtr pair_of_this_rank(int shift = 0) {
   return test::world()->split((test::world()->rank() + shift) / 2, test::world()->rank());
@@ -101,6 +118,31 @@ TEST_CASE("A solver on parts of an image stops where one on the whole image does
   CHECK(result.reason == StopReason::relative_change);
   CHECK(result.iterations == expected.iterations);
   CHECK(result.relative_change == Approx(expected.relative_change).epsilon(1e-12));
+}
+
+TEST_CASE("Conjugate gradients and norms on parts of an image are those of the whole image") {
+  const ImageSpace shared(test::world());
+  // A rank's rows alone have another norm, another residual and another end.
+  const Tensor diagonal = test::indexed({1, 1, 6, 5}).abs() + 0.5;
+  const Diagonal all(diagonal, ImageSpace::whole());
+  const Diagonal part(rows_of_this_rank(diagonal), shared);
+  const ConjugateGradientOptions loose{.tolerance = 1e-3, .max_iterations = 100};
+  const ConjugateGradientResult expected = all.normal_solution(whole, 0.1, loose);
+  const ConjugateGradientResult result = part.normal_solution(rows_of_this_rank(whole), 0.1, loose);
+  REQUIRE(result.images.size() == 2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(result.images[i].iterations == expected.images[i].iterations);
+    CHECK(result.images[i].relative_residual ==
+          Approx(expected.images[i].relative_residual).epsilon(1e-6));
+  }
+  CHECK((result.x - rows_of_this_rank(expected.x)).abs().max().item<double>() < 1e-10);
+  CHECK(shared.largest_each(rows_of_this_rank(whole), 1).front() == whole.max().item<double>());
+  CHECK(shared.numel(rows_of_this_rank(whole)) ==
+        whole.numel() / 6 * (6 / test::world()->size()) * test::world()->size());
+  const double norm = diagonal.square().max().item<double>();
+  const double found = part.norm_squared(rows_of_this_rank(whole));
+  CHECK(found > 0.99 * norm);
+  CHECK(found < 1.021 * norm);
 }
 
 TEST_CASE("A fidelity and a prior that keep images in two spaces are refused") {

@@ -37,7 +37,7 @@ struct Traffic {
 };
 
 /// Passes everything on to another communicator and keeps accounts: for tests that pin the number
-/// of collectives, and for reports of balance. Data and control traffic (flags, shapes: whatever
+/// of collectives, and for reports of balance. Data and control traffic (flags, shapes: all that
 /// goes through control()) are counted apart. Groups made by split() are not counted.
 class CountingCommunicator final : public Communicator {
  public:

@@ -155,7 +155,7 @@ inline std::optional<int> threads_asked_for() {
 }
 
 inline int threads_for_this_rank(Communicator& world, int wanted) {
-  // All ranks gather, whatever each was told: they need not have been told the same.
+  // All ranks gather: they need not have been told the same.
   const std::vector<detail::RankCores> ranks = detail::all_processes(world, detail::this_process());
   if (wanted > 0) return wanted;
   return threads_asked_for().value_or(detail::share_of_cores(ranks, world.rank()));

@@ -16,7 +16,7 @@ namespace tessera {
 /// Re sum conj(a) b over all elements: the inner product of images and of measurements, to which
 /// adjoints, norms and gradients belong. Complex tensors count as pairs of real numbers.
 ///
-/// Products and sums are in float64 whatever the dtype, block by block, so that float32 tensors are
+/// Products and sums are in float64 for every dtype, block by block, so that float32 tensors are
 /// widened without copies of their size. 0 for tensors of no elements. Never part of a graph.
 /// Throws error::ShapeMismatch unless both have one shape and both are real or both complex.
 double real_dot(const Tensor& a, const Tensor& b);

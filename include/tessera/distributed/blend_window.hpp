@@ -17,7 +17,7 @@ namespace tessera {
 /// region, sampled at half pixels, the tile that begins has weight w(u), the one that ends 1 - w(u)
 /// = w(1 - u).
 enum class BlendWindow {
-  constant,  ///< the core's owner alone: a hard cut, whatever the plan's blend
+  constant,  ///< the core's owner alone: a hard cut, for any blend of the plan
   linear,    ///< w = u
   cosine,    ///< w = sin^2(pi u / 2)
   gaussian   ///< Gaussians of standard deviation 0.4 around each tile's end of the region,

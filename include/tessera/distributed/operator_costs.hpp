@@ -36,7 +36,7 @@ inline double seconds_of(const LinearPhysics& one, const Tensor& x, int rounds) 
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     if (round > 0) fastest = std::min(fastest, elapsed.count());
   }
-  constexpr double least = 1e-9;  // a cost must be positive, whatever the clock says
+  constexpr double least = 1e-9;  // a cost must be positive, also by a coarse clock
   return std::max(fastest, least);
 }
 

@@ -49,7 +49,7 @@ struct TilingOptions {
 /// Each rank denoises its tiles and weighs them; one all-gather of the weighted tiles completes the
 /// image on every rank, which adds them up in the plan's order. So, for a given plan, the result
 /// does not depend on the number of ranks. A denoiser's rule for extending images
-/// (Denoiser::extended_extents) is applied to the whole image, whatever the tiling: windows that
+/// (Denoiser::extended_extents) is applied to the whole image in every tiling: windows that
 /// end at the image's border go on into the extension, others are taken as they are. The layout
 /// of deepinv alone has each window extended by itself, as deepinv's has. What is gathered is each
 /// tile's core with its half of the blended regions: the image once, and the blended regions once

@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "tessera/comm/detail/image_products.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/fidelity/clipped_squared_distance.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
-#include "tessera/physics/detail/image_products.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 namespace tessera {
@@ -78,8 +78,8 @@ inline ClippedL2::ClippedL2(LinearPhysicsPtr physics, TensorList measurements,
 }
 
 inline std::vector<double> ClippedL2::unsettled(const Tensor& u, const Tensor& last) const {
-  std::vector<double> changes = detail::norm_each(u - last, u.size(0));
-  const std::vector<double> norms = detail::norm_each(u, u.size(0));
+  std::vector<double> changes = space().norm_each(u - last, u.size(0));
+  const std::vector<double> norms = space().norm_each(u, u.size(0));
   for (std::size_t i = 0; i < changes.size(); ++i) {
     changes[i] = changes[i] > options_.tolerance * norms[i] ? 1 : 0;
   }

@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "tessera/comm/agreement.hpp"
+#include "tessera/comm/detail/image_products.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/fidelity/distance.hpp"
-#include "tessera/physics/detail/image_products.hpp"
 #include "tessera/physics/linear_physics.hpp"
 #include "tessera/physics/physics.hpp"
 

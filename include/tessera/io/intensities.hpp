@@ -7,7 +7,7 @@
 
 namespace tessera {
 
-/// The one rule for intensities, whatever file they come from. `noise_level` allows for noise that
+/// The one rule for intensities, for files of every format. `noise_level` allows for noise that
 /// was added to them and not clipped.
 ///
 /// Throws error::InvalidArgument with the index of the first value that is not finite, and for

@@ -14,7 +14,7 @@ namespace tessera {
 /// A linear forward model: A_i(x) = A_i x, with its exact adjoint.
 ///
 /// Where A^T A is a filter (normal_filter), the normal operator is computed in Fourier space: one
-/// multiplication whatever the number of operators. If the filter is circulant, the shifted
+/// multiplication for any number of operators. If the filter is circulant, the shifted
 /// inverse and the norm are computed there too.
 class LinearPhysics : public Physics {
  public:

@@ -10,7 +10,7 @@ namespace tessera {
 
 /// A^T A as a filter: A^T A x = crop F^-1[spectrum F[pad x]], where x is filled up with zeros at
 /// its end to the extents `transform`, and the result is cut back. One pair of Fourier transforms
-/// whatever the number of operators or measurements.
+/// for any number of operators or measurements.
 ///
 /// Circulant (circular blurs): the transform has x's own extents, and (A^T A + c I)^-1 is a filter
 /// too. Otherwise A^T A is Toeplitz, or block-Toeplitz with Toeplitz blocks: an image sees no

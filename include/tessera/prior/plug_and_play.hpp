@@ -9,11 +9,11 @@
 
 namespace tessera {
 
-/// A denoiser in place of a proximal operator (Venkatakrishnan, Bouman, Wohlberg,
+/// A denoiser as proximal operator (Venkatakrishnan, Bouman, Wohlberg,
 /// "Plug-and-Play priors for model based reconstruction", GlobalSIP 2013).
 class PlugAndPlay : public Prior {
  public:
-  /// Always denoises at level `sigma`, whatever the step: the usual proximal-gradient PnP.
+  /// Always denoises at level `sigma`, for every step: the usual proximal-gradient PnP.
   static PlugAndPlay fixed(DenoiserPtr denoiser, NoiseLevel sigma);
   /// Denoises at level sqrt(step): the proximal operator of step * g is the denoiser for noise of
   /// variance step, which is what half-quadratic splitting asks for.

@@ -17,7 +17,7 @@
 #include "tessera/distributed/distributed_options.hpp"
 #include "tessera/physics/physics.hpp"
 
-/// What Shard does whatever its operators are.
+/// What Shard does for operators of every kind.
 namespace tessera::detail {
 
 /// Local. Throws error::InvalidArgument if the pointer is null.

@@ -157,7 +157,7 @@ inline std::vector<std::string> TiledDenoiser::warnings(at::IntArrayRef image_sh
   if (!is_exact(tiles)) {
     if (tiles.border() == Border::reflect) {
       lines.emplace_back(
-          "borders are filled by reflection: the result differs from untiled there, whatever the "
+          "borders are filled by reflection: the result differs from untiled there with any "
           "overlap");
     }
     if (!denoiser_->reach()) {

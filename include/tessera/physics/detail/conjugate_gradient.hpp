@@ -8,11 +8,11 @@
 #include <cmath>
 #include <limits>
 
+#include "tessera/comm/detail/image_products.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/physics/conjugate_gradient.hpp"
 #include "tessera/physics/detail/conjugate_gradient_loop.hpp"
-#include "tessera/physics/detail/image_products.hpp"
 
 namespace tessera {
 
@@ -34,10 +34,11 @@ inline Tensor group_of(const Tensor& x, std::int64_t groups, std::size_t i) {
 class ConjugateGradientLoop {
  public:
   ConjugateGradientLoop(NormalEquations& equations, const ConjugateGradientStart& start,
-                        const ConjugateGradientOptions& options, Communicator& ranks,
-                        const std::string& who)
+                        const ConjugateGradientOptions& options, const ImageSpace& space,
+                        Communicator& ranks, const std::string& who)
       : equations_(equations),
         options_(options),
+        space_(space),
         ranks_(ranks),
         who_(who),
         groups_(start.groups),
@@ -51,7 +52,7 @@ class ConjugateGradientLoop {
         steepest_(count_, 0.0),
         slope_(count_, 0.0),
         best_norm_(count_, std::numeric_limits<double>::infinity()) {
-    right_norm_ = shared(norm_each(start.right, groups_));
+    right_norm_ = shared(space_.norm_each(start.right, groups_));
     norm_ = right_norm_;
     residual_ = start.right;
     best_ = x_.clone();
@@ -65,7 +66,7 @@ class ConjugateGradientLoop {
     }
     for (std::int64_t k = 1; any_active(); ++k) {
       step();
-      norm_ = shared(norm_each(residual_, groups_));
+      norm_ = shared(space_.norm_each(residual_, groups_));
       share(ranks_, who_, is_flat_);
       const bool is_time = k % residual_interval == 0 || k == options_.max_iterations;
       std::vector<bool> is_due(count_);
@@ -109,7 +110,7 @@ class ConjugateGradientLoop {
     direction_ =
         direction_.defined() ? residual_ + per_group(turn, residual_) * direction_ : residual_;
     const std::vector<double> curvature = equations_.curvature(direction_);
-    const std::vector<double> length_squared = inner_each(direction_, direction_, groups_);
+    const std::vector<double> length_squared = space_.dot_each(direction_, direction_, groups_);
     const double flatness = equations_.flatness(rounding_of(x_));
     std::vector<double> lengths(count_, 0.0);
     for (std::size_t i = 0; i < count_; ++i) {
@@ -129,10 +130,11 @@ class ConjugateGradientLoop {
   /// end.
   void check_residual(std::int64_t iteration, const std::vector<bool>& is_due) {
     const Tensor exact = equations_.exact_residual(x_);
-    const std::vector<double> norms = shared(norm_each(exact, groups_));
+    const std::vector<double> norms = shared(space_.norm_each(exact, groups_));
     const bool is_first = iteration == 0;
-    const std::vector<double> drift =
-        is_first ? std::vector<double>(count_, 0.0) : shared(norm_each(exact - residual_, groups_));
+    const std::vector<double> drift = is_first
+                                          ? std::vector<double>(count_, 0.0)
+                                          : shared(space_.norm_each(exact - residual_, groups_));
     std::vector<double> mask(count_, 0.0);
     for (std::size_t i = 0; i < count_; ++i) {
       if (!is_due[i]) continue;
@@ -167,6 +169,7 @@ class ConjugateGradientLoop {
 
   NormalEquations& equations_;
   const ConjugateGradientOptions& options_;
+  const ImageSpace& space_;
   Communicator& ranks_;
   const std::string& who_;
   std::int64_t groups_;
@@ -216,8 +219,9 @@ namespace detail {
 inline ConjugateGradientResult conjugate_gradient(NormalEquations& equations,
                                                   const ConjugateGradientStart& start,
                                                   const ConjugateGradientOptions& options,
-                                                  Communicator& ranks, const std::string& who) {
-  return ConjugateGradientLoop(equations, start, options, ranks, who).run();
+                                                  const ImageSpace& space, Communicator& ranks,
+                                                  const std::string& who) {
+  return ConjugateGradientLoop(equations, start, options, space, ranks, who).run();
 }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tessera/comm/communicator.hpp"
+#include "tessera/comm/image_space.hpp"
 #include "tessera/physics/conjugate_gradient.hpp"
 
 namespace tessera::detail {
@@ -39,11 +40,13 @@ struct ConjugateGradientStart {
 /// Conjugate gradients (Hestenes and Stiefel, J. Res. Natl. Bur. Stand. 49, 1952),
 /// each group as if it were alone: its own step length and its own end. Every so often, and before
 /// it is believed, a residual is computed anew; the iterate of the least such is the result.
-/// Collective over `ranks`, which take every decision from the same numbers. Throws
-/// error::InvalidArgument on every rank if the operator makes numbers that are not finite.
+/// Images live in `space`. Collective over `ranks`, which take every decision from the same
+/// numbers; those of the space are among them. Throws error::InvalidArgument on every rank if the
+/// operator makes numbers that are not finite.
 ConjugateGradientResult conjugate_gradient(NormalEquations& equations,
                                            const ConjugateGradientStart& start,
                                            const ConjugateGradientOptions& options,
-                                           Communicator& ranks, const std::string& who);
+                                           const ImageSpace& space, Communicator& ranks,
+                                           const std::string& who);
 
 }  // namespace tessera::detail

@@ -10,12 +10,11 @@
 #include <cmath>
 
 #include "tessera/comm/agreement.hpp"
+#include "tessera/comm/detail/image_products.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
-#include "tessera/core/real_dot.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/physics/detail/conjugate_gradient_loop.hpp"
-#include "tessera/physics/detail/image_products.hpp"
 #include "tessera/physics/detail/largest_eigenvalue.hpp"
 #include "tessera/physics/detail/normal_equations.hpp"
 #include "tessera/physics/linear_physics.hpp"
@@ -93,19 +92,19 @@ inline const NormalFilter& checked_filter(const NormalFilter& filter, const Tens
 
 /// Largest Ritz value of the symmetric `apply` after `steps` Lanczos steps from `start`.
 template <typename Apply, typename Stop>
-double largest_ritz_value(const Apply& apply, const Tensor& start, std::int64_t steps,
-                          const Stop& stop_together) {
-  Tensor current = start / std::sqrt(real_dot(start, start));
+double largest_ritz_value(const Apply& apply, const ImageSpace& space, const Tensor& start,
+                          std::int64_t steps, const Stop& stop_together) {
+  Tensor current = start / space.norm_each(start, 1).front();
   Tensor previous = at::zeros_like(current);
   std::vector<double> diagonal;
   std::vector<double> off_diagonal;
   double beta = 0;
   for (std::int64_t k = 0; k < steps; ++k) {
     Tensor next = apply(current).to(at::kDouble);
-    const double alpha = real_dot(current, next);
+    const double alpha = space.dot_each(current, next, 1).front();
     diagonal.push_back(alpha);
     next.sub_(current, alpha).sub_(previous, beta);
-    beta = norm_each(next, 1).front();
+    beta = space.norm_each(next, 1).front();
     // Where the Krylov space is exhausted.
     if (stop_together(!(beta > 1e-12 * std::abs(diagonal.front())))) break;
     off_diagonal.push_back(beta);
@@ -162,7 +161,7 @@ inline double LinearPhysics::norm_squared(const Tensor& x) const {
 
   constexpr double slack = 0.02 / 1.02;  // theta / (1 - slack) = 1.02 theta
   constexpr double failure_probability = 1e-6;
-  const auto n = static_cast<double>(x.numel());
+  const auto n = static_cast<double>(space().numel(x));
   // P(theta < (1 - slack) lambda) <= 1.648 sqrt(n) exp(-sqrt(slack) (2 k - 1)).
   const double exponent = std::log(1.648 * std::sqrt(n) / failure_probability);
   const auto steps = static_cast<std::int64_t>(std::ceil(0.5 * (exponent / std::sqrt(slack) + 1)));
@@ -176,7 +175,7 @@ inline double LinearPhysics::norm_squared(const Tensor& x) const {
   const auto stop = [&](bool says) {
     return any_rank(communicator(), formatted("{}.norm_squared", name()), says);
   };
-  return detail::largest_ritz_value(apply, start, steps, stop) / (1 - slack);
+  return detail::largest_ritz_value(apply, space(), start, steps, stop) / (1 - slack);
 }
 
 inline Tensor LinearPhysics::solve_normal(const Tensor& b, double shift,
@@ -208,12 +207,12 @@ inline ConjugateGradientResult LinearPhysics::normal_solution(
   }
   const Tensor right = detail::widened(b.detach());
   const Tensor scales =
-      detail::per_group(detail::scales_of(detail::largest_each(right, b.size(0))), right);
+      detail::per_group(detail::scales_of(space().largest_each(right, b.size(0))), right);
   const Tensor scaled = right * scales;
   detail::ShiftedNormal equations(*this, scaled, shift);
   const Tensor x0 = start.defined() ? detail::widened(start.detach()) * scales : Tensor();
-  ConjugateGradientResult result =
-      detail::conjugate_gradient(equations, {x0, scaled, b.size(0)}, options, communicator(), who);
+  ConjugateGradientResult result = detail::conjugate_gradient(
+      equations, {x0, scaled, b.size(0)}, options, space(), communicator(), who);
   result.x = (result.x / scales).to(b.scalar_type());
   return result;
 }
@@ -249,15 +248,15 @@ inline ConjugateGradientResult LinearPhysics::least_squares(
                    return one.dim() == 0 || one.size(0) != images;
                  }));
     const std::int64_t groups = is_joint ? 1 : images;
-    const double scale = detail::power_of_two_towards_one(detail::largest_each(right, 1).front());
+    const double scale = detail::power_of_two_towards_one(space().largest_each(right, 1).front());
     right = scale * right;
     const Tensor scales =
-        detail::per_group(detail::scales_of(detail::largest_each(right, groups)), right);
+        detail::per_group(detail::scales_of(space().largest_each(right, groups)), right);
     for (Tensor& one : wide) one = one * detail::fitted(scales, one);
     right = right * scales;
     detail::LeastSquares equations(*this, scale, std::move(wide), groups, who);
-    result =
-        detail::conjugate_gradient(equations, {{}, right, groups}, options, communicator(), who);
+    result = detail::conjugate_gradient(equations, {{}, right, groups}, options, space(),
+                                        communicator(), who);
     result.x = result.x / scales * (scale / data_scale);
   }
   if (!y.empty() && y.front().is_floating_point()) {

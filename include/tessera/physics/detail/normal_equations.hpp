@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "tessera/comm/detail/image_products.hpp"
 #include "tessera/physics/detail/conjugate_gradient_loop.hpp"
-#include "tessera/physics/detail/image_products.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 /// The systems that a linear forward model gives conjugate gradients to solve.
@@ -30,7 +30,7 @@ class ShiftedNormal final : public NormalEquations {
   Tensor residual() override { return residual_; }
   std::vector<double> curvature(const Tensor& p) override {
     image_ = apply(p);
-    return inner_each(p, image_, b_.size(0));
+    return physics_.space().dot_each(p, image_);
   }
   void advance(const Tensor& lengths) override { residual_ = residual_ - lengths * image_; }
 

@@ -8,7 +8,7 @@
 namespace tessera::detail {
 
 /// Philox4x32-10: a bijection of 128-bit counters for each 64-bit key, whose values pass for
-/// independent random bits, whatever the keys and counters have in common (Salmon, Moraes, Dror,
+/// independent random bits even for keys and counters that differ little (Salmon, Moraes, Dror,
 /// Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011). `count` counters at once, word by
 /// word, so that compilers work on several of them in one instruction: words[w][i] is word w of
 /// counter i, and becomes word w of its value.

@@ -17,7 +17,7 @@
 #include "tessera/core/real_dot.hpp"
 #include "tessera/core/tensor.hpp"
 
-/// Inner products of the images of a batch, each by itself, in float64 whatever their dtype. A
+/// Inner products of the images of a batch, each by itself, in float64 for every dtype. A
 /// tensor is cut into `groups` equal parts along its first dimension: one per image, or one for
 /// the whole. Complex tensors count as pairs of real numbers.
 namespace tessera::detail {
