@@ -18,19 +18,19 @@ namespace tessera::engine {
 
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 }  // namespace
 
 Buffer::Buffer(std::int64_t floats) : size_(floats) {
   if (floats == 0) return;
   const std::size_t wanted = static_cast<std::size_t>(floats) * sizeof(float);
-  const std::size_t alignment = wanted >= kHugePage / 2 ? kHugePage : 64;
+  const std::size_t alignment = wanted >= huge_page / 2 ? huge_page : 64;
   const std::size_t bytes = (wanted + alignment - 1) / alignment * alignment;
   data_ = static_cast<float*>(std::aligned_alloc(alignment, bytes));
   if (data_ == nullptr) throw std::bad_alloc();
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (alignment == kHugePage) madvise(data_, bytes, MADV_HUGEPAGE);
+  if (alignment == huge_page) madvise(data_, bytes, MADV_HUGEPAGE);
 #endif
 }
 
@@ -59,13 +59,13 @@ BufferPlan plan_buffers(const std::vector<BufferRequest>& requests) {
   std::vector<std::size_t> placed;
   for (const std::size_t index : order) {
     const BufferRequest& request = requests[index];
-    const std::int64_t floats = round_up(request.floats, kChannelBlock);
+    const std::int64_t floats = round_up(request.floats, channel_block);
     std::vector<std::pair<std::int64_t, std::int64_t>> taken;  // begin, end
     for (const std::size_t other : placed) {
       const BufferRequest& o = requests[other];
       if (o.first_step <= request.last_step && request.first_step <= o.last_step) {
         taken.emplace_back(plan.offsets[other],
-                           plan.offsets[other] + round_up(o.floats, kChannelBlock));
+                           plan.offsets[other] + round_up(o.floats, channel_block));
       }
     }
     std::sort(taken.begin(), taken.end());

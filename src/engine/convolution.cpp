@@ -14,7 +14,7 @@ namespace tessera::engine {
 namespace {
 
 /// Tiles per register block; blocks of tiles are whole multiples of it.
-constexpr std::int64_t kQuantum = 6;
+constexpr std::int64_t quantum = 6;
 
 /// Tiles whose transformed pixels are worked on together: few enough for the second cache, many
 /// enough that the weights, which every block reads from the third one, are not its limit.
@@ -63,8 +63,8 @@ class Share {
   Share(const Convolution& work, std::vector<TilePosition> tiles)
       : work_(work), tiles_(std::move(tiles)) {
     const std::int64_t limit = tiles_per_block(*work.weights);
-    quanta_ = (count() + kQuantum - 1) / kQuantum;
-    blocks_ = (quanta_ * kQuantum + limit - 1) / limit;
+    quanta_ = (count() + quantum - 1) / quantum;
+    blocks_ = (quanta_ * quantum + limit - 1) / limit;
   }
 
   /// Computes the next block with this scratch memory; false if none is left.
@@ -86,7 +86,7 @@ class Share {
  private:
   std::int64_t count() const { return static_cast<std::int64_t>(tiles_.size()); }
   std::int64_t border(std::int64_t index) const {
-    return std::min(count(), quanta_ * index / blocks_ * kQuantum);
+    return std::min(count(), quanta_ * index / blocks_ * quantum);
   }
 
   const Convolution& work_;
@@ -119,11 +119,11 @@ void convolve_rows(const Convolution& work, std::int64_t first, std::int64_t las
 /// Tile rows per strip of a pair: all of a small image, else what keeps the ring within a few
 /// megabytes.
 std::int64_t strip_rows(std::int64_t height, std::int64_t width, const WinogradWeights& first) {
-  constexpr std::int64_t kSmall = 5 << 20;  // floats
-  constexpr std::int64_t kRing = 2 << 20;   // floats
+  constexpr std::int64_t small_floats = 5 << 20;  // floats
+  constexpr std::int64_t ring_floats = 2 << 20;   // floats
   const std::int64_t all = tile_count(height, first.tile);
-  if (image_floats(height, width, first.out_channels) <= kSmall) return all;
-  const std::int64_t rows = kRing / image_floats(first.tile, width, first.out_channels);
+  if (image_floats(height, width, first.out_channels) <= small_floats) return all;
+  const std::int64_t rows = ring_floats / image_floats(first.tile, width, first.out_channels);
   return std::clamp<std::int64_t>(rows - 2, 2, all);
 }
 

@@ -7,7 +7,7 @@ namespace tessera::engine {
 
 /// Channels are stored in blocks of this many floats; what an image lacks is filled with zero
 /// channels.
-inline constexpr std::int64_t kChannelBlock = 16;
+inline constexpr std::int64_t channel_block = 16;
 
 /// The smallest multiple of `step` that is at least `count`.
 constexpr std::int64_t round_up(std::int64_t count, std::int64_t step) {
@@ -15,17 +15,17 @@ constexpr std::int64_t round_up(std::int64_t count, std::int64_t step) {
 }
 
 constexpr std::int64_t padded_channels(std::int64_t channels) {
-  return round_up(channels, kChannelBlock);
+  return round_up(channels, channel_block);
 }
 
 /// Floats from one row to the next. Rows are a whole number of 4 KB pages only by accident: the six
 /// rows a tile reads would then compete for the same places in the first cache.
 constexpr std::int64_t padded_row(std::int64_t width, std::int64_t channels) {
   const std::int64_t floats = width * channels;
-  return floats % 1024 == 0 ? floats + kChannelBlock : floats;
+  return floats % 1024 == 0 ? floats + channel_block : floats;
 }
 
-/// A view of one image, channels last, float32; `channels` is a multiple of kChannelBlock.
+/// A view of one image, channels last, float32; `channels` is a multiple of channel_block.
 struct Image {
   float* data = nullptr;
   std::int64_t height = 0;

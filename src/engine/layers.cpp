@@ -11,7 +11,7 @@ namespace {
 
 /// Pixels that go through a product together: what is summed or read for them stays in the first
 /// caches.
-constexpr std::int64_t kPixels = 48;
+constexpr std::int64_t pixels_at_once = 48;
 
 /// Calls work(first, last, lane) for each lane's share of [0, count).
 template <typename Work>
@@ -43,7 +43,7 @@ void pack_row(const Planes& in, std::int64_t y, float* packed) {
 }
 
 std::int64_t packed_floats(std::int64_t width, std::int64_t channels) {
-  return round_up((width + 2) * channels, kChannelBlock);
+  return round_up((width + 2) * channels, channel_block);
 }
 
 /// Three packed rows around the current one.
@@ -68,14 +68,14 @@ void head_pixels(const Head& head, const PackedRows& rows, std::int64_t y, std::
   Product product;
   product.depth = 3 * head.in_channels;
   product.a_stride = head.in_channels;
-  product.b_stride = head.weights.rows * kChannelBlock;
+  product.b_stride = head.weights.rows * channel_block;
   product.rows = end - begin;
   product.columns = head.weights.columns;
   product.out = out;
   product.out_stride = head.weights.columns;
   for (std::int64_t i = 0; i < 3; ++i) {
     product.a = rows.row(y + i - 1) + begin * head.in_channels;
-    product.b = head.weights.values.data() + i * product.depth * kChannelBlock;
+    product.b = head.weights.values.data() + i * product.depth * channel_block;
     if (i == 0) {
       product.initial = head.weights.bias.data();
     } else {
@@ -119,8 +119,8 @@ void run_head(const Head& head, const Planes& in, const Image& out, const Lanes&
     rows.pack(first);
     for (std::int64_t y = first; y < last; ++y) {
       rows.pack(y + 1);
-      for (std::int64_t x = 0; x < in.width; x += kPixels) {
-        head_pixels(head, rows, y, x, std::min(x + kPixels, in.width),
+      for (std::int64_t x = 0; x < in.width; x += pixels_at_once) {
+        head_pixels(head, rows, y, x, std::min(x + pixels_at_once, in.width),
                     out.row(y) + x * out.channels);
       }
     }
@@ -132,16 +132,16 @@ void run_down(const MatrixWeights& weights, const Image& in, const Image& out, c
     Product product;
     product.a_stride = 2 * in.channels;
     product.depth = 2 * in.channels;
-    product.b_stride = weights.rows * kChannelBlock;
+    product.b_stride = weights.rows * channel_block;
     product.columns = weights.columns;
     product.out_stride = out.channels;
     for (std::int64_t y = first; y < last; ++y) {
-      for (std::int64_t x = 0; x < out.width; x += kPixels) {
-        product.rows = std::min(kPixels, out.width - x);
+      for (std::int64_t x = 0; x < out.width; x += pixels_at_once) {
+        product.rows = std::min(pixels_at_once, out.width - x);
         product.out = out.row(y) + x * out.channels;
         for (std::int64_t i = 0; i < 2; ++i) {
           product.a = in.row(2 * y + i) + 2 * x * in.channels;
-          product.b = weights.values.data() + i * product.depth * kChannelBlock;
+          product.b = weights.values.data() + i * product.depth * channel_block;
           product.initial = i == 0 ? nullptr : product.out;
           product.initial_stride = i == 0 ? 0 : product.out_stride;
           multiply(product);
@@ -152,7 +152,7 @@ void run_down(const MatrixWeights& weights, const Image& in, const Image& out, c
 }
 
 std::int64_t up_scratch(std::int64_t in_channels) {
-  return kPixels * in_channels;
+  return pixels_at_once * in_channels;
 }
 
 void run_up(const MatrixWeights& weights, const Image& in, const Image& skip, const Image& out,
@@ -164,12 +164,12 @@ void run_up(const MatrixWeights& weights, const Image& in, const Image& skip, co
     product.a = sum;
     product.a_stride = in.channels;
     product.depth = in.channels;
-    product.b_stride = weights.rows * kChannelBlock;
+    product.b_stride = weights.rows * channel_block;
     product.columns = columns;
     product.out_stride = columns;
     for (std::int64_t y = first; y < last; ++y) {
-      for (std::int64_t x = 0; x < in.width; x += kPixels) {
-        product.rows = std::min(kPixels, in.width - x);
+      for (std::int64_t x = 0; x < in.width; x += pixels_at_once) {
+        product.rows = std::min(pixels_at_once, in.width - x);
         const std::int64_t offset = x * in.channels;
         add(in.row(y) + offset, skip.row(y) + offset, sum, product.rows * in.channels);
         for (std::int64_t i = 0; i < 2; ++i) {
@@ -185,7 +185,7 @@ void run_up(const MatrixWeights& weights, const Image& in, const Image& skip, co
 std::int64_t tail_scratch(const Tail& tail, const Head* head, std::int64_t width) {
   const std::int64_t products = 3 * (width + 2) * tail.weights.columns;
   if (head == nullptr) return products;
-  return products + kPixels * tail.weights.rows + head_scratch(*head, width);
+  return products + pixels_at_once * tail.weights.rows + head_scratch(*head, width);
 }
 
 void run_tail(const Tail& tail, const Image& in, const Head* head, const Planes* planes, float* out,
@@ -195,8 +195,8 @@ void run_tail(const Tail& tail, const Image& in, const Head* head, const Planes*
   share(in.height, lanes, [&](std::int64_t first, std::int64_t last, std::int64_t lane) {
     float* z = lanes.lane(lane);
     float* sum = z + 3 * row_floats;
-    static constexpr Planes kNone;
-    PackedRows packed(planes != nullptr ? *planes : kNone, sum + kPixels * in.channels);
+    static constexpr Planes no_planes;
+    PackedRows packed(planes != nullptr ? *planes : no_planes, sum + pixels_at_once * in.channels);
     if (head != nullptr) {
       packed.pack(first - 2);
       packed.pack(first - 1);
@@ -206,7 +206,7 @@ void run_tail(const Tail& tail, const Image& in, const Head* head, const Planes*
     product.a_stride = in.channels;
     product.depth = in.channels;
     product.b = tail.weights.values.data();
-    product.b_stride = tail.weights.rows * kChannelBlock;
+    product.b_stride = tail.weights.rows * channel_block;
     product.columns = columns;
     product.out_stride = columns;
     for (std::int64_t y = first - 1; y <= last; ++y) {
@@ -217,8 +217,8 @@ void run_tail(const Tail& tail, const Image& in, const Head* head, const Planes*
       } else {
         std::fill_n(row, columns, 0.0F);
         std::fill_n(row + row_floats - columns, columns, 0.0F);
-        for (std::int64_t x = 0; x < in.width; x += kPixels) {
-          const std::int64_t end = std::min(x + kPixels, in.width);
+        for (std::int64_t x = 0; x < in.width; x += pixels_at_once) {
+          const std::int64_t end = std::min(x + pixels_at_once, in.width);
           product.a = in.row(y) + x * in.channels;
           if (head != nullptr) {
             head_pixels(*head, packed, y, x, end, sum);

@@ -10,11 +10,11 @@ namespace tessera::engine {
 /// while products, which leave the memory idle, are computed.
 class PrefetchList {
  public:
-  static constexpr std::int64_t kLine = 64;
+  static constexpr std::int64_t line_bytes = 64;
 
   void add(const void* begin, std::int64_t bytes) {
-    if (count_ == kRuns || bytes <= 0) return;
-    runs_[count_++] = {static_cast<const char*>(begin), (bytes + kLine - 1) / kLine};
+    if (count_ == run_count || bytes <= 0) return;
+    runs_[count_++] = {static_cast<const char*>(begin), (bytes + line_bytes - 1) / line_bytes};
     total_ += runs_[count_ - 1].lines;
   }
 
@@ -32,7 +32,7 @@ class PrefetchList {
     wait_ = every_;
     Run& run = runs_[current_];
     const char* line = run.begin;
-    run.begin += chunk_ * kLine;
+    run.begin += chunk_ * line_bytes;
     run.lines -= chunk_;
     if (run.lines <= 0) ++current_;
     return line;
@@ -43,8 +43,8 @@ class PrefetchList {
     const char* begin;
     std::int64_t lines;
   };
-  static constexpr int kRuns = 64;
-  Run runs_[kRuns];
+  static constexpr int run_count = 64;
+  Run runs_[run_count];
   int count_ = 0;
   int current_ = 0;
   std::int64_t total_ = 0;

@@ -29,7 +29,7 @@ void Program::step(std::initializer_list<Slot> slots, Step step) {
 }
 
 void Program::need_scratch(std::int64_t floats) {
-  scratch_ = std::max(scratch_, round_up(floats, kChannelBlock));
+  scratch_ = std::max(scratch_, round_up(floats, channel_block));
 }
 
 void Program::plan() {

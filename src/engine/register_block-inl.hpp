@@ -28,9 +28,9 @@ namespace tessera::engine::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
-constexpr Floats kFloats;
-constexpr int kLanes = static_cast<int>(HWY_LANES(float));
-constexpr int kVectorsPerBlock = static_cast<int>(kChannelBlock) / kLanes;
+constexpr Floats float_lanes;
+constexpr int lane_count = static_cast<int>(HWY_LANES(float));
+constexpr int vectors_per_block = static_cast<int>(channel_block) / lane_count;
 
 // The larger of the two; not a number where value is none, so that a broken picture is not hidden.
 // The maximum of x86 (of its second operand) and of ARM is that; the portable targets' is not.
@@ -44,10 +44,10 @@ HWY_INLINE Vector at_least(Vector floor, Vector value) {
 
 // Rows and 16-column blocks that fill the registers: 6 x 16 floats are 12 of AVX2's 16 registers
 // (two more hold b, one a), 6 x 64 are 24 of AVX-512's 32, 6 x 16 are 24 of NEON's 32.
-constexpr int kBlockRows = kVectorsPerBlock > 2 && HWY_TARGET != HWY_NEON ? 3 : 6;
-constexpr int kBlockColumns = kLanes == 16 ? 4 : 1;
+constexpr int block_rows = vectors_per_block > 2 && HWY_TARGET != HWY_NEON ? 3 : 6;
+constexpr int block_columns = lane_count == 16 ? 4 : 1;
 
-// A run of cache lines that the product touches on its way, one line every kFetchEvery steps of k.
+// A run of cache lines that the product touches on its way, one line every fetch_every steps of k.
 struct Fetch {
   const char* line = nullptr;
   std::int64_t step = 0;  // bytes; 0: the same line again and again
@@ -76,20 +76,21 @@ enum class Sums {
   added   // they begin at zero, and are added to what is at block.out
 };
 
-// kAhead: the weights that follow are fetched, two lines every kFetchEvery steps of k, so that four
-// blocks of rows fetch a whole block of columns. It pays where weights come from the third cache or
-// from memory, and costs 1 to 2 % where they do not.
-template <Sums kSums, bool kAhead, int kRows, int kColumns>
+// fetches_ahead: the weights that follow are fetched, two lines every fetch_every steps of k, so
+// that four blocks of rows fetch a whole block of columns. It pays where weights come from the
+// third cache or from memory, and costs 1 to 2 % where they do not.
+template <Sums sums_kind, bool fetches_ahead, int held_rows, int held_columns>
 HWY_NOINLINE void register_block(const RegisterBlock& block) {
-  constexpr int kVectors = kColumns * kVectorsPerBlock;
-  Vector sum[kRows][kVectors];
+  constexpr int vector_count = held_columns * vectors_per_block;
+  Vector sum[held_rows][vector_count];
   TESSERA_UNROLL
-  for (int i = 0; i < kRows; ++i) {
+  for (int i = 0; i < held_rows; ++i) {
     TESSERA_UNROLL
-    for (int j = 0; j < kVectors; ++j) {
-      sum[i][j] = kSums == Sums::full
-                      ? hn::LoadU(kFloats, block.initial + i * block.initial_stride + j * kLanes)
-                      : hn::Zero(kFloats);
+    for (int j = 0; j < vector_count; ++j) {
+      sum[i][j] =
+          sums_kind == Sums::full
+              ? hn::LoadU(float_lanes, block.initial + i * block.initial_stride + j * lane_count)
+              : hn::Zero(float_lanes);
     }
   }
   const float* a = block.a;
@@ -97,107 +98,108 @@ HWY_NOINLINE void register_block(const RegisterBlock& block) {
   const std::int64_t a_stride = block.a_stride;
   const std::int64_t b_stride = block.b_stride;
   const auto step = [&]() HWY_ATTR {
-    Vector column[kVectors];
+    Vector column[vector_count];
     TESSERA_UNROLL
-    for (int j = 0; j < kVectors; ++j) {
-      column[j] = hn::Load(kFloats,
-                           b + (j / kVectorsPerBlock) * b_stride + (j % kVectorsPerBlock) * kLanes);
+    for (int j = 0; j < vector_count; ++j) {
+      column[j] = hn::Load(float_lanes, b + (j / vectors_per_block) * b_stride +
+                                            (j % vectors_per_block) * lane_count);
     }
     TESSERA_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      const Vector row = hn::Set(kFloats, a[i * a_stride]);
+    for (int i = 0; i < held_rows; ++i) {
+      const Vector row = hn::Set(float_lanes, a[i * a_stride]);
       TESSERA_UNROLL
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(row, column[j], sum[i][j]);
+      for (int j = 0; j < vector_count; ++j) sum[i][j] = hn::MulAdd(row, column[j], sum[i][j]);
     }
     ++a;
-    b += kChannelBlock;
+    b += channel_block;
   };
   const char* line = block.fetch.line;
   [[maybe_unused]] const char* ahead = block.ahead;
   std::int64_t k = block.depth;
-  const std::int64_t a_skip = block.a_chunk - kChannelBlock;
-  for (; k >= kChannelBlock; k -= kChannelBlock) {
+  const std::int64_t a_skip = block.a_chunk - channel_block;
+  for (; k >= channel_block; k -= channel_block) {
     TESSERA_UNROLL
-    for (int i = 0; i < kChannelBlock; i += kFetchEvery) {
+    for (int i = 0; i < channel_block; i += fetch_every) {
       hwy::Prefetch(line);
       line += block.fetch.step;
-      if constexpr (kAhead) {
+      if constexpr (fetches_ahead) {
         hwy::Prefetch(ahead);
-        hwy::Prefetch(ahead + PrefetchList::kLine);
-        ahead += 2 * PrefetchList::kLine;
+        hwy::Prefetch(ahead + PrefetchList::line_bytes);
+        ahead += 2 * PrefetchList::line_bytes;
       }
       TESSERA_UNROLL
-      for (int j = 0; j < kFetchEvery; ++j) step();
+      for (int j = 0; j < fetch_every; ++j) step();
     }
     a += a_skip;
   }
   for (; k > 0; --k) step();
 
-  [[maybe_unused]] const Vector floor = hn::Set(kFloats, block.floor);
+  [[maybe_unused]] const Vector floor = hn::Set(float_lanes, block.floor);
   TESSERA_UNROLL
-  for (int i = 0; i < kRows; ++i) {
+  for (int i = 0; i < held_rows; ++i) {
     TESSERA_UNROLL
-    for (int j = 0; j < kVectors; ++j) {
-      float* out = block.out + i * block.out_stride + j * kLanes;
+    for (int j = 0; j < vector_count; ++j) {
+      float* out = block.out + i * block.out_stride + j * lane_count;
       // The second operand wins where one is not a number.
-      if constexpr (kSums == Sums::full) sum[i][j] = at_least(floor, sum[i][j]);
-      if constexpr (kSums == Sums::added) sum[i][j] = hn::Add(hn::LoadU(kFloats, out), sum[i][j]);
-      hn::StoreU(sum[i][j], kFloats, out);
+      if constexpr (sums_kind == Sums::full) sum[i][j] = at_least(floor, sum[i][j]);
+      if constexpr (sums_kind == Sums::added)
+        sum[i][j] = hn::Add(hn::LoadU(float_lanes, out), sum[i][j]);
+      hn::StoreU(sum[i][j], float_lanes, out);
     }
   }
 }
 
 using RegisterBlockFunction = void (*)(const RegisterBlock&);
 
-template <Sums kSums, bool kAhead, int kColumns, int... kRows>
-constexpr std::array<RegisterBlockFunction, sizeof...(kRows)> register_blocks(
-    std::integer_sequence<int, kRows...>) {
-  return {&register_block<kSums, kAhead, kRows + 1, kColumns>...};
+template <Sums sums_kind, bool fetches_ahead, int held_columns, int... held_rows>
+constexpr std::array<RegisterBlockFunction, sizeof...(held_rows)> register_blocks(
+    std::integer_sequence<int, held_rows...>) {
+  return {&register_block<sums_kind, fetches_ahead, held_rows + 1, held_columns>...};
 }
 
-// Function for `rows` rows (1 .. kBlockRows) and `columns` blocks of columns (1 .. kBlockColumns).
-template <Sums kSums, bool kAhead>
+// Function for `rows` rows (1 .. block_rows) and `columns` blocks of columns (1 .. block_columns).
+template <Sums sums_kind, bool fetches_ahead>
 RegisterBlockFunction register_block_for(std::int64_t rows, std::int64_t columns) {
-  using Rows = std::make_integer_sequence<int, kBlockRows>;
-  static constexpr auto kOne = register_blocks<kSums, kAhead, 1>(Rows{});
+  using Rows = std::make_integer_sequence<int, block_rows>;
+  static constexpr auto one_column = register_blocks<sums_kind, fetches_ahead, 1>(Rows{});
   const auto index = static_cast<std::size_t>(rows - 1);
-  if constexpr (kBlockColumns > 1) {
-    static constexpr auto kTwo = register_blocks<kSums, kAhead, 2>(Rows{});
-    static constexpr auto kThree = register_blocks<kSums, kAhead, 3>(Rows{});
-    static constexpr auto kFour = register_blocks<kSums, kAhead, 4>(Rows{});
-    if (columns == 4) return kFour[index];
-    if (columns == 3) return kThree[index];
-    if (columns == 2) return kTwo[index];
+  if constexpr (block_columns > 1) {
+    static constexpr auto two_columns = register_blocks<sums_kind, fetches_ahead, 2>(Rows{});
+    static constexpr auto three_columns = register_blocks<sums_kind, fetches_ahead, 3>(Rows{});
+    static constexpr auto four_columns = register_blocks<sums_kind, fetches_ahead, 4>(Rows{});
+    if (columns == 4) return four_columns[index];
+    if (columns == 3) return three_columns[index];
+    if (columns == 2) return two_columns[index];
   }
-  return kOne[index];
+  return one_column[index];
 }
 
-alignas(64) inline constexpr float kZeros[kPanel] = {};
+alignas(64) inline constexpr float zero_panel[panel_width] = {};
 
 // A whole product, cut into register blocks of nearly equal height: b stays in the first cache, a
 // in the second.
 inline void multiply_blocks(const Product& p) {
   RegisterBlock block{};
   block.a_stride = p.a_stride;
-  block.a_chunk = kChannelBlock;
+  block.a_chunk = channel_block;
   block.b_stride = p.b_stride;
   block.depth = p.depth;
   block.out_stride = p.out_stride;
   block.floor = p.relu ? 0.0F : -std::numeric_limits<float>::infinity();
-  const std::int64_t heights = (p.rows + kBlockRows - 1) / kBlockRows;
-  const std::int64_t column_blocks = p.columns / kChannelBlock;
-  for (std::int64_t n = 0; n < column_blocks; n += kBlockColumns) {
-    const std::int64_t wide = std::min<std::int64_t>(kBlockColumns, column_blocks - n);
+  const std::int64_t heights = (p.rows + block_rows - 1) / block_rows;
+  const std::int64_t column_blocks = p.columns / channel_block;
+  for (std::int64_t n = 0; n < column_blocks; n += block_columns) {
+    const std::int64_t wide = std::min<std::int64_t>(block_columns, column_blocks - n);
     block.b = p.b + n * p.b_stride;
     block.fetch = {reinterpret_cast<const char*>(block.b), 0};
     std::int64_t row = 0;
     for (std::int64_t h = 0; h < heights; ++h) {
       const std::int64_t high = (p.rows - row + heights - h - 1) / (heights - h);
       block.a = p.a + row * p.a_stride;
-      block.initial =
-          p.initial == nullptr ? kZeros : p.initial + row * p.initial_stride + n * kChannelBlock;
+      block.initial = p.initial == nullptr ? zero_panel
+                                           : p.initial + row * p.initial_stride + n * channel_block;
       block.initial_stride = p.initial == nullptr ? 0 : p.initial_stride;
-      block.out = p.out + row * p.out_stride + n * kChannelBlock;
+      block.out = p.out + row * p.out_stride + n * channel_block;
       register_block_for<Sums::full, false>(high, wide)(block);
       row += high;
     }
@@ -205,8 +207,9 @@ inline void multiply_blocks(const Product& p) {
 }
 
 inline void add_vectors(const float* a, const float* b, float* out, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; i += kLanes) {
-    hn::StoreU(hn::Add(hn::LoadU(kFloats, a + i), hn::LoadU(kFloats, b + i)), kFloats, out + i);
+  for (std::int64_t i = 0; i < count; i += lane_count) {
+    hn::StoreU(hn::Add(hn::LoadU(float_lanes, a + i), hn::LoadU(float_lanes, b + i)), float_lanes,
+               out + i);
   }
 }
 

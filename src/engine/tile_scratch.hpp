@@ -16,16 +16,16 @@ constexpr std::int64_t product_depth(std::int64_t tile) {
 }
 
 /// Products fetch a cache line ahead every so many input channels.
-inline constexpr std::int64_t kFetchEvery = 8;
+inline constexpr std::int64_t fetch_every = 8;
 
 /// Tiles that a register block takes at most, on any instruction set.
-inline constexpr std::int64_t kTileGroup = 6;
+inline constexpr std::int64_t tile_group = 6;
 
 /// The scratch memory of a block of tiles: transformed pixels v[point][group of 6 tiles][16
 /// channels][tile of the group][channel of the 16], the order in which products read them, so that
-/// they are one stream; and products m[tile][point][kPanel]. The strides of points and of tiles are
-/// a cache line more than the data: the streams of the transforms would otherwise fall into the
-/// same few places of the first cache.
+/// they are one stream; and products m[tile][point][panel_width]. The strides of points and of
+/// tiles are a cache line more than the data: the streams of the transforms would otherwise fall
+/// into the same few places of the first cache.
 struct TileScratch {
   std::int64_t channels;
   std::int64_t point_stride;
@@ -38,26 +38,26 @@ struct TileScratch {
         point_stride(v_floats(count, weights)),
         tile_stride(m_floats(weights)),
         v(scratch),
-        m(scratch + tile_points(weights.tile) * point_stride + kChannelBlock) {}
+        m(scratch + tile_points(weights.tile) * point_stride + channel_block) {}
 
   /// From 16 channels to the next 16 of the same tile.
-  static constexpr std::int64_t kChunk = kTileGroup * kChannelBlock;
+  static constexpr std::int64_t chunk_floats = tile_group * channel_block;
   /// The first channel of a tile, at point 0.
   float* tile(std::int64_t t) const {
-    return v + t / kTileGroup * kTileGroup * channels + t % kTileGroup * kChannelBlock;
+    return v + t / tile_group * tile_group * channels + t % tile_group * channel_block;
   }
 
   static std::int64_t floats(std::int64_t count, const WinogradWeights& weights) {
-    return tile_points(weights.tile) * v_floats(count, weights) + kChannelBlock +
+    return tile_points(weights.tile) * v_floats(count, weights) + channel_block +
            count * m_floats(weights);
   }
 
  private:
   static std::int64_t v_floats(std::int64_t count, const WinogradWeights& weights) {
-    return round_up(count, kTileGroup) * weights.in_channels + kChannelBlock;
+    return round_up(count, tile_group) * weights.in_channels + channel_block;
   }
   static std::int64_t m_floats(const WinogradWeights& weights) {
-    return tile_points(weights.tile) * kPanel + kChannelBlock;
+    return tile_points(weights.tile) * panel_width + channel_block;
   }
 };
 

@@ -14,8 +14,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace tessera::engine::HWY_NAMESPACE::f6 {
 
-constexpr std::int64_t kTileInput = 8;
-constexpr std::int64_t kTileOutput = 6;
+constexpr std::int64_t input_size = 8;
+constexpr std::int64_t output_size = 6;
 
 // Outputs p and -p of B^T d for one of the points 1/2, 1, 2: even +- p odd.
 HWY_INLINE void input_pair(float p, float u, float v, const Vector* d, Vector& plus,
@@ -40,24 +40,24 @@ HWY_INLINE void input_line(const Vector* d, Vector* out) {
 // As f4::input_transform. The intermediate values, 64 vectors, go through the first cache.
 HWY_INLINE void input_transform(const float* const* rows, std::int64_t pixel, std::int64_t channel,
                                 float* v, std::int64_t point) {
-  alignas(64) float between[kTileInput][kTileInput][kLanes];
-  Vector d[kTileInput];
-  Vector out[kTileInput];
-  for (int i = 0; i < kTileInput; ++i) {
+  alignas(64) float between[input_size][input_size][lane_count];
+  Vector d[input_size];
+  Vector out[input_size];
+  for (int i = 0; i < input_size; ++i) {
     const float* row = rows[i] + channel;
     TESSERA_UNROLL
-    for (int j = 0; j < kTileInput; ++j) d[j] = hn::LoadU(kFloats, row + j * pixel);
+    for (int j = 0; j < input_size; ++j) d[j] = hn::LoadU(float_lanes, row + j * pixel);
     input_line(d, out);
     TESSERA_UNROLL
-    for (int j = 0; j < kTileInput; ++j) hn::Store(out[j], kFloats, between[i][j]);
+    for (int j = 0; j < input_size; ++j) hn::Store(out[j], float_lanes, between[i][j]);
   }
-  for (int j = 0; j < kTileInput; ++j) {
+  for (int j = 0; j < input_size; ++j) {
     TESSERA_UNROLL
-    for (int i = 0; i < kTileInput; ++i) d[i] = hn::Load(kFloats, between[i][j]);
+    for (int i = 0; i < input_size; ++i) d[i] = hn::Load(float_lanes, between[i][j]);
     input_line(d, out);
     TESSERA_UNROLL
-    for (int i = 0; i < kTileInput; ++i) {
-      hn::Store(out[i], kFloats, v + (i * kTileInput + j) * point);
+    for (int i = 0; i < input_size; ++i) {
+      hn::Store(out[i], float_lanes, v + (i * input_size + j) * point);
     }
   }
 }
@@ -82,28 +82,30 @@ HWY_INLINE void output_line(const Vector* m, Vector* out) {
 }
 
 // As f4::output_transform.
-template <Epilogue kEpilogue, bool kBias>
+template <Epilogue epilogue_kind, bool with_bias>
 HWY_INLINE void output_transform(const float* m, std::int64_t point, const float* bias,
                                  const TileOutput& to, std::int64_t channel) {
-  alignas(64) float between[kTileOutput][kTileInput][kLanes];
-  Vector d[kTileInput];
-  Vector out[kTileOutput];
-  for (int j = 0; j < kTileInput; ++j) {
+  alignas(64) float between[output_size][input_size][lane_count];
+  Vector d[input_size];
+  Vector out[output_size];
+  for (int j = 0; j < input_size; ++j) {
     TESSERA_UNROLL
-    for (int i = 0; i < kTileInput; ++i) d[i] = hn::Load(kFloats, m + (i * kTileInput + j) * point);
+    for (int i = 0; i < input_size; ++i)
+      d[i] = hn::Load(float_lanes, m + (i * input_size + j) * point);
     output_line(d, out);
     TESSERA_UNROLL
-    for (int i = 0; i < kTileOutput; ++i) hn::Store(out[i], kFloats, between[i][j]);
+    for (int i = 0; i < output_size; ++i) hn::Store(out[i], float_lanes, between[i][j]);
   }
-  for (int i = 0; i < kTileOutput; ++i) {
+  for (int i = 0; i < output_size; ++i) {
     TESSERA_UNROLL
-    for (int j = 0; j < kTileInput; ++j) d[j] = hn::Load(kFloats, between[i][j]);
+    for (int j = 0; j < input_size; ++j) d[j] = hn::Load(float_lanes, between[i][j]);
     output_line(d, out);
     const float* residual = to.residual_rows[i] + channel;
     float* row = to.rows[i] + channel;
     TESSERA_UNROLL
-    for (int j = 0; j < kTileOutput; ++j) {
-      finish<kEpilogue, kBias>(out[j], bias, residual + j * to.residual_pixel, row + j * to.pixel);
+    for (int j = 0; j < output_size; ++j) {
+      finish<epilogue_kind, with_bias>(out[j], bias, residual + j * to.residual_pixel,
+                                       row + j * to.pixel);
     }
   }
 }

@@ -41,10 +41,10 @@ WinogradPtr WeightReader::next_winograd(std::int64_t channels, bool has_bias) {
 }
 
 bool WeightReader::pays(TileSize tile, std::int64_t channels) {
-  constexpr std::int64_t kBytes = 8 << 20;
+  constexpr std::int64_t bytes_at_once = 8 << 20;
   const std::int64_t padded = padded_channels(channels);
   const auto points = tile_points(static_cast<std::int64_t>(tile));
-  return points * padded * padded * static_cast<std::int64_t>(sizeof(float)) <= kBytes;
+  return points * padded * padded * static_cast<std::int64_t>(sizeof(float)) <= bytes_at_once;
 }
 
 }  // namespace tessera::engine

@@ -77,15 +77,16 @@ WinogradWeights winograd_weights(const float* weight, const float* bias, std::in
   const std::vector<Row> g = weight_transform(result.tile);
   at::parallel_for(0, out, 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t o = first; o < last; ++o) {
-      const std::int64_t panel = o / kPanel * kPanel;
-      const std::int64_t blocks = std::min(kPanel, result.out_channels - panel) / kChannelBlock;
-      const std::int64_t block = (o - panel) / kChannelBlock;
+      const std::int64_t panel = o / panel_width * panel_width;
+      const std::int64_t blocks =
+          std::min(panel_width, result.out_channels - panel) / channel_block;
+      const std::int64_t block = (o - panel) / channel_block;
       for (std::int64_t c = 0; c < in; ++c) {
         transform_kernel(weight + (o * in + c) * 9, g, [&](std::int64_t point, double value) {
           const std::int64_t place =
               points * result.in_channels * panel +
-              ((point * blocks + block) * result.in_channels + c) * kChannelBlock +
-              o % kChannelBlock;
+              ((point * blocks + block) * result.in_channels + c) * channel_block +
+              o % channel_block;
           values[place] = static_cast<float>(value);
         });
       }
@@ -96,15 +97,15 @@ WinogradWeights winograd_weights(const float* weight, const float* bias, std::in
 
 void MatrixWeights::resize(std::int64_t row_count, std::int64_t column_count, bool allocate) {
   rows = row_count;
-  columns = round_up(column_count, kChannelBlock);
+  columns = round_up(column_count, channel_block);
   if (!allocate) return;
   values = Buffer(rows * columns);
   std::fill_n(values.data(), rows * columns, 0.0F);
 }
 
 float& MatrixWeights::at(std::int64_t row, std::int64_t column) {
-  const std::int64_t block = column / kChannelBlock;
-  return values.data()[(block * rows + row) * kChannelBlock + column % kChannelBlock];
+  const std::int64_t block = column / channel_block;
+  return values.data()[(block * rows + row) * channel_block + column % channel_block];
 }
 
 MatrixWeights head_weights(const float* weight, const float* bias, std::int64_t out,

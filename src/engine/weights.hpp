@@ -21,10 +21,10 @@ constexpr std::int64_t tile_points(std::int64_t tile) {
   return tile_input(tile) * tile_input(tile);
 }
 /// Output channels that go through the products and the output transform together.
-inline constexpr std::int64_t kPanel = 64;
+inline constexpr std::int64_t panel_width = 64;
 
 /// Weights of a 3x3 convolution in the transformed domain, in the order in which they are used:
-/// [panel of kPanel output channels][point][block of 16 output channels][input channel][16].
+/// [panel of panel_width output channels][point][block of 16 output channels][input channel][16].
 /// Interpolation points of F(4x4): 0, +-1/sqrt2, +-sqrt2 and infinity, with half the error of 0,
 /// +-1,
 /// +-2; of F(6x6): 0, +-1/2, +-1, +-2 and infinity.

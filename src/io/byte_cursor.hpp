@@ -7,7 +7,7 @@
 
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 /// Reads little-endian numbers one after the other; throws error::Io past the end.
 class ByteCursor {
@@ -43,4 +43,4 @@ class ByteCursor {
   std::string_view bytes_;
 };
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

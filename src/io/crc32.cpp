@@ -3,7 +3,7 @@
 
 #include <array>
 
-namespace tessera::io {
+namespace tessera::detail {
 
 namespace {
 
@@ -26,4 +26,4 @@ std::uint32_t crc32(const void* data, std::size_t size, std::uint32_t before) {
   return ~crc;
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -9,7 +9,7 @@
 
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 void rethrow_as_io(const char* function, const std::string& path) {
   std::string cause;
@@ -41,4 +41,4 @@ std::string in_quotes(std::string_view text) {
   return result + (text.size() > longest ? "...'" : "'");
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-namespace tessera::io {
+namespace tessera::detail {
 
 /// Rethrows the exception being handled as error::Io "function: path: cause";
 /// error::InvalidArgument passes unchanged.
@@ -24,4 +24,4 @@ decltype(auto) in_file(const char* function, const std::string& path, Body&& bod
 /// Text from a file for a message: in quotes, shortened, everything but printable ASCII escaped.
 std::string in_quotes(std::string_view text);
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

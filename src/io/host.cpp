@@ -6,7 +6,7 @@
 
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 Tensor host_copy(const Tensor& tensor) {
   return tensor.detach().to(at::kCPU).resolve_conj().resolve_neg().contiguous();
@@ -39,4 +39,4 @@ Tensor host_tensor(const std::vector<std::int64_t>& shape, at::ScalarType type) 
   return at::empty(shape, at::TensorOptions().dtype(type).device(at::kCPU));
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -6,7 +6,7 @@
 
 #include "tessera/core/tensor.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 static_assert(std::endian::native == std::endian::little,
               "tensors are copied between memory and little-endian files as they are");
@@ -22,4 +22,4 @@ Tensor host_tensor(const std::vector<std::int64_t>& shape, at::ScalarType type);
 /// or more elements than 2^56 (extents of zero left out).
 std::int64_t checked_count(const std::vector<std::int64_t>& shape);
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -24,11 +24,11 @@ namespace {
 
 Tensor decode(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info) {
   using namespace std::string_view_literals;
-  if (bytes.starts_with("\x89PNG\r\n\x1a\n"sv)) return io::decode_png(bytes, options, info);
-  if (bytes.starts_with("\xff\xd8\xff"sv)) return io::decode_jpeg(bytes, options, info);
+  if (bytes.starts_with("\x89PNG\r\n\x1a\n"sv)) return detail::decode_png(bytes, options, info);
+  if (bytes.starts_with("\xff\xd8\xff"sv)) return detail::decode_jpeg(bytes, options, info);
   // Classic and big TIFF, little- and big-endian.
   for (const auto& magic : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv}) {
-    if (bytes.starts_with(magic)) return io::decode_tiff(bytes, options, info);
+    if (bytes.starts_with(magic)) return detail::decode_tiff(bytes, options, info);
   }
   throw error::Io("is not a PNG, JPEG or TIFF image");
 }
@@ -58,7 +58,7 @@ Encoder encoder_for(const std::string& path, const ImageWriteOptions& options) {
     throw error::InvalidArgument(fmt::format(
         "write_image: {}: jpeg_quality is {}, expected 1 to 100", path, options.jpeg_quality));
   }
-  return jpeg ? io::encode_jpeg : tiff ? io::encode_tiff : io::encode_png;
+  return jpeg ? detail::encode_jpeg : tiff ? detail::encode_tiff : detail::encode_png;
 }
 
 /// The one picture of `image` as (C, H, W).
@@ -68,14 +68,14 @@ Tensor single_picture(const std::string& path, const Tensor& image, bool any_cha
   if (picture.defined() && picture.dim() == 2) picture = picture.unsqueeze(0);
   const bool ok = picture.defined() && picture.is_floating_point() && picture.dim() == 3 &&
                   picture.numel() > 0 &&
-                  (any_channels ? picture.size(0) <= io::most_channels
+                  (any_channels ? picture.size(0) <= detail::most_channels
                                 : picture.size(0) == 1 || picture.size(0) == 3);
   if (ok) return picture;
   throw error::ShapeMismatch(fmt::format(
       "write_image: {}: the image is {}, expected a floating (1, C, H, W), (C, H, W) or (H, W) "
       "tensor with C = {}",
       path, describe(image),
-      any_channels ? fmt::format("1 to {}", io::most_channels)
+      any_channels ? fmt::format("1 to {}", detail::most_channels)
                    : std::string("1 or 3 (TIFF files hold others too)")));
 }
 
@@ -86,12 +86,12 @@ Tensor read_image(const std::string& path, const ImageReadOptions& options, Imag
     throw error::InvalidArgument(fmt::format(
         "read_image: {}: page is {}, expected 1 for the first picture", path, *options.page));
   }
-  return io::in_file("read_image", path, [&] {
-    const io::InputFile file(path);
+  return detail::in_file("read_image", path, [&] {
+    const detail::InputFile file(path);
     const std::string bytes = file.read(0, file.size());
     ImageInfo found;
     Tensor image = decode(bytes, options, found);
-    if (options.apply_orientation) image = io::upright(image, found.orientation);
+    if (options.apply_orientation) image = detail::upright(image, found.orientation);
     if (info != nullptr) {
       const auto [smallest, largest] = at::aminmax(image);
       found.smallest = smallest.item<double>();
@@ -130,9 +130,9 @@ std::vector<std::string> image_notes(const ImageInfo& info) {
 
 void write_image(const std::string& path, const Tensor& image, const ImageWriteOptions& options) {
   const Encoder encode = encoder_for(path, options);
-  const Tensor picture = single_picture(path, image, encode == io::encode_tiff);
-  const std::string bytes =
-      io::in_file("write_image", path, [&] { return encode(io::host_copy(picture), options); });
+  const Tensor picture = single_picture(path, image, encode == detail::encode_tiff);
+  const std::string bytes = detail::in_file(
+      "write_image", path, [&] { return encode(detail::host_copy(picture), options); });
   AtomicFile file(path);
   file.write(bytes);
   file.commit();

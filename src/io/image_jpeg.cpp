@@ -17,7 +17,7 @@
 #include "io/tag_directory.hpp"
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 namespace {
 
@@ -320,4 +320,4 @@ std::string encode_jpeg(const Tensor& image, const ImageWriteOptions& options) {
   return JpegWriter().write(samples_from_image(image, SampleType::u8), options.jpeg_quality);
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -14,7 +14,7 @@
 #include "io/tag_directory.hpp"
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 namespace {
 
@@ -209,4 +209,4 @@ std::string encode_png(const Tensor& image, const ImageWriteOptions& options) {
   return PngWriter().write(samples_from_image(image, options.samples));
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

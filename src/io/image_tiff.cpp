@@ -12,7 +12,7 @@
 #include "io/tiff_stream.hpp"
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 namespace {
 
@@ -289,4 +289,4 @@ Tensor decode_tiff(std::string_view bytes, const ImageReadOptions& options, Imag
   return image;
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

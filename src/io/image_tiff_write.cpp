@@ -9,7 +9,7 @@
 #include "io/tiff_stream.hpp"
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options) {
   const Tensor samples = samples_from_image(image, options.samples);
@@ -57,4 +57,4 @@ std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options) {
   return stream.finish();
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -12,7 +12,7 @@
 
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 namespace {
 
@@ -67,4 +67,4 @@ std::string InputFile::read(std::uint64_t offset, std::uint64_t count) const {
   return bytes;
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace tessera::io {
+namespace tessera::detail {
 
 /// A plain file open for reading at any offset. Throws error::Io with the bare cause (see
 /// in_file()).
@@ -26,4 +26,4 @@ class InputFile {
   std::uint64_t size_ = 0;
 };
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

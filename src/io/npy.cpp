@@ -69,7 +69,7 @@ class HeaderParser {
         shape = true;
         header.shape = tuple();
       } else {
-        throw error::Io("has a damaged header: key " + io::in_quotes(key));
+        throw error::Io("has a damaged header: key " + detail::in_quotes(key));
       }
       if (!accept(',')) {
         expect('}');
@@ -87,7 +87,7 @@ class HeaderParser {
  private:
   [[noreturn]] void fail(const std::string& expected) const {
     throw error::Io(
-        fmt::format("has a damaged header: expected {} at {}", expected, io::in_quotes(text_)));
+        fmt::format("has a damaged header: expected {} at {}", expected, detail::in_quotes(text_)));
   }
 
   void skip_space() {
@@ -165,7 +165,7 @@ class HeaderParser {
     const bool bytes = descr.starts_with('|') && descr.ends_with('1');
     if (found == element_types.end() || (!ordered && !bytes)) {
       throw error::Io(fmt::format("has dtype {}, expected one of f2 f4 f8 c8 c16 u1 i1 i2 i4 i8",
-                                  io::in_quotes(descr)));
+                                  detail::in_quotes(descr)));
     }
     header.type = found->type;
     header.swapped = descr.starts_with('>');
@@ -182,7 +182,7 @@ void swap_bytes(Tensor& tensor) {
   for (; bytes != end; bytes += size) std::reverse(bytes, bytes + size);
 }
 
-Tensor read(const io::InputFile& file) {
+Tensor read(const detail::InputFile& file) {
   const std::string start = file.read(0, std::min<std::uint64_t>(file.size(), 12));
   if (!start.starts_with(magic.substr(0, start.size()))) throw error::Io("is not a .npy file");
   if (start.size() < 12) throw error::Io("is truncated: its header is incomplete");
@@ -206,15 +206,15 @@ Tensor read(const io::InputFile& file) {
 
   const std::uint64_t data_offset = header_offset + header_size;
   const std::uint64_t available = file.size() - data_offset;
-  const auto needed =
-      static_cast<std::uint64_t>(io::checked_count(header.shape)) * c10::elementSize(header.type);
+  const auto needed = static_cast<std::uint64_t>(detail::checked_count(header.shape)) *
+                      c10::elementSize(header.type);
   if (needed != available) {
     throw error::Io(fmt::format("{}: its shape {} needs {} bytes of data, and it has {}",
                                 needed > available ? "is truncated" : "is too long",
                                 to_string(header.shape), needed, available));
   }
   if (header.fortran_order) std::reverse(header.shape.begin(), header.shape.end());
-  Tensor tensor = io::host_tensor(header.shape, header.type);
+  Tensor tensor = detail::host_tensor(header.shape, header.type);
   file.read(data_offset, tensor.mutable_data_ptr(), needed);
   if (header.swapped) swap_bytes(tensor);
   if (header.fortran_order) {
@@ -228,7 +228,7 @@ Tensor read(const io::InputFile& file) {
 }  // namespace
 
 Tensor read_npy(const std::string& path) {
-  return io::in_file("read_npy", path, [&] { return read(io::InputFile(path)); });
+  return detail::in_file("read_npy", path, [&] { return read(detail::InputFile(path)); });
 }
 
 void write_npy(const std::string& path, const Tensor& tensor) {
@@ -256,7 +256,7 @@ void write_npy(const std::string& path, const Tensor& tensor) {
                              static_cast<char>(header.size() & 0xff) +
                              static_cast<char>(header.size() >> 8);
 
-  const Tensor data = io::host_copy(tensor);
+  const Tensor data = detail::host_copy(tensor);
   AtomicFile file(path);
   file.write(prefix);
   file.write(header);

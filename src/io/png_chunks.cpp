@@ -4,7 +4,7 @@
 #include "io/crc32.hpp"
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 namespace {
 
@@ -51,4 +51,4 @@ PngChunks read_png_chunks(std::string_view file) {
   return found;
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace tessera::io {
+namespace tessera::detail {
 
 /// What libpng does not tell of a PNG file.
 struct PngChunks {
@@ -18,4 +18,4 @@ struct PngChunks {
 /// error::Io if the checksum of one that is used does not match.
 PngChunks read_png_chunks(std::string_view file);
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

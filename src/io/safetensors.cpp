@@ -66,7 +66,8 @@ class HeaderWatcher : public nlohmann::json_sax<json> {
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
     if (!names_.back().insert(name).second) {
-      throw error::Io("has a damaged header: the name " + io::in_quotes(name) + " occurs twice");
+      throw error::Io("has a damaged header: the name " + detail::in_quotes(name) +
+                      " occurs twice");
     }
     return true;
   }
@@ -108,13 +109,13 @@ const json& member(const json& entry, const char* key, const std::string& name) 
   const auto found = entry.find(key);
   if (found == entry.end()) {
     throw error::Io(
-        fmt::format("has a damaged header: tensor {} has no '{}'", io::in_quotes(name), key));
+        fmt::format("has a damaged header: tensor {} has no '{}'", detail::in_quotes(name), key));
   }
   return *found;
 }
 
 Entry parse_entry(const std::string& name, const json& value, std::uint64_t data_size) {
-  const std::string shown = io::in_quotes(name);
+  const std::string shown = detail::in_quotes(name);
   if (!value.is_object())
     throw error::Io("has a damaged header: tensor " + shown + " is no object");
   Entry entry;
@@ -125,8 +126,8 @@ Entry parse_entry(const std::string& name, const json& value, std::uint64_t data
   });
   if (found == dtypes.end()) {
     const std::string given = dtype.is_string() ? dtype.get<std::string>() : dtype.type_name();
-    throw error::Io(
-        fmt::format("tensor {} has dtype {}, which is not supported", shown, io::in_quotes(given)));
+    throw error::Io(fmt::format("tensor {} has dtype {}, which is not supported", shown,
+                                detail::in_quotes(given)));
   }
   entry.type = found->type;
 
@@ -137,7 +138,7 @@ Entry parse_entry(const std::string& name, const json& value, std::uint64_t data
     const std::uint64_t size = natural(extent, "an extent of tensor " + shown);
     entry.shape.push_back(std::bit_cast<std::int64_t>(size));  // past 2^63: negative, refused below
   }
-  const auto count = static_cast<std::uint64_t>(io::checked_count(entry.shape));
+  const auto count = static_cast<std::uint64_t>(detail::checked_count(entry.shape));
 
   const json& offsets = member(value, "data_offsets", name);
   if (!offsets.is_array() || offsets.size() != 2) {
@@ -167,7 +168,7 @@ void check_layout(std::vector<Entry>& entries, std::uint64_t data_size) {
   for (const Entry& entry : entries) {
     if (entry.begin != expected) {
       throw error::Io(fmt::format("has a damaged header: tensor {} begins at byte {}, expected {}",
-                                  io::in_quotes(entry.name), entry.begin, expected));
+                                  detail::in_quotes(entry.name), entry.begin, expected));
     }
     expected = entry.end;
   }
@@ -177,10 +178,10 @@ void check_layout(std::vector<Entry>& entries, std::uint64_t data_size) {
   }
 }
 
-Tensor read_entry(const io::InputFile& file, std::uint64_t data_offset, const Entry& entry) {
+Tensor read_entry(const detail::InputFile& file, std::uint64_t data_offset, const Entry& entry) {
   // Any byte but 0 and 1 in a bool would be undefined behaviour.
   const bool logical = entry.type == at::kBool;
-  const Tensor tensor = io::host_tensor(entry.shape, logical ? at::kByte : entry.type);
+  const Tensor tensor = detail::host_tensor(entry.shape, logical ? at::kByte : entry.type);
   file.read(data_offset + entry.begin, tensor.mutable_data_ptr(), entry.end - entry.begin);
   return logical ? tensor.ne(0) : tensor;
 }
@@ -195,7 +196,7 @@ Metadata parse_metadata(const json& header) {
   return found->get<Metadata>();
 }
 
-StateDict read(const io::InputFile& file, Metadata* metadata) {
+StateDict read(const detail::InputFile& file, Metadata* metadata) {
   std::array<unsigned char, 8> bytes{};
   file.read(0, bytes.data(), bytes.size());
   const auto header_size = std::bit_cast<std::uint64_t>(bytes);
@@ -225,7 +226,8 @@ StateDict read(const io::InputFile& file, Metadata* metadata) {
 }  // namespace
 
 StateDict read_safetensors(const std::string& path, Metadata* metadata) {
-  return io::in_file("read_safetensors", path, [&] { return read(io::InputFile(path), metadata); });
+  return detail::in_file("read_safetensors", path,
+                         [&] { return read(detail::InputFile(path), metadata); });
 }
 
 void write_safetensors(const std::string& path, const StateDict& tensors,
@@ -241,9 +243,9 @@ void write_safetensors(const std::string& path, const StateDict& tensors,
           fmt::format("write_safetensors: {}: tensor {} is {}, expected a float64, float32, "
                       "float16, bfloat16, integer "
                       "or bool tensor with another name than {}",
-                      path, io::in_quotes(name), describe(tensor), metadata_key));
+                      path, detail::in_quotes(name), describe(tensor), metadata_key));
     }
-    ordered.emplace_back(name, io::host_copy(tensor));
+    ordered.emplace_back(name, detail::host_copy(tensor));
   }
   // Wide types first keeps every tensor aligned.
   std::stable_sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
@@ -263,7 +265,7 @@ void write_safetensors(const std::string& path, const StateDict& tensors,
                     {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = io::in_file("write_safetensors", path, [&] { return header.dump(); });
+  std::string text = detail::in_file("write_safetensors", path, [&] { return header.dump(); });
   text.append((8 - text.size() % 8) % 8, ' ');
   const auto size = std::bit_cast<std::array<char, 8>>(static_cast<std::uint64_t>(text.size()));
 

@@ -8,7 +8,7 @@
 
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 void check_pixels(std::int64_t width, std::int64_t height, std::int64_t most) {
   if (width < 1 || height < 1) {
@@ -101,4 +101,4 @@ Tensor upright(const Tensor& image, int orientation) {
   }
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -10,7 +10,7 @@
 #include "tessera/io/image.hpp"
 
 /// What the image formats share. Decoders and encoders throw error::Io with the bare cause.
-namespace tessera::io {
+namespace tessera::detail {
 
 /// Throws error::Io for an empty image or more pixels than allowed.
 void check_pixels(std::int64_t width, std::int64_t height, std::int64_t most);
@@ -55,4 +55,4 @@ std::string encode_png(const Tensor& image, const ImageWriteOptions& options);
 std::string encode_jpeg(const Tensor& image, const ImageWriteOptions& options);
 std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options);
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -21,12 +21,12 @@ namespace tessera {
 
 namespace {
 
-using io::pickle::Dictionary;
-using io::pickle::StorageInfo;
-using io::pickle::TensorInfo;
-using io::pickle::TensorReference;
-using io::pickle::Unpickler;
-using io::pickle::Value;
+using detail::pickle::Dictionary;
+using detail::pickle::StorageInfo;
+using detail::pickle::TensorInfo;
+using detail::pickle::TensorReference;
+using detail::pickle::Unpickler;
+using detail::pickle::Value;
 
 /// Fills the bytes of a storage: (what the pickle says of it, where to, how many).
 using StorageReader = std::function<void(const StorageInfo&, void*, std::uint64_t)>;
@@ -38,7 +38,7 @@ class TensorFactory {
       : reader_(std::move(reader)), file_size_(file_size), budget_(16 * file_size) {}
 
   Tensor make(const std::string& name, const TensorInfo& info) {
-    const std::string shown = io::in_quotes(name);
+    const std::string shown = detail::in_quotes(name);
     check_view(shown, info);
     const Tensor& whole = storage(info.storage);
     const Tensor view = at::as_strided(whole, info.sizes, info.strides, info.offset);
@@ -51,7 +51,7 @@ class TensorFactory {
 
  private:
   static void check_view(const std::string& name, const TensorInfo& info) {
-    const std::int64_t count = io::checked_count(info.sizes);
+    const std::int64_t count = detail::checked_count(info.sizes);
     bool inside = info.sizes.size() == info.strides.size() && info.offset >= 0 &&
                   info.offset <= info.storage.count && count <= info.storage.count;
     std::int64_t last = info.offset;  // the largest element index used
@@ -76,7 +76,8 @@ class TensorFactory {
     const auto found = storages_.find(info.key);
     if (found == storages_.end()) return storages_.emplace(info.key, load(info)).first->second;
     if (found->second.scalar_type() != info.type || found->second.numel() != info.count) {
-      throw error::Io("is damaged: storage " + io::in_quotes(info.key) + " has two types or sizes");
+      throw error::Io("is damaged: storage " + detail::in_quotes(info.key) +
+                      " has two types or sizes");
     }
     return found->second;
   }
@@ -85,11 +86,12 @@ class TensorFactory {
     // Any byte but 0 and 1 in a bool would be undefined behaviour.
     const bool logical = info.type == at::kBool;
     // More than 2^56 elements are refused here, so that the product fits.
-    io::checked_count({info.count});
+    detail::checked_count({info.count});
     const std::uint64_t size = static_cast<std::uint64_t>(info.count) * c10::elementSize(info.type);
     if (size > file_size_)
-      throw error::Io("is truncated: storage " + io::in_quotes(info.key) + " is larger than it");
-    Tensor tensor = io::host_tensor({info.count}, logical ? at::kByte : info.type);
+      throw error::Io("is truncated: storage " + detail::in_quotes(info.key) +
+                      " is larger than it");
+    Tensor tensor = detail::host_tensor({info.count}, logical ? at::kByte : info.type);
     reader_(info, tensor.mutable_data_ptr(), size);
     return logical ? tensor.ne(0) : tensor;
   }
@@ -149,7 +151,7 @@ class TensorFinder {
   std::vector<std::string> some;
   for (const auto name : names) {
     if (some.size() == shown) break;
-    some.push_back(io::in_quotes(name));
+    some.push_back(detail::in_quotes(name));
   }
   throw error::Io(fmt::format("holds several dictionaries of tensors, {}{}: choose one by name",
                               fmt::join(some, ", "), names.size() > shown ? ", ..." : ""));
@@ -168,7 +170,7 @@ TensorInfos find_tensors(const Unpickler& pickle, const Value& top, const std::s
     const auto* name = std::get_if<std::string_view>(&key);
     if (name == nullptr || (!entry.empty() && *name != entry)) continue;
     if (std::holds_alternative<TensorReference>(item)) {
-      throw error::Io("mixes tensors, such as " + io::in_quotes(*name) +
+      throw error::Io("mixes tensors, such as " + detail::in_quotes(*name) +
                       ", with other things at its top level");
     }
     if (!finder.holds_tensors(item)) continue;
@@ -177,7 +179,8 @@ TensorInfos find_tensors(const Unpickler& pickle, const Value& top, const std::s
   }
   if (names.size() == 1) return finder.tensors(*found);
   if (!entry.empty())
-    throw error::Io("has no entry " + io::in_quotes(entry) + " that is a dictionary of tensors");
+    throw error::Io("has no entry " + detail::in_quotes(entry) +
+                    " that is a dictionary of tensors");
   if (names.empty()) throw error::Io("holds no dictionary of tensors");
   refuse_several(names);
 }
@@ -193,8 +196,8 @@ StateDict make_tensors(const TensorInfos& infos, StorageReader reader, std::uint
 }
 
 /// Layout since PyTorch 1.6: a zip with <folder>/data.pkl, <folder>/data/<key> and a few more.
-StateDict read_zip(const io::InputFile& file, const std::string& entry) {
-  const io::ZipArchive zip(file);
+StateDict read_zip(const detail::InputFile& file, const std::string& entry) {
+  const detail::ZipArchive zip(file);
   constexpr std::string_view pickle_name = "/data.pkl";
   const auto found =
       std::find_if(zip.entries().begin(), zip.entries().end(), [&](const auto& record) {
@@ -208,14 +211,14 @@ StateDict read_zip(const io::InputFile& file, const std::string& entry) {
     throw error::Io("was written on a big-endian machine, which is not supported");
   }
   const std::string bytes = zip.read(found->first);
-  io::ByteCursor cursor(bytes);
+  detail::ByteCursor cursor(bytes);
   Unpickler pickle(cursor);
   const auto infos = find_tensors(pickle, pickle.load(), entry);
   const auto read = [&](const StorageInfo& info, void* into, std::uint64_t size) {
     const std::string name = folder + "/data/" + std::string(info.key);
     if (zip.size(name) != size) {
       throw error::Io(fmt::format("is damaged: record {} has {} bytes, expected {}",
-                                  io::in_quotes(name), zip.size(name), size));
+                                  detail::in_quotes(name), zip.size(name), size));
     }
     zip.read(name, into);
   };
@@ -224,13 +227,13 @@ StateDict read_zip(const io::InputFile& file, const std::string& entry) {
 
 /// Layout before PyTorch 1.6: five pickles (a magic number, a version, the machine, the object, the
 /// keys of its storages), then for each key the element count and the elements.
-StateDict read_legacy(const io::InputFile& file, const std::string& entry) {
+StateDict read_legacy(const detail::InputFile& file, const std::string& entry) {
   constexpr std::string_view magic{"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10};
   const std::string bytes = file.read(0, file.size());
-  io::ByteCursor cursor(bytes);
+  detail::ByteCursor cursor(bytes);
   Unpickler pickle(cursor);
   const Value start = pickle.load();
-  const auto* number = std::get_if<io::pickle::Long>(&start);
+  const auto* number = std::get_if<detail::pickle::Long>(&start);
   if (number == nullptr || number->bytes != magic)
     throw error::Io("is a pickle, but not one written by torch.save");
   const Value version = pickle.load();
@@ -246,7 +249,7 @@ StateDict read_legacy(const io::InputFile& file, const std::string& entry) {
   for (const StorageInfo& info : pickle.storages())
     element_sizes[info.key] = c10::elementSize(info.type);
   const Value keys = pickle.load();
-  const auto* sequence = std::get_if<io::pickle::Sequence>(&keys);
+  const auto* sequence = std::get_if<detail::pickle::Sequence>(&keys);
   if (sequence == nullptr) throw error::Io("is damaged: the list of storages is missing");
   std::map<std::string_view, std::string_view> data;
   for (const Value& key : pickle.items(*sequence)) {
@@ -256,13 +259,13 @@ StateDict read_legacy(const io::InputFile& file, const std::string& entry) {
       throw error::Io("is damaged: it lists a storage that no tensor uses");
     const auto count = cursor.number<std::uint64_t>();
     if (count > cursor.left())
-      throw error::Io("is truncated: storage " + io::in_quotes(*name) + " is incomplete");
+      throw error::Io("is truncated: storage " + detail::in_quotes(*name) + " is incomplete");
     data[*name] = cursor.take(count * size->second);
   }
   const auto read = [&](const StorageInfo& info, void* into, std::uint64_t size) {
     const auto found = data.find(info.key);
     if (found == data.end() || found->second.size() != size) {
-      throw error::Io("is damaged: storage " + io::in_quotes(info.key) +
+      throw error::Io("is damaged: storage " + detail::in_quotes(info.key) +
                       " is missing or of another size");
     }
     if (size > 0) std::memcpy(into, found->second.data(), size);
@@ -273,20 +276,20 @@ StateDict read_legacy(const io::InputFile& file, const std::string& entry) {
 }  // namespace
 
 StateDict read_state_dict(const std::string& path, const std::string& entry) {
-  const std::string start = io::in_file("read_state_dict", path, [&] {
-    const io::InputFile file(path);
+  const std::string start = detail::in_file("read_state_dict", path, [&] {
+    const detail::InputFile file(path);
     return file.read(0, std::min<std::uint64_t>(file.size(), 9));
   });
   if (start.size() == 9 && start[8] == '{') {
     if (!entry.empty()) {
       throw error::InvalidArgument(
           fmt::format("read_state_dict: {}: a .safetensors file has no entries such as {}", path,
-                      io::in_quotes(entry)));
+                      detail::in_quotes(entry)));
     }
     return read_safetensors(path);
   }
-  return io::in_file("read_state_dict", path, [&] {
-    const io::InputFile file(path);
+  return detail::in_file("read_state_dict", path, [&] {
+    const detail::InputFile file(path);
     if (start.starts_with("PK\x03\x04")) return read_zip(file, entry);
     if (start.starts_with('\x80')) return read_legacy(file, entry);
     throw error::Io("is neither a .safetensors file nor one written by torch.save");

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace tessera::io {
+namespace tessera::detail {
 
 namespace {
 
@@ -63,4 +63,4 @@ int exif_orientation(std::string_view exif) {
   return found >= 1 && found <= 8 ? static_cast<int>(found) : 1;
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

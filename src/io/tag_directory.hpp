@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace tessera::io {
+namespace tessera::detail {
 
 /// The first directory of a TIFF structure in memory, as EXIF data and multi-picture indices are.
 /// What is damaged counts as missing: pixels do not depend on it.
@@ -33,4 +33,4 @@ class TagDirectory {
 /// Orientation 1 to 8 that EXIF data ask for; 1 if they do not, or ask for another.
 int exif_orientation(std::string_view exif);
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -9,7 +9,7 @@
 
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 namespace {
 
@@ -117,4 +117,4 @@ std::vector<TiffDirectory> list_directories(std::string_view file) {
   return Walker(file).walk();
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tessera::io {
+namespace tessera::detail {
 
 /// One page of a TIFF file, as far as it can be told without libtiff.
 struct TiffDirectory {
@@ -20,4 +20,4 @@ struct TiffDirectory {
 /// if pages form a ring or overlap, or if a page has more values than the file has room for.
 std::vector<TiffDirectory> list_directories(std::string_view file);
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

@@ -12,7 +12,7 @@
 
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 TiffStream::TiffStream(std::string_view bytes) : source_(bytes) {
   open("rm");
@@ -110,4 +110,4 @@ toff_t TiffStream::size(thandle_t self) {
   return stream.writes_ ? stream.written_.size() : stream.source_.size();
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

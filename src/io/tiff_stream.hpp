@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace tessera::io {
+namespace tessera::detail {
 
 /// A TIFF file in memory, open through libtiff. Messages of libtiff are kept, never printed.
 class TiffStream {
@@ -47,4 +47,4 @@ class TiffStream {
   TIFF* handle_ = nullptr;
 };
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

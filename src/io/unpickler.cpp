@@ -10,7 +10,7 @@
 #include "io/guard.hpp"
 #include "tessera/core/error.hpp"
 
-namespace tessera::io::pickle {
+namespace tessera::detail::pickle {
 
 namespace {
 
@@ -394,4 +394,4 @@ void Unpickler::build() {
   }
 }
 
-}  // namespace tessera::io::pickle
+}  // namespace tessera::detail::pickle

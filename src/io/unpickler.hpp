@@ -14,7 +14,7 @@
 
 /// A reader for the pickles of torch.save that runs nothing: a pickle is a program for a stack
 /// machine which may call any function it can name; this machine knows the few that weights need.
-namespace tessera::io::pickle {
+namespace tessera::detail::pickle {
 
 struct None {};
 /// What GLOBAL may name.
@@ -111,4 +111,4 @@ class Unpickler {
   std::deque<TensorInfo> tensors_;
 };
 
-}  // namespace tessera::io::pickle
+}  // namespace tessera::detail::pickle

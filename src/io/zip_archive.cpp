@@ -10,7 +10,7 @@
 #include "io/guard.hpp"
 #include "tessera/core/error.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 namespace {
 
@@ -160,4 +160,4 @@ std::string ZipArchive::read(const std::string& name) const {
   return bytes;
 }
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

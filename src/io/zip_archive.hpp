@@ -7,7 +7,7 @@
 
 #include "io/input_file.hpp"
 
-namespace tessera::io {
+namespace tessera::detail {
 
 /// The directory of a zip file whose entries are stored, not compressed, as torch.save writes them.
 /// Throws error::Io with the bare cause.
@@ -43,4 +43,4 @@ class ZipArchive {
   std::map<std::string, Entry> entries_;
 };
 
-}  // namespace tessera::io
+}  // namespace tessera::detail

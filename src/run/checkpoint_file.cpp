@@ -39,8 +39,8 @@ std::string observer_key(std::size_t rank) {
 std::string checksum(const StateDict& tensors, const Metadata& metadata) {
   std::uint32_t crc = 0;
   const auto add = [&crc](const std::string& text) {
-    crc =
-        io::crc32(text.c_str(), text.size() + 1, crc);  // with its zero, so that lengths count too
+    crc = detail::crc32(text.c_str(), text.size() + 1,
+                        crc);  // with its zero, so that lengths count too
   };
   for (const auto& [key, value] : metadata) {
     if (key == checksum_key) continue;
@@ -50,13 +50,13 @@ std::string checksum(const StateDict& tensors, const Metadata& metadata) {
   for (const auto& [name, tensor] : tensors) {
     add(name);
     add(fmt::format("{} {}", c10::toString(tensor.scalar_type()), to_string(tensor.sizes())));
-    crc = io::crc32(tensor.const_data_ptr(), tensor.nbytes(), crc);
+    crc = detail::crc32(tensor.const_data_ptr(), tensor.nbytes(), crc);
   }
   return fmt::format("{:08x}", crc);
 }
 
 Tensor as_tensor(const std::string& bytes) {
-  Tensor tensor = io::host_tensor({static_cast<std::int64_t>(bytes.size())}, at::kByte);
+  Tensor tensor = detail::host_tensor({static_cast<std::int64_t>(bytes.size())}, at::kByte);
   std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
   return tensor;
 }
@@ -76,7 +76,7 @@ Number parsed(std::string_view text, const std::string& key) {
   Number value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    throw error::Io(fmt::format("is damaged: '{}' is {}", key, io::in_quotes(text)));
+    throw error::Io(fmt::format("is damaged: '{}' is {}", key, detail::in_quotes(text)));
   }
   return value;
 }
@@ -100,14 +100,14 @@ void check_format(const Metadata& metadata) {
         "that version can finish it");
   }
   throw error::Io(fmt::format("is a {}, this version of tessera reads '{}'",
-                              io::in_quotes(format->second), format_name));
+                              detail::in_quotes(format->second), format_name));
 }
 
 /// Puts tensors into a dictionary, complex ones as .safetensors can hold them.
 class Writer {
  public:
   void add(const std::string& key, const Tensor& tensor) {
-    const Tensor here = io::host_copy(tensor);
+    const Tensor here = detail::host_copy(tensor);
     if (here.is_complex()) metadata.emplace(std::string(complex_prefix) + key, "");
     tensors.emplace(key, here.is_complex() ? at::view_as_real(here) : here);
   }
@@ -119,7 +119,7 @@ void read_measured(const std::string& key, const Tensor& tensor, MeasuredByOpera
   const std::string_view rest = std::string_view(key).substr(measured_prefix.size());
   const std::size_t dot = rest.rfind('.');
   if (dot == std::string_view::npos) {
-    throw error::Io(fmt::format("is damaged: {} names no operator", io::in_quotes(key)));
+    throw error::Io(fmt::format("is damaged: {} names no operator", detail::in_quotes(key)));
   }
   const auto index = parsed<std::int64_t>(rest.substr(dot + 1), key);
   measured[std::string(rest.substr(0, dot))][index] = tensor;
@@ -200,7 +200,7 @@ void write_checkpoint(const std::string& path, const CheckpointFile& content) {
 
 CheckpointFile read_checkpoint(const std::string& path) {
   try {
-    return io::in_file("read_checkpoint", path, [&] { return read(path); });
+    return detail::in_file("read_checkpoint", path, [&] { return read(path); });
   } catch (const error::Io& failure) {
     throw error::Io(fmt::format(
         "{}. Nothing can be resumed from this file: remove it to start anew", failure.what()));

@@ -28,8 +28,8 @@ json layout_of(const Tensor& tensor) {
 }
 
 Tensor allocated(const json& layout) {
-  return io::host_tensor({layout.begin() + 1, layout.end()},
-                         static_cast<at::ScalarType>(layout.front().get<int>()));
+  return detail::host_tensor({layout.begin() + 1, layout.end()},
+                             static_cast<at::ScalarType>(layout.front().get<int>()));
 }
 
 Message message(int peer, const Tensor& tensor) {
@@ -122,7 +122,7 @@ MeasuredByOperator gather_measured(Communicator& ranks,
                                    const Held& held) {
   MeasuredByOperator all;
   for (const auto& [name, list] : mine) {
-    for (std::size_t i = 0; i < list.size(); ++i) all[name][held[i]] = io::host_copy(list[i]);
+    for (std::size_t i = 0; i < list.size(); ++i) all[name][held[i]] = detail::host_copy(list[i]);
   }
   if (ranks.size() == 1) return all;
   const std::vector<std::string> texts = gather_texts(ranks, layouts_of(all).dump());

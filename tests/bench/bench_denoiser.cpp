@@ -127,19 +127,19 @@ tessera::StateDict random_weights(const Options& o, std::int64_t channels) {
 }
 
 void bench_network(const Options& o) {
-  constexpr std::int64_t kChannels = 3;
-  constexpr double kSigma = 0.05;
-  const tessera::StateDict weights = random_weights(o, kChannels);
+  constexpr std::int64_t image_channels = 3;
+  constexpr double noise_level = 0.05;
+  const tessera::StateDict weights = random_weights(o, image_channels);
   tessera::NetworkOptions reference_options;
   reference_options.engine = tessera::Engine::reference;
   const tessera::DRUNet ours(weights);
   const tessera::DRUNet channels_last(weights, reference_options);
   const bench::EagerDrunet eager(weights, o.widths.size(), o.blocks);
-  const Tensor x = at::rand({1, kChannels, o.height, o.width});
-  const Tensor input = at::cat({x, at::full({1, 1, o.height, o.width}, kSigma)}, 1);
+  const Tensor x = at::rand({1, image_channels, o.height, o.width});
+  const Tensor input = at::cat({x, at::full({1, 1, o.height, o.width}, noise_level)}, 1);
 
-  const double flop = network_flop(o, kChannels);
-  ours.denoise(x, kSigma);  // transforms the weights, makes the buffer
+  const double flop = network_flop(o, image_channels);
+  ours.denoise(x, noise_level);  // transforms the weights, makes the buffer
   rusage usage_now{};
   getrusage(RUSAGE_SELF, &usage_now);
   const double peak_mb = static_cast<double>(usage_now.ru_maxrss) / 1024;
@@ -147,15 +147,15 @@ void bench_network(const Options& o) {
   Times eager_times;
   Times channels_last_times;
   if (o.reference) {
-    channels_last.denoise(x, kSigma);
+    channels_last.denoise(x, noise_level);
     eager(input);
   }
   for (int round = 0; round < o.rounds; ++round) {
     for (int repeat = 0; repeat < 3; ++repeat)
-      our_times.add(seconds([&] { ours.denoise(x, kSigma); }));
+      our_times.add(seconds([&] { ours.denoise(x, noise_level); }));
     if (!o.reference) continue;
     eager_times.add(seconds([&] { eager(input); }));
-    channels_last_times.add(seconds([&] { channels_last.denoise(x, kSigma); }));
+    channels_last_times.add(seconds([&] { channels_last.denoise(x, noise_level); }));
   }
   fmt::print(
       "  \"network\": {{\n    \"engine\": \"{}\",\n    \"gflop\": {:.1f},\n    \"ours\": {},\n",

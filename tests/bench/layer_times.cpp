@@ -64,17 +64,17 @@ class Layers {
 
   /// Head and tail; the tail computes the head again.
   void ends(std::int64_t channels, std::int64_t height, std::int64_t width) {
-    constexpr std::int64_t kIn = 4;
-    constexpr std::int64_t kOut = 3;
-    const Tensor weight = at::rand({channels, kIn, 3, 3});
+    constexpr std::int64_t channels_in = 4;
+    constexpr std::int64_t channels_out = 3;
+    const Tensor weight = at::rand({channels, channels_in, 3, 3});
     engine::Head head;
-    head.in_channels = kIn;
-    head.weights = engine::head_weights(data(weight), nullptr, channels, kIn);
+    head.in_channels = channels_in;
+    head.weights = engine::head_weights(data(weight), nullptr, channels, channels_in);
     engine::Tail tail;
-    tail.out_channels = kOut;
-    const Tensor last = at::rand({kOut, channels, 3, 3});
-    tail.weights = engine::tail_weights(data(last), kOut, channels);
-    const double flop = 18.0 * static_cast<double>(channels * kIn * height * width);
+    tail.out_channels = channels_out;
+    const Tensor last = at::rand({channels_out, channels, 3, 3});
+    tail.weights = engine::tail_weights(data(last), channels_out, channels);
+    const double flop = 18.0 * static_cast<double>(channels * channels_in * height * width);
     for (const bool first : {true, false}) {
       engine::Program program;
       const auto slot = program.image(height, width, head.weights.columns);
@@ -88,7 +88,7 @@ class Layers {
           engine::run_tail(tail, image, &head, &e.in, e.out, e.lanes);
         }
       });
-      const Runner runner(program, kIn, height, width, threads_);
+      const Runner runner(program, channels_in, height, width, threads_);
       add(first ? "head" : "tail", channels, height, width,
           runner.run(rounds_).json(first ? flop : flop * 7 / 4));
     }

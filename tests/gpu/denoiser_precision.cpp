@@ -24,10 +24,10 @@ struct Precision {
   double bound;  // of the relative error, root mean square
 };
 
-const Precision kPrecisions[] = {{GpuPrecision::half, "half", 5e-3},
-                                 {GpuPrecision::bfloat16, "bfloat16", 4e-2},
-                                 {GpuPrecision::tf32, "tf32", 3e-3},
-                                 {GpuPrecision::float32, "float32", 1e-5}};
+const Precision precisions[] = {{GpuPrecision::half, "half", 5e-3},
+                                {GpuPrecision::bfloat16, "bfloat16", 4e-2},
+                                {GpuPrecision::tf32, "tf32", 3e-3},
+                                {GpuPrecision::float32, "float32", 1e-5}};
 
 template <typename Net>
 void check_precisions(const StateDict& weights) {
@@ -36,7 +36,7 @@ void check_precisions(const StateDict& weights) {
   const Tensor exact = Net(weights).denoise(x, 0.07);
   const Tensor image = x.to(at::kFloat).to(at::kCUDA);
   const bool tf32_before = at::globalContext().allowTF32CuDNN();
-  for (const Precision& each : kPrecisions) {
+  for (const Precision& each : precisions) {
     NetworkOptions options;
     options.gpu_precision = each.precision;
     const Tensor result = Net(weights, options).denoise(image, 0.07);

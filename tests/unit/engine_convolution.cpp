@@ -12,7 +12,7 @@ using engine::TileSize;
 
 namespace {
 
-constexpr double kLayerTolerance = 4e-6;
+constexpr double layer_tolerance = 4e-6;
 
 engine::WinogradWeights winograd(const Tensor& weight, const Tensor& bias, TileSize tile) {
   return engine::winograd_weights(weight.const_data_ptr<float>(),
@@ -53,7 +53,7 @@ void check_layer(std::int64_t in, std::int64_t out, std::int64_t height, std::in
     const Tensor one = convolved(x, weights, out, epilogue, residual, 1);
     // Networks use tiles of six where as many channels go out as come in.
     const bool used = tile == TileSize::four || in == out;
-    CHECK(relative_error(one, expected) < (used ? kLayerTolerance : 1.5 * kLayerTolerance));
+    CHECK(relative_error(one, expected) < (used ? layer_tolerance : 1.5 * layer_tolerance));
     CHECK(one.equal(convolved(x, weights, out, epilogue, residual, 3)));
   }
 }
@@ -118,7 +118,7 @@ TEST_CASE("Two convolutions by strips, in place, equal one after the other") {
     return (in_place ? in : elsewhere).tensor(channels);
   };
   const Tensor result = run(2, true);
-  CHECK(relative_error(result, expected) < kLayerTolerance);
+  CHECK(relative_error(result, expected) < layer_tolerance);
   CHECK(result.equal(run(1, false)));
   CHECK(result.equal(run(5, true)));
 }

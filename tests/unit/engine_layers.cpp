@@ -6,7 +6,7 @@ using namespace test;
 
 namespace {
 
-constexpr double kLayerTolerance = 4e-6;
+constexpr double layer_tolerance = 4e-6;
 
 engine::Planes planes_of(const Tensor& x) {
   return {x.const_data_ptr<float>(), x.size(1), x.size(2), x.size(3)};
@@ -52,7 +52,7 @@ TEST_CASE("Head equals LibTorch's convolution") {
         return out.tensor(s.out);
       };
       const Tensor result = run(1);
-      CHECK(relative_error(result, expected) < kLayerTolerance);
+      CHECK(relative_error(result, expected) < layer_tolerance);
       CHECK(result.equal(run(4)));
     }
   }
@@ -91,7 +91,7 @@ TEST_CASE("Tail equals LibTorch's convolution, with and without the head around 
         return result;
       };
       const Tensor result = run(1);
-      CHECK(relative_error(result, expected) < kLayerTolerance);
+      CHECK(relative_error(result, expected) < layer_tolerance);
       CHECK(result.equal(run(4)));
     }
   }
@@ -113,7 +113,7 @@ TEST_CASE("Steps between scales equal LibTorch's strided convolutions") {
                      fine_image.view, down_image.view, memory.lanes);
     CHECK(relative_error(down_image.tensor(s.out),
                          at::conv2d(fine.to(at::kDouble), down.to(at::kDouble), {}, 2)) <
-          kLayerTolerance);
+          layer_tolerance);
 
     const OwnedImage coarse_image(coarse);
     const OwnedImage skip_image(skip);
@@ -122,6 +122,6 @@ TEST_CASE("Steps between scales equal LibTorch's strided convolutions") {
                    skip_image.view, up_image.view, memory.lanes);
     const Tensor sum = coarse.to(at::kDouble) + skip.to(at::kDouble);
     CHECK(relative_error(up_image.tensor(s.in),
-                         at::conv_transpose2d(sum, up.to(at::kDouble), {}, 2)) < kLayerTolerance);
+                         at::conv_transpose2d(sum, up.to(at::kDouble), {}, 2)) < layer_tolerance);
   }
 }
