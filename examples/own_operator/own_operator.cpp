@@ -2,7 +2,6 @@
 // A forward model of one's own, as a class and as a matrix; everything else works with it.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/avg_pool2d.h>
-#include <ATen/ops/randn_like.h>
 #include <ATen/ops/sin.h>
 
 #include <cstdio>
@@ -25,14 +24,6 @@ class Binning : public tessera::LinearOperator {
   }
 };
 
-/// |<A x, v> - <x, A^T v>| / (||A x|| ||v||): rounding, or the adjoint is none.
-double adjoint_error(const tessera::LinearOperator& a, const Tensor& x) {
-  const Tensor forward = a.apply(x);
-  const Tensor v = at::randn_like(forward);
-  const Tensor difference = (forward * v).sum() - (x * a.apply_adjoint(v)).sum();
-  return (difference.abs() / (forward.norm() * v.norm())).item<double>();
-}
-
 /// The same operator as a matrix, for images of side x side pixels.
 Eigen::SparseMatrix<double> binning_matrix(int side) {
   Eigen::SparseMatrix<double> matrix(side * side / 4, side * side);
@@ -48,7 +39,7 @@ int main() {
   const Tensor ramp = at::arange(64, at::kDouble);
   const Tensor truth = 0.5 + 0.5 * at::sin(0.004 * ramp.view({1, 1, -1, 1}) * ramp);
   const auto binning = std::make_shared<Binning>();
-  const double error = adjoint_error(*binning, at::randn_like(truth));
+  const double error = tessera::adjoint_error(*binning, truth);
 
   const tessera::MatrixPhysics matrix(binning_matrix(64), {1, 64, 64});
   const Tensor bins = binning->apply(truth);

@@ -94,6 +94,18 @@ TEST_CASE("write_an_operator.md: the operator passes its test and inverts") {
   CHECK((corner(1, 1) - corner(0, 0)).abs().max().item<double>() < 1e-5);
 }
 
+TEST_CASE("write_a_denoiser.md: tiles and priors give what the denoiser gives") {
+  const Tensor truth = stripes(48, 56, at::kDouble);
+  const Tensor noisy = truth + 0.1 * at::sin(100 * truth);
+  const pages::OwnDenoiser page = pages::own_denoiser(noisy, 0.1, test::world());
+  const pages::OwnDenoiser other = pages::own_denoiser(noisy, 0.05, test::world());
+  CHECK((page.tiled - page.whole).abs().max().item<double>() < 1e-12);
+  CHECK((page.matched - page.whole).abs().max().item<double>() < 1e-12);
+  CHECK((page.fixed - other.whole).abs().max().item<double>() < 1e-12);
+  CHECK((page.red - (noisy - other.whole)).abs().max().item<double>() < 1e-12);
+  CHECK((page.whole - other.whole).abs().max().item<double>() > 1e-3);
+}
+
 TEST_CASE("checkpoint.md: a second run goes on from the file") {
   clean("run.checkpoint");
   const Problem problem;

@@ -29,6 +29,17 @@ struct OwnOperator {
 };
 OwnOperator own_operator(const tessera::Tensor& truth);
 
+/// Collective. What the denoiser of write_a_denoiser.md, and what is made of it, give for `noisy`.
+struct OwnDenoiser {
+  tessera::Tensor whole;
+  tessera::Tensor tiled;
+  tessera::Tensor fixed;    ///< at level 0.05
+  tessera::Tensor matched;  ///< at `level`
+  tessera::Tensor red;      ///< noisy - denoised at level 0.05
+};
+OwnDenoiser own_denoiser(const tessera::Tensor& noisy, double level,
+                         const tessera::CommunicatorPtr& ranks);
+
 /// Collective. checkpoint.md: goes on from run.checkpoint in the working directory.
 tessera::SolveResult resumed(const tessera::Solver& solver, const tessera::Tensor& x0,
                              const tessera::Tensor& truth, const tessera::CommunicatorPtr& world);
