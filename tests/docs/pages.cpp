@@ -3,6 +3,7 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/stack.h>
 
@@ -104,6 +105,16 @@ TEST_CASE("write_a_denoiser.md: tiles and priors give what the denoiser gives") 
   CHECK((page.fixed - other.whole).abs().max().item<double>() < 1e-12);
   CHECK((page.red - (noisy - other.whole)).abs().max().item<double>() < 1e-12);
   CHECK((page.whole - other.whole).abs().max().item<double>() > 1e-3);
+}
+
+TEST_CASE("choose_a_solver.md: photon counts are restored, nonnegative") {
+  const auto blur = std::make_shared<Blur>(gaussian_kernel(1.0, 1.0));
+  blur->set_noise(std::make_shared<PoissonNoise>(PoissonNoiseOptions{.background = 2, .seed = 5}));
+  const Tensor truth = 40 * (stripes(24, 20, at::kDouble) - 0.2).clamp_min(0);
+  const Tensor counts = blur->measure(truth).front();
+  const Tensor x = pages::from_counts(blur, {counts}, at::ones_like(truth));
+  CHECK(x.min().item<double>() >= 0);
+  CHECK(nrmse(x, truth).item<double>() < 0.7 * nrmse(counts - 2, truth).item<double>());
 }
 
 TEST_CASE("checkpoint.md: a second run goes on from the file") {

@@ -29,6 +29,10 @@ struct OwnOperator {
 };
 OwnOperator own_operator(const tessera::Tensor& truth);
 
+/// Collective if the physics is distributed. choose_a_solver.md.
+tessera::Tensor from_counts(const tessera::LinearPhysicsPtr& physics,
+                            const tessera::TensorList& counts, const tessera::Tensor& start);
+
 /// Collective. What the denoiser of write_a_denoiser.md, and what is made of it, give for `noisy`.
 struct OwnDenoiser {
   tessera::Tensor whole;

@@ -10,6 +10,7 @@
 #include "distributed_parts.hpp"
 #include "failures.hpp"
 #include "files.hpp"
+#include "root_folder.hpp"
 #include "stateful_solver.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
@@ -83,28 +84,13 @@ std::string entry(int rank, std::int64_t index) {
   return std::to_string(rank) + ":" + std::to_string(index) + " ";
 }
 
-/// A folder that only the first rank has.
-class RootFolder {
- public:
-  RootFolder() {
-    if (test::world()->is_root()) folder_.emplace();
-  }
-  std::string file(const std::string& name) const {
-    return folder_ ? folder_->file(name) : "/nowhere/" + name;
-  }
-  bool exists() const { return folder_.has_value(); }
-
- private:
-  std::optional<test::TemporaryFolder> folder_;
-};
-
 }  // namespace
 
 TEST_CASE("A run on several ranks goes on from a checkpoint with the same bits") {
   const Problem problem(test::world());
   const SolveResult whole = problem.solver().solve(zero);
   REQUIRE(whole.iterations == total);
-  const RootFolder folder;
+  const test::RootFolder folder;
   const std::string path = folder.file("run.checkpoint");
 
   Diary diary;
@@ -129,7 +115,7 @@ TEST_CASE("A run on several ranks goes on from a checkpoint with the same bits")
 TEST_CASE("A run goes on on another number of ranks, equal to rounding") {
   const Problem problem(test::world());
   const SolveResult whole = problem.solver().solve(zero);
-  const RootFolder folder;
+  const test::RootFolder folder;
   const std::string path = folder.file("run.checkpoint");
   Diary diary;
   diary.stop_at = 3;
@@ -175,7 +161,7 @@ class StatefulProblem {
 TEST_CASE("Momentum, duals and numbers on several ranks go on with the same bits") {
   const StatefulProblem problem(test::world());
   const SolveResult whole = problem.solver(total).solve(zero);
-  const RootFolder folder;
+  const test::RootFolder folder;
   const std::string path = folder.file("run.checkpoint");
   Checkpoint first(path, test::world(), problem.options());
   problem.solver(4).solve(zero, first);
@@ -196,7 +182,7 @@ TEST_CASE("Momentum, duals and numbers on several ranks go on with the same bits
 TEST_CASE("Duals go to the ranks that hold their operators now") {
   const StatefulProblem problem(test::world());
   const SolveResult whole = problem.solver(total).solve(zero);
-  const RootFolder folder;
+  const test::RootFolder folder;
   const std::string path = folder.file("run.checkpoint");
   Checkpoint first(path, test::world(), problem.options());
   problem.solver(2).solve(zero, first);
@@ -230,7 +216,7 @@ TEST_CASE("A step that ranks found together is kept with the run") {
   };
   const SolveResult whole = solver(total).solve(zero);
   CHECK(whole.numbers.at("step") == 1 / physics->norm_squared(truth));
-  const RootFolder folder;
+  const test::RootFolder folder;
   const std::string path = folder.file("run.checkpoint");
   Checkpoint first(path, test::world());
   solver(3).solve(zero, first);
@@ -242,7 +228,7 @@ TEST_CASE("A step that ranks found together is kept with the run") {
 
 TEST_CASE("A signal that reaches one rank stops all, after one more write") {
   const Problem problem(test::world());
-  const RootFolder folder;
+  const test::RootFolder folder;
   const std::string path = folder.file("run.checkpoint");
   const int culprit = test::world()->size() - 1;
   Diary diary;
@@ -261,7 +247,7 @@ TEST_CASE("A signal that reaches one rank stops all, after one more write") {
 
 TEST_CASE("A checkpoint that the first rank cannot write or read is an error on all ranks") {
   const Problem problem(test::world());
-  const RootFolder folder;
+  const test::RootFolder folder;
   const std::string path = folder.file("run.checkpoint");
   if (test::world()->size() == 1) return;
 

@@ -40,6 +40,10 @@ class NoiseLevel {
   /// map.
   NoiseLevel window(const std::vector<std::int64_t>& offset,
                     const std::vector<std::int64_t>& size) const;
+  /// `factor` times as much, factor > 0.
+  NoiseLevel scaled(double factor) const;
+  /// The level of a batch in which each image is followed by count - 1 more of its level.
+  NoiseLevel repeated(std::int64_t count) const;
 
  private:
   double number_ = 0;
@@ -113,6 +117,16 @@ inline NoiseLevel NoiseLevel::window(const std::vector<std::int64_t>& offset,
     part = part.narrow(static_cast<std::int64_t>(axis) + 2, offset[axis], size[axis]);
   }
   return NoiseLevel(part);
+}
+
+inline NoiseLevel NoiseLevel::scaled(double factor) const {
+  check_positive(factor, "NoiseLevel.scaled", "factor");
+  return is_number() ? NoiseLevel(number_ * factor) : NoiseLevel(values_ * factor);
+}
+
+inline NoiseLevel NoiseLevel::repeated(std::int64_t count) const {
+  if (is_number() || (is_map() && values_.size(0) == 1)) return *this;
+  return NoiseLevel(values_.repeat_interleave(count, 0));
 }
 
 }  // namespace tessera

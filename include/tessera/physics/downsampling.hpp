@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <ATen/ops/fft_rfftn.h>
+#include <ATen/ops/fft_fftn.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 
-#include <numeric>
+#include <vector>
 
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
@@ -14,7 +13,10 @@
 namespace tessera {
 
 /// Blur, then every factor-th pixel along each spatial dimension, from the first on: the forward
-/// model of super-resolution.
+/// model of super-resolution. Several frames of one factor, with circular blurs, have their normal
+/// operator, norm and inverse in Fourier space (NormalFilter): a gradient costs the same for any
+/// number of them. A frame that is shifted by a known part of a pixel is
+/// compose(downsampling, translation).
 ///
 /// The extents of the blurred image must be multiples of the factor, else error::ShapeMismatch: an
 /// adjoint could not tell how large the image was.
@@ -30,8 +32,8 @@ class Downsampling : public LinearOperator {
  private:
   inline Tensor do_apply(const Tensor& x) const override;
   inline Tensor do_apply_adjoint(const Tensor& v) const override;
-  /// Known for circular blurs: A A^T is a circular convolution.
-  inline std::optional<double> do_norm_squared(const Tensor& x) const override;
+  /// Known for circular blurs: see NormalFilter.
+  inline NormalFilter do_normal_filter(const Tensor& x) const override;
 
   std::int64_t factor_;
   Blur blur_;
@@ -75,14 +77,21 @@ inline Tensor Downsampling::do_apply_adjoint(const Tensor& v) const {
   return blur_.apply_adjoint(spread);
 }
 
-inline std::optional<double> Downsampling::do_norm_squared(const Tensor& x) const {
-  if (!blur_.has_exact_inverse(x)) return std::nullopt;
-  Tensor impulse = at::zeros_like(do_apply(x.to(c10::promoteTypes(x.scalar_type(), at::kFloat))));
+inline NormalFilter Downsampling::do_normal_filter(const Tensor& x) const {
+  if (!blur_.has_exact_inverse(x)) return {};
+  if (factor_ == 1) return blur_.normal_filter(x);
+  for (std::int64_t d = 2; d < x.dim(); ++d) {
+    if (x.size(d) % factor_ != 0) return {};  // forward says so
+  }
+  // The transfer function is the transform of an impulse's image.
+  std::vector<std::int64_t> shape = x.sizes().vec();
+  shape[0] = blur_.kernel().size(0);
+  shape[1] = blur_.kernel().size(1);
+  const auto precision = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  Tensor impulse = at::zeros(shape, x.options().dtype(precision).requires_grad(false));
   impulse.flatten(2).select(2, 0).fill_(1);
-  const Tensor response = do_apply(do_apply_adjoint(impulse));
-  std::vector<std::int64_t> spatial(static_cast<std::size_t>(x.dim() - 2));
-  std::iota(spatial.begin(), spatial.end(), 2);
-  return at::fft_rfftn(response, {}, spatial).abs().max().item<double>();
+  const auto axes = spatial_axes(static_cast<std::size_t>(x.dim() - 2));
+  return NormalFilter::of_decimation(x, at::fft_fftn(blur_.apply(impulse), {}, axes), factor_);
 }
 
 }  // namespace tessera

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <cstdint>
 #include <utility>
 
 #include "tessera/core/tensor.hpp"
+#include "tessera/physics/detail/aliases.hpp"
 #include "tessera/physics/detail/convolution.hpp"
 
 namespace tessera {
@@ -16,33 +18,55 @@ namespace tessera {
 /// too. Otherwise A^T A is Toeplitz, or block-Toeplitz with Toeplitz blocks: an image sees no
 /// opposite side (non-uniform Fourier transforms, convolutions whose results are kept whole). From
 /// twice x's extents on, less one pixel, every such A^T A has a filter.
+///
+/// With a factor f > 1 (circular blurs of which every f-th pixel is measured: super-resolution) A^T
+/// A is block-circulant: it mixes the f^d aliases of each frequency, k + a N / f, by a Hermitian
+/// matrix. The inverse and the norm then are those of the matrices.
 struct NormalFilter {
-  Tensor spectrum;        ///< real, (1 or B, 1 or C, rfftn of `transform`), float32 at least;
-                          ///< undefined if A^T A is no filter
-  Extents transform;      ///< spatial extents of the Fourier transform
-  bool circulant = true;  ///< the transform has x's own extents
+  Tensor spectrum;          ///< real, (1 or B, 1 or C, rfftn of `transform`), float32 at least;
+                            ///< with a factor f complex, (1 or B, 1 or C, f^d, f^d, N / f...);
+                            ///< undefined if A^T A is no filter
+  Extents transform;        ///< spatial extents of the Fourier transform, N
+  bool circulant = true;    ///< the transform has x's own extents
+  std::int64_t factor = 1;  ///< more than 1 for circulant filters alone
 
   /// A filter on x's own extents.
   static NormalFilter on_extents_of(const Tensor& x, Tensor spectrum) {
     return {std::move(spectrum), x.sizes().slice(2).vec(), true};
   }
+  /// A^T A for every factor-th pixel of a circular convolution, by its transfer function on x's own
+  /// extents: complex, (1 or B, 1 or C, N...), all frequencies. factor > 1 divides every extent.
+  static NormalFilter of_decimation(const Tensor& x, const Tensor& transfer, std::int64_t factor) {
+    return {detail::alias_matrices(transfer, factor), x.sizes().slice(2).vec(), true, factor};
+  }
 
   bool defined() const { return spectrum.defined(); }
   bool has_kind_of(const NormalFilter& other) const {
-    return circulant == other.circulant && transform == other.transform;
+    return circulant == other.circulant && transform == other.transform && factor == other.factor;
   }
 
   /// At least the largest eigenvalue of A^T A, and that itself if circulant.
-  double norm_bound() const { return spectrum.max().item<double>(); }
+  double norm_bound() const {
+    return factor > 1 ? detail::largest_of_matrices(spectrum) : spectrum.max().item<double>();
+  }
 
   /// A^T A x.
   Tensor apply(const Tensor& x) const {
+    if (factor > 1) {
+      return detail::from_aliases(detail::mix_aliases(spectrum, detail::to_aliases(x, factor)),
+                                  factor, x.scalar_type());
+    }
     const Tensor filtered = convolve_fourier(x, spectrum, transform, false);
     return circulant ? filtered : first_pixels(filtered, x.sizes().slice(2).vec()).contiguous();
   }
 
   /// (A^T A + shift I)^-1 b, for a circulant filter and shift > 0.
   Tensor apply_shifted_inverse(const Tensor& b, double shift) const {
+    if (factor > 1) {
+      return detail::from_aliases(
+          detail::unmix_aliases(spectrum, shift, detail::to_aliases(b, factor)), factor,
+          b.scalar_type());
+    }
     return convolve_fourier(b, (spectrum + shift).reciprocal_(), transform, false);
   }
 };
@@ -51,13 +75,13 @@ struct NormalFilter {
 /// none where one is missing.
 inline NormalFilter operator+(const NormalFilter& a, const NormalFilter& b) {
   if (!a.defined() || !b.defined() || !a.has_kind_of(b)) return {};
-  return {a.spectrum + b.spectrum, a.transform, a.circulant};
+  return {a.spectrum + b.spectrum, a.transform, a.circulant, a.factor};
 }
 
 /// The filter of factor A^T A.
 inline NormalFilter operator*(double factor, const NormalFilter& a) {
   if (!a.defined()) return {};
-  return {factor * a.spectrum, a.transform, a.circulant};
+  return {factor * a.spectrum, a.transform, a.circulant, a.factor};
 }
 
 }  // namespace tessera

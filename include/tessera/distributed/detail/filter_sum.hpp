@@ -36,6 +36,7 @@ class FilterPacket {
     values_[at_channels] = share.spectrum.size(0);
     values_[at_channels + 1] = share.spectrum.size(1);
     values_[at_circulant] = share.circulant ? 1 : 0;
+    values_[at_factor] = share.factor;
     std::copy(share.transform.begin(), share.transform.end(), values_.begin() + at_transform);
     const std::int64_t kind = kind_of(share);
     values_[at_kind] = kind;
@@ -59,10 +60,21 @@ class FilterPacket {
         no_operators ? x.sizes().slice(2).vec() : Extents(first, first + dimensions);
     Extents shape = {std::max<std::int64_t>(1, values_[at_channels]),
                      std::max<std::int64_t>(1, values_[at_channels + 1])};
-    shape.insert(shape.end(), transform.begin(), transform.end());
-    shape.back() = shape.back() / 2 + 1;
-    return {at::zeros(shape, x.options().requires_grad(false)), transform,
-            no_operators || values_[at_circulant] == 1};
+    const std::int64_t factor = std::max<std::int64_t>(1, values_[at_factor]);
+    auto options = x.options().requires_grad(false);
+    if (factor > 1) {
+      std::int64_t aliases = 1;
+      for (std::size_t d = 0; d < dimensions; ++d) aliases *= factor;
+      shape.insert(shape.end(), {aliases, aliases});
+      for (const std::int64_t extent : transform) shape.push_back(extent / factor);
+      options =
+          options.dtype(x.scalar_type() == at::kDouble ? at::kComplexDouble : at::kComplexFloat);
+    } else {
+      shape.insert(shape.end(), transform.begin(), transform.end());
+      shape.back() = shape.back() / 2 + 1;
+    }
+    return {at::zeros(shape, options), transform, no_operators || values_[at_circulant] == 1,
+            factor};
   }
 
  private:
@@ -72,6 +84,7 @@ class FilterPacket {
   static constexpr std::size_t at_transform = 4;
   static constexpr std::size_t at_image = 7;  // a number and its negative, as the next
   static constexpr std::size_t at_kind = 9;
+  static constexpr std::size_t at_factor = 11;
   static constexpr std::int64_t silent = std::numeric_limits<std::int64_t>::min();
 
   static std::int64_t image_of(const Tensor& x) {
@@ -83,11 +96,12 @@ class FilterPacket {
   static std::int64_t kind_of(const NormalFilter& filter) {
     FnvHash hash;
     hash.add(filter.circulant ? 1 : 0);
+    hash.add(static_cast<std::uint64_t>(filter.factor));
     for (const std::int64_t extent : filter.transform) hash.add(static_cast<std::uint64_t>(extent));
     return hash.value();
   }
 
-  std::array<std::int64_t, 11> values_{};
+  std::array<std::int64_t, 12> values_{};
 };
 
 /// Collective. `weight` times the sum of the normal filters of all ranks' operators; undefined if

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <ATen/ops/fft_fftn.h>
+#include <ATen/ops/fft_irfftn.h>
+
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -82,7 +85,17 @@ class ComposedPhysics final : public DerivedPhysics {
     if (!transfer.defined()) return {};
     const NormalFilter outer = base().normal_filter(x);
     if (!outer.defined() || !outer.circulant) return {};
+    if (outer.factor > 1) return decimated(outer, transfer);
     return NormalFilter::on_extents_of(x, outer.spectrum * squared_magnitude(transfer));
+  }
+
+  /// T^H M T, alias by alias.
+  static NormalFilter decimated(const NormalFilter& outer, const Tensor& transfer) {
+    const auto axes = spatial_axes(outer.transform.size());
+    const Tensor response = at::fft_irfftn(transfer, outer.transform, axes);
+    const Tensor t = cut_into_aliases(at::fft_fftn(response, {}, axes), outer.factor);
+    return {t.conj().unsqueeze(3) * outer.spectrum * t.unsqueeze(2), outer.transform, true,
+            outer.factor};
   }
 
   LinearPhysicsPtr inner_;

@@ -238,7 +238,8 @@ inline ConjugateGradientResult LinearPhysics::least_squares(
   for (const Tensor& one : y) wide.push_back(data_scale * detail::widened(one.detach()));
   Tensor right = adjoint(wide);
   ConjugateGradientResult result;
-  if (has_exact_inverse(right)) {
+  if (const NormalFilter filter = normal_filter(right);
+      filter.defined() && filter.circulant && filter.factor == 1) {
     result = normal_solution(right, 0, options);
     result.x = result.x / data_scale;
   } else {

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Convex solvers whose operators are shared out: the result of one rank, dual variables included.
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/zeros.h>
+
+#include "catch.hpp"
+#include "distributed_parts.hpp"
+#include "root_folder.hpp"
+#include "tessera/comm/counting.hpp"
+#include "tessera/distributed/distributed_physics.hpp"
+#include "tessera/fidelity/absolute_distance.hpp"
+#include "tessera/fidelity/huber_distance.hpp"
+#include "tessera/fidelity/poisson_distance.hpp"
+#include "tessera/physics/algebra.hpp"
+#include "tessera/physics/blur.hpp"
+#include "tessera/physics/downsampling.hpp"
+#include "tessera/physics/finite_differences.hpp"
+#include "tessera/physics/gaussian_kernel.hpp"
+#include "tessera/physics/stacked.hpp"
+#include "tessera/physics/translation.hpp"
+#include "tessera/prior/box_prior.hpp"
+#include "tessera/prior/l1_prior.hpp"
+#include "tessera/run/checkpoint.hpp"
+#include "tessera/solver/mlem.hpp"
+#include "tessera/solver/primal_dual.hpp"
+#include "tessera/solver/proximal_gradient.hpp"
+#include "toys.hpp"
+
+using namespace tessera;
+
+namespace {
+
+constexpr std::int64_t operators = 2;  // with 3 ranks, one of them has none
+
+std::unique_ptr<LinearPhysics> make_blur(std::int64_t index) {
+  return std::make_unique<Blur>(gaussian_kernel(1.5, 0.5, 60.0 * static_cast<double>(index)));
+}
+
+/// A fidelity alone and shared out, of one distance.
+struct Both {
+  explicit Both(const DistancePtr& distance, double scale = 1)
+      : truth(scale * test::sine_image(2, 12, 11).abs()),
+        alone(stack, stack->forward(truth), distance),
+        shared(distributed, distributed->select(stack->forward(truth)), distance) {}
+
+  std::shared_ptr<StackedPhysics> stack = std::make_shared<StackedPhysics>(operators, make_blur);
+  std::shared_ptr<DistributedPhysics> distributed =
+      std::make_shared<DistributedPhysics>(operators, make_blur, test::world());
+  Tensor truth;
+  DataFidelity alone;
+  DataFidelity shared;
+};
+
+StoppingRules iterations(std::int64_t count) {
+  return {.max_iterations = count};
+}
+
+PrimalDual primal_dual(const DataFidelity& fidelity, std::int64_t count) {
+  return {fidelity,
+          {{std::make_shared<FiniteDifferences>(), std::make_shared<GroupL1Prior>(), 0.01}},
+          std::make_shared<BoxPrior>(),
+          {.stopping = iterations(count)}};
+}
+
+double difference(const Tensor& a, const Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("Primal-dual, proximal gradient and MLEM give the result of one rank") {
+  const Both absolute(std::make_shared<AbsoluteDistance>());
+  const Tensor start = at::zeros({1, 2, 12, 11}, at::kDouble);
+  CHECK(difference(primal_dual(absolute.alone, 12).solve(start).x,
+                   primal_dual(absolute.shared, 12).solve(start).x) < 1e-12);
+  const Both huber(std::make_shared<HuberDistance>(0.1));
+  const L1Prior prior(0.01);
+  const ProximalGradientOptions options{.step = 4, .backtracking = true, .stopping = iterations(8)};
+  CHECK(difference(ProximalGradient(huber.alone, prior, options).solve(start).x,
+                   ProximalGradient(huber.shared, prior, options).solve(start).x) < 1e-12);
+  const Both poisson(std::make_shared<PoissonDistance>(), 50);
+  const Tensor ones = at::ones_like(start);
+  CHECK(difference(MLEM(poisson.alone, {.stopping = iterations(8)}).solve(ones).x,
+                   MLEM(poisson.shared, {.stopping = iterations(8)}).solve(ones).x) < 1e-10);
+}
+
+TEST_CASE("Primal-dual goes on from a checkpoint with the same bits") {
+  const Both both(std::make_shared<AbsoluteDistance>());
+  const Tensor start = at::zeros({1, 2, 12, 11}, at::kDouble);
+  const SolveResult whole = primal_dual(both.shared, 7).solve(start);
+  const test::RootFolder folder;
+  const std::string path = folder.file("primal_dual.checkpoint");
+  const CheckpointOptions options{.every = 4, .held = both.distributed->held()};
+  {
+    Checkpoint checkpoint(path, test::world(), options);
+    primal_dual(both.shared, 4).solve(start, checkpoint);
+  }
+  Checkpoint checkpoint(path, test::world(), options);
+  const SolverState state = checkpoint.resume(start);
+  CHECK(state.iterations == 4);
+  const SolveResult resumed = primal_dual(both.shared, 7).solve(state, checkpoint);
+  CHECK(at::equal(resumed.x, whole.x));
+}
+
+TEST_CASE("Frames of half the resolution: shared out, the filter is summed once") {
+  const auto make_frame = [](std::int64_t index) {
+    const auto low = std::make_shared<Downsampling>(2, gaussian_kernel(0.8, 0.8, 0.0, at::kDouble),
+                                                    BlurOptions{Padding::circular});
+    const double shift = 0.4 * static_cast<double>(index);
+    return compose(low, std::make_shared<Translation>(std::vector<double>{shift, -shift}));
+  };
+  const StackedPhysics alone(operators, make_frame);
+  const auto counting = std::make_shared<CountingCommunicator>(test::world());
+  const DistributedPhysics shared(
+      operators, [&](std::int64_t i) { return make_frame(i); }, counting);
+  const Tensor x = test::sine_image(2, 12, 10);
+  CHECK(difference(shared.normal(x), alone.normal(x)) < 1e-12);
+  const std::int64_t before = counting->data().calls;
+  CHECK(difference(shared.normal(x + 1), alone.normal(x + 1)) < 1e-12);
+  CHECK(counting->data().calls == before);  // no data moves in a gradient
+  CHECK(shared.norm_squared(x) == Approx(alone.norm_squared(x)).epsilon(1e-12));
+  CHECK(difference(shared.solve_normal(x, 0.2), alone.solve_normal(x, 0.2)) < 1e-11);
+}
