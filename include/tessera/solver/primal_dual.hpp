@@ -149,6 +149,7 @@ inline void PrimalDual::do_start(SolverState& state) const {
     for (const Tensor& y : fidelity_->measurements()) duals.push_back(at::zeros_like(y));
     state.measured["dual"] = std::move(duals);
   }
+  if (state.images.count("ahead") == 0) state.images["ahead"] = state.x;
   for (std::size_t i = 0; i < priors_.size(); ++i) {
     if (state.images.count(dual_of(i)) > 0) continue;
     state.images[dual_of(i)] = at::zeros_like(priors_[i].map->forward(state.x).front());
@@ -159,37 +160,32 @@ inline void PrimalDual::do_step(SolverState& state, StepTimes& times) const {
   const double tau = state.numbers.at("primal_step");
   const double sigma = state.numbers.at("dual_step");
   const Tensor x = state.x;
+  const Tensor z = state.images.at("ahead");
   const Tensor descent = timed(times.gradient, [&] {
-    return options_.smooth_fidelity ? fidelity_->gradient(x)
-                                    : physics_->adjoint(state.measured.at("dual"));
-  });
-  const Tensor ahead = timed(times.prior, [&] {
-    Tensor direction = descent;
-    for (std::size_t i = 0; i < priors_.size(); ++i) {
-      direction = direction + priors_[i].map->adjoint({state.images.at(dual_of(i))});
-    }
-    state.x = x - tau * direction;
-    if (constraint_) state.x = constraint_->prox(state.x, tau);
-    const Tensor z = 2 * state.x - x;
-    for (std::size_t i = 0; i < priors_.size(); ++i) {
-      const MappedPrior& each = priors_[i];
-      const Tensor v = state.images.at(dual_of(i)) + sigma * each.map->forward(z).front();
-      // Moreau's identity.
-      state.images[dual_of(i)] = v - sigma * each.prior->prox(v / sigma, each.weight / sigma);
-    }
-    return z;
-  });
-  if (options_.smooth_fidelity) return;
-  timed(times.gradient, [&] {
-    TensorList duals = physics_->forward(ahead);
+    if (options_.smooth_fidelity) return fidelity_->gradient(x);
+    TensorList duals = physics_->forward(z);
     const TensorList& before = state.measured.at("dual");
     for (std::size_t i = 0; i < duals.size(); ++i) {
       duals[i] = fidelity_->distance().conjugate_prox(before[i] + sigma * duals[i],
                                                       fidelity_->measurements()[i], sigma);
     }
-    state.measured["dual"] = std::move(duals);
-    return ahead;
+    state.measured["dual"] = duals;
+    return physics_->adjoint(duals);
   });
+  state.x = timed(times.prior, [&] {
+    Tensor direction = descent;
+    for (std::size_t i = 0; i < priors_.size(); ++i) {
+      const MappedPrior& each = priors_[i];
+      const Tensor v = state.images.at(dual_of(i)) + sigma * each.map->forward(z).front();
+      // Moreau's identity.
+      const Tensor dual = v - sigma * each.prior->prox(v / sigma, each.weight / sigma);
+      state.images[dual_of(i)] = dual;
+      direction = direction + each.map->adjoint({dual});
+    }
+    const Tensor next = x - tau * direction;
+    return constraint_ ? constraint_->prox(next, tau) : next;
+  });
+  state.images["ahead"] = 2 * state.x - x;
 }
 
 }  // namespace tessera
