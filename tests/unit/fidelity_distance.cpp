@@ -14,6 +14,7 @@
 
 #include "adjoint.hpp"
 #include "catch.hpp"
+#include "distances.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/fidelity/clipped_squared_distance.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
@@ -57,29 +58,6 @@ std::pair<Tensor, Tensor> points() {
   return {u.contiguous(), y.contiguous()};
 }
 
-double value_at(const Distance& distance, double u, double y) {
-  return distance.value(at::full({1}, u, at::kDouble), at::full({1}, y, at::kDouble));
-}
-
-/// argmin_v step d(v, y) + 0.5 (v - u)^2 by ever finer grids.
-double brute_force_prox(const Distance& distance, double u, double y, double step) {
-  double centre = 0;
-  for (double reach = 12; reach > 1e-7; reach *= 0.15) {
-    double best = centre;
-    double least = std::numeric_limits<double>::infinity();
-    for (int i = -20; i <= 20; ++i) {
-      const double v = centre + reach * i / 20;
-      const double objective = step * value_at(distance, v, y) + 0.5 * (v - u) * (v - u);
-      if (objective < least) {
-        least = objective;
-        best = v;
-      }
-    }
-    centre = best;
-  }
-  return centre;
-}
-
 }  // namespace
 
 TEST_CASE("The gradient of a distance is that of its value", "[fidelity]") {
@@ -92,7 +70,8 @@ TEST_CASE("The gradient of a distance is that of its value", "[fidelity]") {
       const double at_u = u.view(-1)[i].item<double>();
       const double at_y = y.view(-1)[i].item<double>();
       const double slope =
-          (value_at(*distance, at_u + h, at_y) - value_at(*distance, at_u - h, at_y)) / (2 * h);
+          (test::value_at(*distance, at_u + h, at_y) - test::value_at(*distance, at_u - h, at_y)) /
+          (2 * h);
       CHECK(gradient.view(-1)[i].item<double>() == Approx(slope).epsilon(1e-6).margin(1e-8));
     }
     // No steeper than the curvature allows.
@@ -133,8 +112,9 @@ TEST_CASE("The proximal operators of distances minimise what they say", "[fideli
       const Tensor residual = v + step * distance->gradient(v, y) - u;
       CHECK(residual.abs().max().item<double>() < 1e-13 * (1 + step / 0.16) * 10);
       for (std::int64_t i = 0; step < 1e3 && i < u.numel(); i += 31) {
-        const double least = brute_force_prox(*distance, u.view(-1)[i].item<double>(),
-                                              y.view(-1)[i].item<double>(), step);
+        const double least = test::brute_force_prox(
+            *distance, u.view(-1)[i].item<double>(), y.view(-1)[i].item<double>(), step,
+            {.reach = 12, .end = 1e-7, .shrink = 0.15, .steps = 20});
         CHECK(v.view(-1)[i].item<double>() == Approx(least).margin(2e-6));
       }
       const Tensor single = distance->prox(u.to(at::kFloat), y.to(at::kFloat), step);

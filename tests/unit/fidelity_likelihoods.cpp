@@ -10,6 +10,7 @@
 
 #include "adjoint.hpp"
 #include "catch.hpp"
+#include "distances.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/fidelity/absolute_distance.hpp"
 #include "tessera/fidelity/amplitude_distance.hpp"
@@ -48,32 +49,9 @@ std::vector<Case> cases() {
           {std::make_shared<TransmissionDistance>(5), anywhere, counts}};
 }
 
-double value_at(const Distance& distance, double u, double y) {
-  return distance.value(at::full({1}, u, at::kDouble), at::full({1}, y, at::kDouble));
-}
-
 double prox_at(const Distance& distance, double u, double y, double step) {
   return distance.prox(at::full({1}, u, at::kDouble), at::full({1}, y, at::kDouble), step)
       .item<double>();
-}
-
-/// argmin_v step d(v, y) + 0.5 (v - u)^2 by ever finer grids.
-double brute_force_prox(const Case& each, double u, double y, double step) {
-  double centre = 0;
-  for (double reach = 30; reach > 1e-8; reach *= 0.2) {
-    double best = centre;
-    double least = std::numeric_limits<double>::infinity();
-    for (int i = -40; i <= 40; ++i) {
-      const double v = std::max(centre + reach * i / 40, each.least);
-      const double objective = step * value_at(*each.distance, v, y) + 0.5 * (v - u) * (v - u);
-      if (objective < least) {
-        least = objective;
-        best = v;
-      }
-    }
-    centre = best;
-  }
-  return centre;
 }
 
 }  // namespace
@@ -86,7 +64,8 @@ TEST_CASE("Likelihoods: the gradient is that of the value", "[fidelity]") {
         CAPTURE(u, y);
         const double h = 1e-5;
         const double slope =
-            (value_at(*each.distance, u + h, y) - value_at(*each.distance, u - h, y)) / (2 * h);
+            (test::value_at(*each.distance, u + h, y) - test::value_at(*each.distance, u - h, y)) /
+            (2 * h);
         const Tensor gradient =
             each.distance->gradient(at::full({1}, u, at::kDouble), at::full({1}, y, at::kDouble));
         CHECK(gradient.item<double>() == Approx(slope).epsilon(1e-6).margin(1e-8));
@@ -127,7 +106,9 @@ TEST_CASE("Likelihoods: proximal operators minimise, and their conjugates follow
           }
           const double v = prox_at(*each.distance, u, y, step);
           // Near a minimum the objective is flat: the grid knows it to the root of rounding.
-          const double found = brute_force_prox(each, u, y, step);
+          const double found = test::brute_force_prox(
+              *each.distance, u, y, step,
+              {.reach = 30, .end = 1e-8, .shrink = 0.2, .steps = 40, .least = each.least});
           const bool is_amplitude = each.distance->name() == "amplitude_distance";
           CHECK((is_amplitude && u == 0 ? std::abs(v) - std::abs(found) : v - found) ==
                 Approx(0).margin(2e-7 * (1 + std::abs(v))));
@@ -147,14 +128,14 @@ TEST_CASE("Likelihoods: known values", "[fidelity]") {
   CHECK(prox_at(poisson, 1, 1, 1) == Approx(1).epsilon(1e-15));
   CHECK(prox_at(poisson, 2, 3, 0.5) == Approx(2.186140661634507).epsilon(1e-15));
   CHECK(prox_at(poisson, 0.3, 4, 2) == Approx(2.1033878851244716).epsilon(1e-15));
-  CHECK(value_at(poisson, 3, 3) == 0);
-  CHECK(value_at(poisson, 0, 0) == 0);
-  CHECK(value_at(poisson, 2, 0) == 2);
-  CHECK(std::isinf(value_at(poisson, 0, 1)));
-  CHECK(std::isinf(value_at(poisson, -0.1, 0)));
+  CHECK(test::value_at(poisson, 3, 3) == 0);
+  CHECK(test::value_at(poisson, 0, 0) == 0);
+  CHECK(test::value_at(poisson, 2, 0) == 2);
+  CHECK(std::isinf(test::value_at(poisson, 0, 1)));
+  CHECK(std::isinf(test::value_at(poisson, -0.1, 0)));
   CHECK(prox_at(poisson, -1e9, 2, 1) == Approx(2e-9).epsilon(1e-6));  // without cancellation
   CHECK(prox_at(poisson, -3, 0, 1) == 0);
-  CHECK(value_at(TransmissionDistance(5), 0, 5) == Approx(0).margin(1e-15));
+  CHECK(test::value_at(TransmissionDistance(5), 0, 5) == Approx(0).margin(1e-15));
   // Far from the data both ways, where exp(a) would overflow or underflow.
   const TransmissionDistance transmission(1e5);
   for (const double u : {-800.0, -20.0, 0.0, 30.0, 900.0}) {
@@ -162,8 +143,8 @@ TEST_CASE("Likelihoods: known values", "[fidelity]") {
     CAPTURE(u, v);
     CHECK(v - u + 0.01 * (3e4 - 1e5 * std::exp(-v)) == Approx(0).margin(1e-9 * (1 + std::abs(u))));
   }
-  CHECK(value_at(HuberDistance(0.5), 0.25, 0) == Approx(0.0625));
-  CHECK(value_at(StudentDistance(1, 1), 1, 0) == Approx(std::log(2.0)));
+  CHECK(test::value_at(HuberDistance(0.5), 0.25, 0) == Approx(0.0625));
+  CHECK(test::value_at(StudentDistance(1, 1), 1, 0) == Approx(std::log(2.0)));
 }
 
 TEST_CASE("Likelihoods of complex measurements count by magnitude", "[fidelity]") {
