@@ -21,7 +21,8 @@ grid::Vocabulary make_vocabulary() {
   grid::Vocabulary words;
   words.keys = grid::keys_of(table());
   words.keys.push_back({"num_workers", settings::Section::dataset, settings::Kind::integer, ""});
-  words.datasets = {{"highres_color_image", "highres_color_image"}};
+  words.datasets = {{"highres_color_image", "highres_blur"},
+                    {"multiframe_superres", "multiframe_superres"}};
   words.solvers = {{"PnP", "pnp"}, {"DPIR", "dpir"}};
   words.objectives = {"reconstruction_objective"};
   words.iterations = "n_iter";
@@ -62,6 +63,7 @@ bool HighresProgram::is_switch(const std::string& option) const {
 
 bool HighresProgram::knows(const std::string& solver, const std::string& option) const {
   Options method;
+  method.problem = ProblemKind::multiframe_superres;  // whose own settings other problems ignore
   method.solver = *settings::from_name<SolverKind>(solver);
   const auto* setting = settings::find_option(table(), option);
   return setting == nullptr || setting->applies_to(method);
@@ -83,7 +85,8 @@ grid::Files HighresProgram::files_read(const grid::Run& run) const {
 
 const std::vector<std::int64_t>& HighresProgram::shape(const Options& options) {
   const std::string key =
-      fmt::format("{}\n{}\n{}", options.image, options.truth, options.image_size);
+      fmt::format("{}\n{}\n{}\n{}\n{}", options.image, options.truth, options.image_size,
+                  settings::name_of(options.problem), options.factor);
   const auto found = shapes_.find(key);
   if (found != shapes_.end()) return found->second;
   Options copy = options;

@@ -39,7 +39,10 @@ class Method {
     choose_solver();
     refuse_what_the_solver_lacks();
     if (!is_given_("--fidelity")) {
-      const bool is_clipped = options_.solver == SolverKind::dpir && !options_.plan;
+      // Each of its steps has several solutions of least squares, slow ones but for a circular
+      // border.
+      const bool is_clipped =
+          options_.solver == SolverKind::dpir && !options_.plan && is_circular();
       options_.fidelity = is_clipped ? FidelityKind::clipped : FidelityKind::l2;
     }
     if (options_.fidelity == FidelityKind::clipped && !(options_.noise_level > 0)) {
@@ -50,13 +53,16 @@ class Method {
     if (!is_given_("--iterations")) options_.iterations = chosen.iterations;
     if (!is_given_("--dpir-weight")) options_.dpir_weight = chosen.dpir_weight;
     if (!is_given_("--step-size")) options_.step_size = chosen.step_size;
-    if (!is_given_("--init-method") && is_plug_and_play() && !options_.step_size) {
-      options_.init_method =
-          InitMethod::adjoint;  // has the mean brightness, which a long step overshoots
+    const bool has_long_steps = is_plug_and_play() && !options_.step_size;
+    if (!is_given_("--init-method") && (has_long_steps || !is_circular())) {
+      // Has the mean brightness, which a long step overshoots and a frame that nothing sees keeps.
+      options_.init_method = InitMethod::adjoint;
     }
   }
 
  private:
+  bool is_circular() const { return options_.border == tessera::Padding::circular; }
+
   bool is_plug_and_play() const {
     return options_.solver == SolverKind::pnp && options_.prior == PriorKind::pnp;
   }

@@ -14,7 +14,10 @@
 #include "restoration/networks.hpp"
 #include "settings/command_line.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
+#include "tessera/physics/padding.hpp"
 
+enum class ProblemKind { highres_blur, multiframe_superres };
+enum class NoiseKind { gaussian, poisson };
 enum class Preset { standard, published };
 enum class SolverKind { dpir, pnp };
 enum class FidelityKind { clipped, l2 };
@@ -26,6 +29,13 @@ enum class Scheduler { slurm };
 
 namespace settings {
 
+template <>
+inline constexpr std::array enum_names<ProblemKind> = {
+    EnumName{ProblemKind::highres_blur, "highres_blur"},
+    EnumName{ProblemKind::multiframe_superres, "multiframe_superres"}};
+template <>
+inline constexpr std::array enum_names<NoiseKind> = {EnumName{NoiseKind::gaussian, "gaussian"},
+                                                     EnumName{NoiseKind::poisson, "poisson"}};
 template <>
 inline constexpr std::array enum_names<Preset> = {EnumName{Preset::standard, "default"},
                                                   EnumName{Preset::published, "published"}};
@@ -50,11 +60,15 @@ inline constexpr std::array enum_names<Scheduler> = {EnumName{Scheduler::slurm, 
 /// What the user can set; table() in settings.cpp says what each means. A member is there and in
 /// the table, or in neither: a test counts.
 struct UserSettings {
+  ProblemKind problem = ProblemKind::highres_blur;
   std::string image;                 ///< empty: a synthetic scene
   std::optional<std::int64_t> page;  ///< from 1; nullopt: the largest picture
   std::int64_t image_size = 2048;
   std::int64_t max_image_size = 0;
   std::int64_t num_operators = 8;
+  std::int64_t factor = 2;  ///< of multiframe_superres
+  tessera::Padding border = tessera::Padding::circular;
+  NoiseKind noise = NoiseKind::gaussian;
   double noise_level = 0.1;
   std::uint64_t seed = 42;
   std::string truth;

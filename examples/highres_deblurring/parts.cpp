@@ -20,7 +20,7 @@
 using namespace tessera;
 
 LinearPhysicsPtr make_physics(const Options& options, const CommunicatorPtr& world) {
-  const auto make = [&](std::int64_t index) { return make_blur(options, index); };
+  const auto make = [&](std::int64_t index) { return make_operator(options, index); };
   if (*options.distribute_physics) {
     return std::make_shared<DistributedPhysics>(options.num_operators, make, world);
   }

@@ -10,9 +10,51 @@
 #include "restoration/photograph.hpp"
 #include "restoration/scene.hpp"
 #include "tessera/physics/blur.hpp"
+#include "tessera/physics/downsampling.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"
+#include "tessera/physics/poisson_noise.hpp"
 
 using tessera::Tensor;
+
+namespace {
+
+/// The largest extent up to `extent` that frames of lower resolution can have pixels for.
+std::int64_t whole_pixels(const Options& options, std::int64_t extent) {
+  if (options.problem != ProblemKind::multiframe_superres) return extent;
+  return std::max<std::int64_t>(1, extent / options.factor) * options.factor;
+}
+
+tessera::NoisePtr make_noise(const Options& options, std::uint64_t stream) {
+  constexpr std::pair range = {0.0, 1.0};
+  if (options.noise == NoiseKind::poisson && options.noise_level > 0) {
+    return std::make_shared<tessera::PoissonNoise>(
+        tessera::PoissonNoiseOptions{.gain = options.noise_level * options.noise_level,
+                                     .range = range,
+                                     .seed = options.seed,
+                                     .stream = stream});
+  }
+  return std::make_shared<tessera::GaussianNoise>(options.noise_level, options.seed, range, stream);
+}
+
+std::unique_ptr<tessera::LinearOperator> make_clean_operator(const Options& options,
+                                                             std::int64_t index) {
+  const at::TensorOptions type(options.dtype);
+  const tessera::BlurOptions blur{.padding = options.border};
+  if (options.problem == ProblemKind::multiframe_superres) {
+    const Tensor taps = tessera::gaussian_kernel(1, 1).narrow(2, 2, 5).narrow(3, 2, 5);
+    return std::make_unique<tessera::Downsampling>(options.factor, (taps / taps.sum()).to(type),
+                                                   blur);
+  }
+  const auto size = static_cast<double>(options.image_size);
+  const double angle =
+      options.num_operators == 1
+          ? 0.0
+          : 180.0 * static_cast<double>(index) / static_cast<double>(options.num_operators - 1);
+  return std::make_unique<tessera::Blur>(
+      tessera::gaussian_kernel(0.01 * size, 0.005 * size, angle, type), blur);
+}
+
+}  // namespace
 
 at::Device device(const Options& options) {
   return restoration::device_of(options.device, options.gpu);
@@ -31,12 +73,12 @@ std::vector<std::int64_t> truth_shape(Options& options, const Source& source) {
     }
     return source.image.sizes().vec();
   }
-  if (options.image.empty()) {
-    return {1, 3, std::max<std::int64_t>(1, options.image_size * 5 / 8), options.image_size};
-  }
   const auto extents =
-      restoration::scaled_extents(source.image.size(2), source.image.size(3), options.image_size);
-  return {1, 3, extents[0], extents[1]};
+      options.image.empty()
+          ? std::vector{std::max<std::int64_t>(1, options.image_size * 5 / 8), options.image_size}
+          : restoration::scaled_extents(source.image.size(2), source.image.size(3),
+                                        options.image_size);
+  return {1, 3, whole_pixels(options, extents[0]), whole_pixels(options, extents[1])};
 }
 
 Tensor make_truth(Options& options, const Source& source) {
@@ -48,16 +90,8 @@ Tensor make_truth(Options& options, const Source& source) {
   return truth.expand(shape).to(device(options)).contiguous();
 }
 
-std::unique_ptr<tessera::LinearOperator> make_blur(const Options& options, std::int64_t index) {
-  const auto size = static_cast<double>(options.image_size);
-  const double angle =
-      options.num_operators == 1
-          ? 0.0
-          : 180.0 * static_cast<double>(index) / static_cast<double>(options.num_operators - 1);
-  const Tensor kernel =
-      tessera::gaussian_kernel(0.01 * size, 0.005 * size, angle, at::TensorOptions(options.dtype));
-  auto blur = std::make_unique<tessera::Blur>(kernel, tessera::Padding::circular);
-  blur->set_noise(std::make_shared<tessera::GaussianNoise>(
-      options.noise_level, options.seed, std::pair{0.0, 1.0}, static_cast<std::uint64_t>(index)));
-  return blur;
+std::unique_ptr<tessera::LinearOperator> make_operator(const Options& options, std::int64_t index) {
+  auto made = make_clean_operator(options, index);
+  made->set_noise(make_noise(options, static_cast<std::uint64_t>(index)));
+  return made;
 }

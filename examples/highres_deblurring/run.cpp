@@ -2,6 +2,7 @@
 #include "run.hpp"
 
 #include <ATen/ops/full.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
@@ -83,8 +84,9 @@ TensorList make_measurements(const Options& options, const LinearPhysics& physic
                              SupervisedRun& run) {
   const Tensor& truth = run.outcome().truth;
   if (options.measurements.empty()) return physics.measure(truth);
+  const Tensor like = make_operator(options, 0)->apply(truth);
   restoration::Measurements read = restoration::read_measurements(
-      options.measurements, options.num_operators, physics.held(), truth, options.noise_level);
+      options.measurements, options.num_operators, physics.held(), like, options.noise_level);
   if (read.warning.empty() && options.fidelity == FidelityKind::clipped && !read.is_clipped) {
     read.warning = fmt::format(
         "--measurements {}: some intensities lie outside 0 to 1, so that they were not clipped as "
@@ -132,7 +134,13 @@ Tensor starting_point(const Options& options, const LinearPhysics& physics,
     const auto* l2 = dynamic_cast<const L2*>(&fidelity);  // which has A^T y already
     const Tensor back_projection =
         l2 != nullptr ? l2->adjoint_of_data() : physics.adjoint(outcome.measurements);
-    return back_projection / static_cast<double>(options.num_operators);
+    if (options.problem == ProblemKind::highres_blur && options.border == Padding::circular) {
+      return back_projection / static_cast<double>(options.num_operators);
+    }
+    // The mean of what sees a pixel, each by its weight.
+    TensorList ones;
+    for (const Tensor& y : outcome.measurements) ones.push_back(at::ones_like(y));
+    return back_projection / physics.adjoint(ones).clamp_min(1e-6);
   }
   return physics.pseudo_inverse(outcome.measurements, {.tolerance = 1e-4, .max_iterations = 50});
 }
@@ -242,7 +250,7 @@ std::string plan_run(Options& options) {
   return restoration::predict_scaling(
       {.problem = "--solver pnp --fidelity l2",
        .image = at::full(shape, 0.5).to(device(options), options.dtype),
-       .physics = make_blur(options, 0),
+       .physics = make_operator(options, 0),
        .operators = options.num_operators,
        .denoiser = denoiser,
        .sigma = options.denoiser_sigma,

@@ -21,6 +21,9 @@ const settings::Bounds step{.open = true, .hint = ", or auto"};
 bool always(const Options&) {
   return true;
 }
+bool of_superres(const Options& options) {
+  return options.problem == ProblemKind::multiframe_superres;
+}
 bool by_dpir(const Options& options) {
   return options.solver == SolverKind::dpir;
 }
@@ -48,6 +51,8 @@ bool is_scaled(const Options& options) {
 const settings::Table<Options>& table() {
   // clang-format off
   static const settings::Table<Options> rows = {
+      {.name = "problem", .group = "Problem", .member = Make::word(&Options::problem), .identifies = always,
+       .help = "highres_blur: blurs along several directions; multiframe_superres: several frames of lower resolution"},
       {.name = "image", .group = "Problem", .member = Make::path(&Options::image), .section = dataset,
        .help = "Photograph (PNG, JPEG or TIFF); without one, a synthetic scene"},
       {.name = "page", .group = "Problem", .member = Make::integer(&Options::page, unbounded),
@@ -57,7 +62,13 @@ const settings::Table<Options>& table() {
       {.name = "max_image_size", .group = "Problem", .member = Make::integer(&Options::max_image_size, 0, unbounded), .role = Role::stand_in,
        .help = "Bound on the image size, for quick tests; 0: none"},
       {.name = "num_operators", .group = "Problem", .member = Make::integer(&Options::num_operators, 1, many), .section = dataset, .identifies = always,
-       .help = "Number of blurred measurements"},
+       .help = "Number of measurements: blurred photographs, or frames"},
+      {.name = "factor", .group = "Problem", .member = Make::integer(&Options::factor, 1, 1024), .section = dataset, .applies = of_superres, .identifies = of_superres,
+       .help = "Pixels of the image for one of a frame, along each side (multiframe_superres)"},
+      {.name = "border", .group = "Problem", .member = Make::word(&Options::border), .section = dataset, .identifies = always,
+       .help = "What the image continues with when it is blurred: circular: its opposite side; valid: nothing, measurements are smaller"},
+      {.name = "noise", .group = "Problem", .member = Make::word(&Options::noise), .section = dataset, .identifies = always,
+       .help = "gaussian, or poisson: counts whose standard deviation is noise-level in white; then clipped to 0 to 1"},
       {.name = "noise_level", .group = "Problem", .member = Make::number(&Options::noise_level, level), .section = dataset, .identifies = always,
        .help = "Standard deviation of the noise, intensities 0 to 1"},
       {.name = "seed", .group = "Problem", .member = Make::seed(&Options::seed), .section = dataset, .identifies = always,
@@ -65,14 +76,14 @@ const settings::Table<Options>& table() {
       {.name = "truth", .group = "Problem", .member = Make::path(&Options::truth), .section = dataset,
        .help = "File .npy (3, H, W) instead of the image"},
       {.name = "measurements", .group = "Problem", .member = Make::path(&Options::measurements), .section = dataset,
-       .help = "File .npy (N, 3, H, W) instead of the simulation"},
+       .help = "File .npy (N, 3, H, W) instead of the simulation; frames are H / factor x W / factor"},
 
       {.name = "preset", .group = "Method", .member = Make::word(&Options::preset, {{"seed", "published"}}), .role = Role::stand_in,
        .help = "published: the benchmark as published, --solver pnp with step 0.1, sigma 0.005, 10 iterations"},
       {.name = "solver", .group = "Method", .member = Make::word(&Options::solver), .identifies = always,
        .help = "dpir: half-quadratic splitting; pnp: proximal gradient, implied by options that only it has"},
       {.name = "fidelity", .group = "Method", .member = Make::word(&Options::fidelity), .section = solver, .help_has_default = true, .identifies = always,
-       .help = "l2: least squares; clipped: knows that measurements were clipped to 0 to 1, restores better [dpir: clipped; pnp: l2]"},
+       .help = "l2: least squares; clipped: knows that measurements were clipped to 0 to 1, restores better [dpir with a circular border: clipped; else l2]"},
       {.name = "prior", .group = "Method", .member = Make::word(&Options::prior), .section = solver, .identifies = by_gradient_steps,
        .help = "pnp: the denoiser as proximal operator; red: regularisation by denoising, by gradient descent (implies --solver pnp)"},
       {.name = "red_weight", .group = "Method", .member = Make::number(&Options::red_weight, settings::zero_or_more), .section = solver, .applies = by_gradient_steps, .identifies = by_red,
@@ -90,7 +101,7 @@ const settings::Table<Options>& table() {
       {.name = "step_size", .group = "Method", .member = Make::number(&Options::step_size, step, "auto"), .section = solver, .help_has_default = true, .applies = by_gradient_steps, .identifies = by_gradient_steps,
        .help = "Step of pnp, or auto: 1.6 / ||A||^2, red: 1 / (||A||^2 + weight); implies --solver pnp [auto; published: 0.1]"},
       {.name = "init_method", .group = "Method", .member = Make::word(&Options::init_method), .section = solver, .help_has_default = true, .identifies = always,
-       .help = "Starting point [zeros; pnp with an automatic step: adjoint]"},
+       .help = "Starting point [zeros; pnp with an automatic step, borders that are not circular: adjoint]"},
       {.name = "iterations", .group = "Method", .member = Make::integer(&Options::iterations, 1, 1 << 30), .section = solver, .key = "n_iter", .help_has_default = true, .identifies = levels_vary,
        .help = "Iterations [dpir: 8; pnp: 30; published: 10]"},
 

@@ -88,6 +88,19 @@ TEST_CASE("The published file is a grid of three rows") {
   }
 }
 
+TEST_CASE("A data set's name is the problem") {
+  const std::vector<Settings> rows = expand(parse_config(
+      "dataset: [highres_color_image, multiframe_superres: {factor: 3}]\nsolver: [DPIR]\n", "g"));
+  REQUIRE(rows.size() == 2);
+  CHECK(value(rows[0], "problem") == "highres_blur");
+  CHECK(value(rows[1], "problem") == "multiframe_superres");
+  CHECK(value(rows[1], "factor") == "3");
+  CHECK(to_arguments(*find(rows[1], "problem")) ==
+        std::vector<std::string>{"--problem", "multiframe_superres"});
+  CHECK(contains(to_yaml(rows[1]), "- multiframe_superres:\n      factor: 3\n"));
+  CHECK(contains(complaint(with_dataset("problem: highres_blur")), "unknown key"));
+}
+
 TEST_CASE("Lists multiply, the last one fastest; joined keys stay together") {
   const std::vector<Settings> rows =
       expand(parse_config("dataset:\n"

@@ -4,6 +4,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
 #include <limits>
 
 #include "../../examples/highres_deblurring/options.hpp"
@@ -36,7 +37,7 @@ TEST_CASE("Numbers are decimal, finite and in range, for every option") {
   for (const char* option :
        {"--page", "--image-size", "--max-image-size", "--num-operators", "--seed", "--iterations",
         "--patch-size", "--overlap", "--max-batch-size", "--threads", "--repetitions", "--warmup",
-        "--checkpoint-every", "--ranks"}) {
+        "--checkpoint-every", "--ranks", "--factor"}) {
     for (const char* wrong :
          {"010", "0x40", "-1", "64.0", "1e3", "18446744073709551616", "inf", "nan", "", "+64"}) {
       refused({option, wrong}, std::string(option) + ": is ");
@@ -166,6 +167,45 @@ TEST_CASE("The larger side of a photograph becomes the image size, exactly") {
   }
   const Source long_one{.image = at::zeros({1, 3, 1, 4000})};
   CHECK(truth_shape(options, long_one) == std::vector<std::int64_t>{1, 3, 1, 64});
+}
+
+TEST_CASE("Frames of lower resolution: whole pixels, blurred and taken every so often") {
+  Options options =
+      parse_arguments({"--problem", "multiframe_superres", "--factor", "3", "--image-size", "64",
+                       "--dtype", "float64", "--noise-level", "0.1"});
+  CHECK(truth_shape(options, {}) == std::vector<std::int64_t>{1, 3, 39, 63});
+  options.image = "photograph";
+  const Source photograph{.image = at::zeros({1, 3, 50, 100})};
+  CHECK(truth_shape(options, photograph) == std::vector<std::int64_t>{1, 3, 30, 63});
+
+  const auto frame = make_operator(options, 4);
+  tessera::Tensor impulse = at::zeros({1, 3, 39, 63}, at::kDouble);
+  impulse[0][1][6][9] = 1;
+  const tessera::Tensor image = frame->apply(impulse);
+  CHECK(image.sizes() == at::IntArrayRef{1, 3, 13, 21});
+  // The taps of a Gaussian of one pixel, of which there are five.
+  CHECK(image[0][1][2][3].item<double>() == Approx(0.40262 * 0.40262).margin(1e-5));
+  CHECK(image.sum().item<double>() == Approx(0.40262 * 0.40262).margin(1e-5));
+  impulse = impulse.roll(-2, 3);
+  CHECK(frame->apply(impulse)[0][1][2][3].item<double>() == Approx(0.40262 * 0.05449).margin(1e-5));
+
+  const tessera::Tensor grey = at::full({1, 3, 39, 63}, 0.5, at::kDouble);
+  const tessera::Tensor noise = frame->measure(grey)[0] - 0.5;
+  CHECK(noise.std().item<double>() == Approx(0.1).epsilon(0.1));
+  options.noise = NoiseKind::poisson;  // variance 0.01 times the intensity
+  CHECK((make_operator(options, 4)->measure(grey)[0] - 0.5).std().item<double>() ==
+        Approx(0.1 * std::sqrt(0.5)).epsilon(0.1));
+}
+
+TEST_CASE("Borders that are not circular: least squares, from the mean of what is seen") {
+  const Options circular = parse_arguments({});
+  const Options valid = parse_arguments({"--border", "valid"});
+  CHECK(circular.fidelity == FidelityKind::clipped);
+  CHECK(circular.init_method == InitMethod::zeros);
+  CHECK(valid.fidelity == FidelityKind::l2);
+  CHECK(valid.init_method == InitMethod::adjoint);
+  const auto blur = make_operator(parse_arguments({"--border", "valid", "--image-size", "96"}), 0);
+  CHECK(blur->apply(at::zeros({1, 3, 60, 96})).sizes() == at::IntArrayRef{1, 3, 52, 88});
 }
 
 TEST_CASE("Tiles that do not fit are refused in the words of the command line") {

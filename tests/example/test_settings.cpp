@@ -39,11 +39,20 @@ using Row = settings::Setting<Options>;
 
 /// Something that the setting does not stand at by default.
 std::string other_value(const Row& row) {
-  static const std::map<std::string, std::string> words = {
-      {"preset", "published"}, {"solver", "pnp"},      {"fidelity", "l2"},
-      {"prior", "red"},        {"denoiser", "script"}, {"init_method", "adjoint"},
-      {"tiling", "exact"},     {"dtype", "float64"},   {"device", "cuda"},
-      {"backend", "nccl"},     {"submit", "slurm"}};
+  static const std::map<std::string, std::string> words = {{"problem", "multiframe_superres"},
+                                                           {"border", "valid"},
+                                                           {"noise", "poisson"},
+                                                           {"preset", "published"},
+                                                           {"solver", "pnp"},
+                                                           {"fidelity", "l2"},
+                                                           {"prior", "red"},
+                                                           {"denoiser", "script"},
+                                                           {"init_method", "adjoint"},
+                                                           {"tiling", "exact"},
+                                                           {"dtype", "float64"},
+                                                           {"device", "cuda"},
+                                                           {"backend", "nccl"},
+                                                           {"submit", "slurm"}};
   if (const auto word = words.find(row.name); word != words.end()) return word->second;
   if (row.member.form == settings::Form::flag || row.member.form == settings::Form::choice) {
     return "true";
@@ -129,8 +138,11 @@ TEST_CASE("A run's identity follows its method") {
     return settings::identity_of(table(), parse_arguments(std::move(arguments)));
   };
   using Identity = std::map<std::string, std::string>;
-  CHECK(identity({}) == Identity{{"image_size", "2048"},
+  CHECK(identity({}) == Identity{{"problem", "highres_blur"},
+                                 {"image_size", "2048"},
                                  {"num_operators", "8"},
+                                 {"border", "circular"},
+                                 {"noise", "gaussian"},
                                  {"noise_level", "0.1"},
                                  {"seed", "42"},
                                  {"solver", "dpir"},
@@ -154,6 +166,7 @@ TEST_CASE("A run's identity follows its method") {
   CHECK(published.at("denoiser_sigma") == "0.005");
   CHECK_FALSE(published.contains("iterations"));  // of a constant level: more may follow
   CHECK(identity({"--prior", "red"}).at("red_weight") == "4");
+  CHECK(identity({"--problem", "multiframe_superres"}).at("factor") == "2");
 }
 
 TEST_CASE("Ranks compare every setting but threads and quiet, modes first") {

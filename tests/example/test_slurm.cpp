@@ -77,8 +77,8 @@ TEST_CASE("A batch script asks for what the row needs") {
        {"#!/bin/bash\n", "#SBATCH --job-name=pnp-drunet-8-ranks\n", "#SBATCH --nodes=2\n",
         "#SBATCH --ntasks-per-node=4\n", "#SBATCH --gres=gpu:4\n", "#SBATCH --time=45\n",
         "#SBATCH --cpus-per-task=10\n", "#SBATCH --account=me\n", "\nmodule load mpich\n",
-        "\nexec srun --mpi=pmi2 '/opt/a b/program' --image-size 64", " --threads 10",
-        " --device cuda"}) {
+        "\nexec srun --mpi=pmi2 '/opt/a b/program' --problem highres_blur --image-size 64",
+        " --threads 10", " --device cuda"}) {
     INFO(script);
     CHECK(script.find(line) != std::string::npos);
   }

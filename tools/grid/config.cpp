@@ -137,6 +137,7 @@ std::vector<Settings> expand(const GridConfig& config, const Vocabulary& vocabul
       for (const Entry& solver : config.solvers) {
         for (const Settings& method : combinations(solver)) {
           Settings row = data;
+          row.push_back({"problem", dataset.name, dataset.place});
           row.push_back({"solver", solver.name, solver.place});
           row.insert(row.end(), method.begin(), method.end());
           for (const auto& [key, value] : vocabulary.defaults) {
@@ -162,8 +163,9 @@ const Setting* find(const Settings& row, std::string_view key) {
 }
 
 std::vector<std::string> to_arguments(const Setting& setting, const Vocabulary& vocabulary) {
-  if (setting.key == "solver") return {"--solver", setting.value};
-  if (setting.key == "repetitions") return {"--repetitions", setting.value};
+  for (const char* name : {"problem", "solver", "repetitions"}) {
+    if (setting.key == name) return {fmt::format("--{}", name), setting.value};
+  }
   const Key* key = find_key(vocabulary, Section::solver, setting.key);
   if (key == nullptr) key = find_key(vocabulary, Section::dataset, setting.key);
   if (key == nullptr || key->option.empty()) return {};
@@ -173,14 +175,16 @@ std::vector<std::string> to_arguments(const Setting& setting, const Vocabulary& 
 }
 
 std::string to_yaml(const Settings& row, const Vocabulary& vocabulary) {
-  std::string text = fmt::format("dataset:\n  - {}:\n", vocabulary.datasets.front().in_files);
+  const auto entry = [&](const char* key, const std::vector<EntryName>& names) {
+    const Setting* chosen = find(row, key);
+    for (const EntryName& name : names) {
+      if (chosen != nullptr && chosen->value == name.in_options) return name.in_files;
+    }
+    return names.front().in_files;
+  };
+  std::string text = fmt::format("dataset:\n  - {}:\n", entry("problem", vocabulary.datasets));
   append_section(text, vocabulary, Section::dataset, row);
-  const Setting* solver = find(row, "solver");
-  std::string_view entry = vocabulary.solvers.front().in_files;
-  for (const EntryName& name : vocabulary.solvers) {
-    if (solver != nullptr && solver->value == name.in_options) entry = name.in_files;
-  }
-  text += fmt::format("solver:\n  - {}:\n", entry);
+  text += fmt::format("solver:\n  - {}:\n", entry("solver", vocabulary.solvers));
   append_section(text, vocabulary, Section::solver, row);
   if (const Setting* repetitions = find(row, "repetitions")) {
     text += fmt::format("n-repetitions: {}\n", repetitions->value);

@@ -80,9 +80,9 @@ struct EntryName {
 
 /// What configuration files of a program may say.
 struct Vocabulary {
-  std::vector<Key> keys;  ///< of the program; slurm_gres and the like are the grid's own
-  std::vector<EntryName> datasets;
-  std::vector<EntryName> solvers;
+  std::vector<Key> keys;            ///< of the program; slurm_gres and the like are the grid's own
+  std::vector<EntryName> datasets;  ///< in options: of --problem
+  std::vector<EntryName> solvers;   ///< in options: of --solver
   std::vector<std::string> objectives;
   std::string iterations;  ///< the key that max-runs stands for
   /// What rows have that do not set it: files mean the same when the program's defaults change.
@@ -111,9 +111,9 @@ GridConfig parse_config(const std::string& text, const std::string& file,
 ParallelConfig parse_parallel_config(const std::string& text, const std::string& file);
 
 /// The rows of the grid: data sets times solvers times their axes, the last axis fastest. Each has
-/// the settings `solver` (the name of its entry), the vocabulary's defaults and the iterations of
-/// max-runs unless the entry sets them, and repetitions. Throws error::InvalidArgument beyond
-/// most_rows.
+/// the settings `problem` and `solver` (the names of its entries), the vocabulary's defaults and
+/// the iterations of max-runs unless the entry sets them, and repetitions. Throws
+/// error::InvalidArgument beyond most_rows.
 std::vector<Settings> expand(const GridConfig& config, const Vocabulary& vocabulary);
 
 /// The value of a key in a row, or nullptr.

@@ -231,7 +231,7 @@ std::string obstacle(const GridRow& row, const RunPlan& plan, const Machine& mac
 Settings resolved(const GridRow& row, const Vocabulary& vocabulary) {
   const std::vector<std::string>& arguments = row.run.arguments;
   Settings settings;
-  for (const char* name : {"solver", "repetitions"}) {
+  for (const char* name : {"problem", "solver", "repetitions"}) {
     const auto found = std::find(arguments.begin(), arguments.end(), std::string("--") + name);
     if (found != arguments.end()) settings.push_back({name, *(found + 1), {}});
   }

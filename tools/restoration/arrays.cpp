@@ -34,23 +34,23 @@ Photograph read_image_array(const std::string& path) {
 }
 
 Measurements read_measurements(const std::string& path, std::int64_t count,
-                               const std::vector<std::int64_t>& held, const Tensor& image,
+                               const std::vector<std::int64_t>& held, const Tensor& like,
                                double noise) {
   const Tensor all = read_npy(path);
   const bool ok = all.dim() == 4 && all.is_floating_point() && all.size(0) == count &&
-                  all.sizes().slice(1) == image.sizes().slice(1);
+                  all.sizes().slice(1) == like.sizes().slice(1);
   const std::string who = "--measurements " + path;
   if (!ok) {
     throw error::ShapeMismatch(
-        fmt::format("{}: the file holds {}, expected {} measurements like the truth: [{}, 3, {}, "
-                    "{}]",
-                    who, describe(all), count, count, image.size(2), image.size(3)));
+        fmt::format("{}: the file holds {}, expected the {} measurements of this truth: [{}, 3, "
+                    "{}, {}]",
+                    who, describe(all), count, count, like.size(2), like.size(3)));
   }
   Measurements result;
   result.warning = check_intensities(who, all, noise);
   result.is_clipped = lies_in_unit_range(all);
   for (const std::int64_t index : held) {
-    result.held.push_back(all.select(0, index).unsqueeze(0).to(image.options()).contiguous());
+    result.held.push_back(all.select(0, index).unsqueeze(0).to(like.options()).contiguous());
   }
   return result;
 }

@@ -21,10 +21,10 @@ struct Measurements {
   bool is_clipped = false;  ///< all of them lie in [0, 1]
 };
 
-/// Those of the operators `held` out of a file of `count` measurements like `image`, in that order.
+/// Those of the operators `held` out of a file of `count` measurements like `like`, in that order.
 /// All of the file is checked, so that every rank finds the same. `noise`: its standard deviation.
 Measurements read_measurements(const std::string& path, std::int64_t count,
-                               const std::vector<std::int64_t>& held, const tessera::Tensor& image,
+                               const std::vector<std::int64_t>& held, const tessera::Tensor& like,
                                double noise);
 
 }  // namespace restoration

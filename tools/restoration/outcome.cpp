@@ -2,6 +2,7 @@
 #include "restoration/outcome.hpp"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -42,10 +43,25 @@ RunDescription description(const Telling& telling, const Outcome& outcome) {
   return description;
 }
 
+/// A measurement as large as the image beside it: enlarged by whole factors, the rest a grey
+/// border.
+Tensor as_large_as(const Tensor& image, const Tensor& measurement) {
+  Tensor result = measurement;
+  Extents border;  // last dimension first
+  for (const std::int64_t d : {3, 2}) {
+    const std::int64_t factor = std::max<std::int64_t>(1, image.size(d) / measurement.size(d));
+    result = result.repeat_interleave(factor, d);
+    const std::int64_t missing = image.size(d) - result.size(d);
+    border.insert(border.end(), {missing / 2, missing - missing / 2});
+  }
+  return at::constant_pad_nd(result, border, 0.5);
+}
+
 void write_preview(const std::string& path, const Outcome& outcome) {
   std::vector<Panel> panels = {{"truth", outcome.truth}};
   for (std::size_t i = 0; i < std::min<std::size_t>(2, outcome.measurements.size()); ++i) {
-    panels.push_back({fmt::format("measurement {}", i + 1), outcome.measurements[i]});
+    panels.push_back({fmt::format("measurement {}", i + 1),
+                      as_large_as(outcome.truth, outcome.measurements[i])});
   }
   const std::vector<MetricsRow>& rows = outcome.recorder->rows();
   panels.push_back({rows.empty() ? "restored" : fmt::format("restored {:.1f} dB", rows.back().psnr),

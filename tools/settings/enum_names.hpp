@@ -15,6 +15,8 @@ struct EnumName {
   Enum value;
   std::string_view name;
 };
+template <typename Enum>
+EnumName(Enum, std::string_view) -> EnumName<Enum>;
 
 /// The words of an enum, beside which this is specialised:
 ///

@@ -30,7 +30,9 @@ struct PoissonNoiseOptions {
 /// and readout^2.
 ///
 /// Draws are repeatable as those of GaussianNoise: functions of seed, stream and the element's
-/// index alone. The clean measurement is real and at least -background: error::InvalidArgument.
+/// index alone. The clean measurement is real and at least -background, else
+/// error::InvalidArgument; what is negative by less than 1e-5 of the largest is rounding, as
+/// Fourier transforms leave, and counts as 0.
 class PoissonNoise : public Noise {
  public:
   /// Throws error::InvalidArgument for numbers that cannot work.
@@ -56,14 +58,16 @@ inline Tensor PoissonNoise::do_add(const Tensor& clean) const {
   }
   check_finite(clean, "PoissonNoise.add", "clean");
   // Counted in float64 on the host: the same in every dtype and on every device.
-  const Tensor means =
+  Tensor means =
       ((clean.to(at::kCPU, at::kDouble) + options_.background) / options_.gain).contiguous();
-  if (means.numel() > 0 && means.min().item<double>() < 0) {
+  constexpr double rounding = 1e-5;
+  if (means.numel() > 0 && means.min().item<double>() < -rounding * means.max().item<double>()) {
     throw error::InvalidArgument(formatted(
         "PoissonNoise.add: clean + background reaches {}, expected 0 or more: counts have no "
         "negative mean",
         means.min().item<double>() * options_.gain));
   }
+  means = means.clamp_min(0);
   Tensor counts = at::empty_like(means);
   const double* mean = means.const_data_ptr<double>();
   double* count = counts.mutable_data_ptr<double>();
