@@ -93,7 +93,7 @@ dry_run)
   has "[2/3] pnp-tv-2-ranks: 2 ranks on cpu"
   has "2 tiles"
   has "the whole image, 60x96, on every rank"
-  has "$launcher -n 2 $program --image-size 96 --num-operators 3"
+  has "$launcher -n 2 $program --problem highres_blur --image-size 96 --num-operators 3"
   [[ ! -e out ]] || fail "a dry run wrote something"
   # Every file that a row names must be there: told with row and key.
   mkdir folder.png
