@@ -23,7 +23,12 @@ grid::Vocabulary make_vocabulary() {
   words.keys.push_back({"num_workers", settings::Section::dataset, settings::Kind::integer, ""});
   words.datasets = {{"highres_color_image", "highres_blur"},
                     {"multiframe_superres", "multiframe_superres"}};
-  words.solvers = {{"PnP", "pnp"}, {"DPIR", "dpir"}};
+  words.solvers = {{"PnP", "pnp"},
+                   {"DPIR", "dpir"},
+                   {"ProximalGradient", "proximal_gradient"},
+                   {"ADMM", "admm"},
+                   {"PrimalDual", "primal_dual"},
+                   {"MLEM", "mlem"}};
   words.objectives = {"reconstruction_objective"};
   words.iterations = "n_iter";
   words.defaults = {{"fidelity", "l2"}};

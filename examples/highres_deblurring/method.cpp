@@ -25,6 +25,8 @@ struct Defaults {
 Defaults defaults(const Options& options) {
   if (options.preset == Preset::published) return {0.005, std::nullopt, 0.1, 10, 0.23};
   if (options.solver == SolverKind::dpir) return {0.01, std::nullopt, std::nullopt, 8};
+  if (options.solver == SolverKind::primal_dual) return {0.05, std::nullopt, std::nullopt, 200};
+  if (options.solver != SolverKind::pnp) return {0.05, std::nullopt, std::nullopt, 50};
   if (options.prior == PriorKind::red) return {0.1, std::nullopt, std::nullopt, 30};
   return {0.01, 0.1, std::nullopt, 30};
 }
@@ -37,24 +39,16 @@ class Method {
 
   void settle() {
     choose_solver();
+    choose_prior();
+    choose_fidelity();
     refuse_what_the_solver_lacks();
-    if (!is_given_("--fidelity")) {
-      // Each of its steps has several solutions of least squares, slow ones but for a circular
-      // border.
-      const bool is_clipped =
-          options_.solver == SolverKind::dpir && !options_.plan && is_circular();
-      options_.fidelity = is_clipped ? FidelityKind::clipped : FidelityKind::l2;
-    }
-    if (options_.fidelity == FidelityKind::clipped && !(options_.noise_level > 0)) {
-      throw CLI::ValidationError("--fidelity", "clipped needs a positive --noise-level");
-    }
     const Defaults chosen = defaults(options_);
     settle_levels(chosen);
     if (!is_given_("--iterations")) options_.iterations = chosen.iterations;
     if (!is_given_("--dpir-weight")) options_.dpir_weight = chosen.dpir_weight;
     if (!is_given_("--step-size")) options_.step_size = chosen.step_size;
     const bool has_long_steps = is_plug_and_play() && !options_.step_size;
-    if (!is_given_("--init-method") && (has_long_steps || !is_circular())) {
+    if (!is_given_("--init-method") && (has_long_steps || !is_circular() || minimises())) {
       // Has the mean brightness, which a long step overshoots and a frame that nothing sees keeps.
       options_.init_method = InitMethod::adjoint;
     }
@@ -62,6 +56,13 @@ class Method {
 
  private:
   bool is_circular() const { return options_.border == tessera::Padding::circular; }
+
+  bool is_variation() const { return options_.prior == PriorKind::tv; }
+
+  /// Whether the solver minimises an objective.
+  bool minimises() const {
+    return options_.solver != SolverKind::dpir && options_.solver != SolverKind::pnp;
+  }
 
   bool is_plug_and_play() const {
     return options_.solver == SolverKind::pnp && options_.prior == PriorKind::pnp;
@@ -84,23 +85,85 @@ class Method {
   void choose_solver() {
     if (is_given_("--solver")) return;
     if (is_given_("--red-weight") && !is_given_("--prior")) options_.prior = PriorKind::red;
+    if (options_.prior == PriorKind::tv || is_given_("--tv-weight") ||
+        options_.noise == NoiseKind::salt_and_pepper ||
+        !restoration::fit_together(SolverKind::pnp, options_.fidelity)) {
+      options_.solver = SolverKind::primal_dual;
+      return;
+    }
     implied_by_ = reason_for_pnp();
     options_.solver = implied_by_.empty() ? SolverKind::dpir : SolverKind::pnp;
   }
 
+  void choose_prior() {
+    if (!is_given_("--prior") && minimises() && options_.solver != SolverKind::mlem) {
+      options_.prior = PriorKind::tv;
+    }
+    if (options_.prior != PriorKind::tv && options_.solver != SolverKind::mlem) return;
+    if (!is_given_("--denoiser")) options_.denoiser = DenoiserKind::tv;
+    if (options_.denoiser != DenoiserKind::tv) {
+      throw CLI::ValidationError("--denoiser", "is for --prior pnp and red");
+    }
+    if (options_.distribute_denoiser.value_or(false)) {
+      throw CLI::ValidationError("--distribute-denoiser", "is for --prior pnp and red");
+    }
+    options_.distribute_denoiser = false;
+  }
+
+  void choose_fidelity() {
+    if (!is_given_("--fidelity")) options_.fidelity = fidelity_of_solver();
+  }
+
+  FidelityKind fidelity_of_solver() const {
+    if (options_.solver == SolverKind::mlem) return FidelityKind::poisson;
+    if (options_.solver == SolverKind::primal_dual) {
+      if (options_.noise == NoiseKind::poisson) return FidelityKind::poisson;
+      if (options_.noise == NoiseKind::salt_and_pepper) return FidelityKind::absolute;
+    }
+    // Each of its steps has several solutions of least squares, slow ones but for a circular
+    // border.
+    const bool is_clipped = options_.solver == SolverKind::dpir && !options_.plan && is_circular();
+    return is_clipped ? FidelityKind::clipped : FidelityKind::l2;
+  }
+
+  /// "red is for --solver pnp", unless the solver can take it.
+  template <typename Kind>
+  void check_fits(const char* option, Kind kind) const {
+    if (restoration::fit_together(options_.solver, kind)) return;
+    std::string solvers;
+    for (const auto& [solver, name] : settings::enum_names<SolverKind>) {
+      if (!restoration::fit_together(solver, kind)) continue;
+      solvers += fmt::format("{}{}", solvers.empty() ? "" : ", ", name);
+    }
+    throw CLI::ValidationError(
+        option, fmt::format("{} is for --solver {}", settings::name_of(kind), solvers));
+  }
+
   void refuse_what_the_solver_lacks() const {
-    if (options_.solver == SolverKind::pnp) {
-      if (!is_given_("--dpir-weight")) return;
+    if (options_.solver != SolverKind::dpir && is_given_("--dpir-weight")) {
       const std::string reason =
           implied_by_.empty() ? "" : fmt::format("; {} asks for --solver pnp", implied_by_);
       throw CLI::ValidationError("--dpir-weight", "is for --solver dpir" + reason);
     }
-    for (const char* name : of_gradient_steps) {
-      if (is_given_(name)) throw CLI::ValidationError(name, "is for --solver pnp");
+    for (const std::string name : of_gradient_steps) {
+      const bool has_it = options_.solver == SolverKind::pnp ||
+                          (name == "--denoiser-sigma" && minimises() && !is_variation());
+      if (is_given_(name) && !has_it) throw CLI::ValidationError(name, "is for --solver pnp");
     }
-    if (options_.prior == PriorKind::red) {
-      throw CLI::ValidationError("--prior", "red is for --solver pnp");
+    if (is_given_("--tv-weight") && !is_variation()) {
+      throw CLI::ValidationError("--tv-weight", "is for --prior tv");
     }
+    if (options_.solver != SolverKind::mlem || is_given_("--prior")) {
+      check_fits("--prior", options_.prior);
+    }
+    check_fits("--fidelity", options_.fidelity);
+    if (options_.solver == SolverKind::dpir) refuse_what_dpir_lacks();
+    if (options_.fidelity == FidelityKind::clipped && !(options_.noise_level > 0)) {
+      throw CLI::ValidationError("--fidelity", "clipped needs a positive --noise-level");
+    }
+  }
+
+  void refuse_what_dpir_lacks() const {
     if (has_one_level()) {
       throw CLI::ValidationError("--denoiser",
                                  "dncnn knows one level of noise, --solver dpir needs many: give "

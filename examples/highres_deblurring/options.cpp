@@ -48,6 +48,19 @@ void settle(Options& options, const settings::IsGiven& is_given) {
 
 }  // namespace
 
+restoration::Method Options::method() const {
+  return {.solver = solver,
+          .fidelity = fidelity,
+          .prior = prior,
+          .noise_level = noise_level,
+          .iterations = iterations,
+          .dpir_weight = dpir_weight,
+          .red_weight = red_weight,
+          .tv_weight = tv_weight,
+          .denoiser_sigma = denoiser_sigma,
+          .denoiser_sigma_start = denoiser_sigma_start};
+}
+
 const settings::Program<Options>& command_line() {
   static const settings::Program<Options> program{"highres_deblurring", description, table(),
                                                   settle};

@@ -11,20 +11,21 @@
 
 #include "restoration/backend.hpp"
 #include "restoration/enums.hpp"
+#include "restoration/method.hpp"
 #include "restoration/networks.hpp"
 #include "settings/command_line.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/physics/padding.hpp"
 
 enum class ProblemKind { highres_blur, multiframe_superres };
-enum class NoiseKind { gaussian, poisson };
+enum class NoiseKind { gaussian, poisson, salt_and_pepper };
 enum class Preset { standard, published };
-enum class SolverKind { dpir, pnp };
-enum class FidelityKind { clipped, l2 };
-enum class PriorKind { pnp, red };
 enum class InitMethod { zeros, adjoint, pseudo_inverse };
 using restoration::Backend;
 using restoration::DenoiserKind;
+using restoration::FidelityKind;
+using restoration::PriorKind;
+using restoration::SolverKind;
 enum class Scheduler { slurm };
 
 namespace settings {
@@ -34,20 +35,12 @@ inline constexpr std::array enum_names<ProblemKind> = {
     EnumName{ProblemKind::highres_blur, "highres_blur"},
     EnumName{ProblemKind::multiframe_superres, "multiframe_superres"}};
 template <>
-inline constexpr std::array enum_names<NoiseKind> = {EnumName{NoiseKind::gaussian, "gaussian"},
-                                                     EnumName{NoiseKind::poisson, "poisson"}};
+inline constexpr std::array enum_names<NoiseKind> = {
+    EnumName{NoiseKind::gaussian, "gaussian"}, EnumName{NoiseKind::poisson, "poisson"},
+    EnumName{NoiseKind::salt_and_pepper, "salt_and_pepper"}};
 template <>
 inline constexpr std::array enum_names<Preset> = {EnumName{Preset::standard, "default"},
                                                   EnumName{Preset::published, "published"}};
-template <>
-inline constexpr std::array enum_names<SolverKind> = {EnumName{SolverKind::dpir, "dpir"},
-                                                      EnumName{SolverKind::pnp, "pnp"}};
-template <>
-inline constexpr std::array enum_names<FidelityKind> = {EnumName{FidelityKind::clipped, "clipped"},
-                                                        EnumName{FidelityKind::l2, "l2"}};
-template <>
-inline constexpr std::array enum_names<PriorKind> = {EnumName{PriorKind::pnp, "pnp"},
-                                                     EnumName{PriorKind::red, "red"}};
 template <>
 inline constexpr std::array enum_names<InitMethod> = {
     EnumName{InitMethod::zeros, "zeros"}, EnumName{InitMethod::adjoint, "adjoint"},
@@ -80,6 +73,7 @@ struct UserSettings {
   PriorKind prior = PriorKind::pnp;
   double red_weight = 4;
   double dpir_weight = 0.1;
+  double tv_weight = 5;
   DenoiserKind denoiser = DenoiserKind::drunet;
   std::string weights;  ///< empty: the weights installed with tessera
   double denoiser_sigma = 0.01;
@@ -124,6 +118,9 @@ struct UserSettings {
 
 /// The settings, and what was made of the command line.
 struct Options : UserSettings {
+  /// The part of them that tools/restoration makes the solver from.
+  restoration::Method method() const;
+
   int gpu = 0;                    ///< with device cuda: index of this rank's; found by choose_place
   bool image_size_given = false;  ///< else a .npy truth brings its own
   /// What the result depends on in full (settings::arguments_of): the same run again.

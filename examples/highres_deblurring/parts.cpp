@@ -7,15 +7,7 @@
 
 #include "problem.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
-#include "tessera/fidelity/clipped_l2.hpp"
-#include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/stacked.hpp"
-#include "tessera/prior/plug_and_play.hpp"
-#include "tessera/prior/red.hpp"
-#include "tessera/solver/gradient_descent.hpp"
-#include "tessera/solver/hqs.hpp"
-#include "tessera/solver/log_spaced.hpp"
-#include "tessera/solver/pnp.hpp"
 
 using namespace tessera;
 
@@ -44,51 +36,6 @@ TilingOptions tiling_options(const Options& options) {
   return tiling;
 }
 
-DataFidelityPtr make_fidelity(const Options& options, LinearPhysicsPtr physics,
-                              TensorList measurements, const Tensor& image) {
-  if (options.fidelity == FidelityKind::l2) {
-    return std::make_shared<L2>(std::move(physics), std::move(measurements), image);
-  }
-  ClippedL2Options clipped;
-  clipped.sigma = options.noise_level;
-  clipped.tolerance = 1e-2;  // the result is denoised: 1e-3 takes longer for 0.001 dB
-  return std::make_shared<ClippedL2>(std::move(physics), std::move(measurements), clipped);
-}
-
-PriorPtr make_prior(const Options& options, DenoiserPtr denoiser) {
-  if (options.prior == PriorKind::red) {
-    return std::make_shared<RED>(std::move(denoiser), options.denoiser_sigma);
-  }
-  const bool level_varies = options.solver == SolverKind::dpir || options.denoiser_sigma_start;
-  return std::make_shared<PlugAndPlay>(
-      level_varies ? PlugAndPlay::matched(std::move(denoiser))
-                   : PlugAndPlay::fixed(std::move(denoiser), options.denoiser_sigma));
-}
-
-std::unique_ptr<Solver> make_solver(const Options& options, const DataFidelity& fidelity,
-                                    const Prior& prior, double step) {
-  if (options.solver == SolverKind::dpir) {
-    HqsOptions hqs;
-    hqs.schedule = HqsSchedule::dpir(options.noise_level, options.iterations, options.dpir_weight);
-    hqs.clamp_range = std::pair{0.0, 1.0};
-    return std::make_unique<HQS<DataFidelity, Prior>>(fidelity, prior, hqs);
-  }
-  if (options.prior == PriorKind::red) {
-    GradientDescentOptions descent{.step = step, .prior_weight = options.red_weight};
-    descent.clamp_range = std::pair{0.0, 1.0};
-    descent.stopping.max_iterations = options.iterations;
-    return std::make_unique<GradientDescent<DataFidelity, Prior>>(fidelity, prior, descent);
-  }
-  PnPOptions pnp{.step = step};
-  pnp.clamp_range = std::pair{0.0, 1.0};
-  pnp.stopping.max_iterations = options.iterations;
-  if (options.denoiser_sigma_start) {
-    pnp.denoiser_sigma =
-        log_spaced(*options.denoiser_sigma_start, options.denoiser_sigma, options.iterations);
-  }
-  return std::make_unique<PnP<DataFidelity, Prior>>(fidelity, prior, pnp);
-}
-
 restoration::Files input_files(const Options& options) {
   restoration::Files files = {{"image", options.image},
                               {"truth", options.truth},
@@ -103,9 +50,10 @@ restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef ima
   // In images of the size of x, measured as peaks of the resident set, 256 to 2048 pixels, 8 and 24
   // operators, allocator included: what the solver and the gradient hold; for each operator, its
   // measurement, its spectrum, and what making them leaves. The likelihood of clipped measurements
-  // also holds what each would be.
-  constexpr double at_work = 8;
-  const double per_operator = options.fidelity == FidelityKind::clipped ? 3.2 : 2.3;
+  // also holds what each would be, as primal-dual does its dual variables.
+  const bool has_duals = options.solver == SolverKind::primal_dual;
+  const double at_work = has_duals ? 20 : 8;
+  const double per_operator = options.fidelity == FidelityKind::clipped || has_duals ? 3.2 : 2.3;
   const bool shares = options.distribute_physics.value_or(ranks > 1);
   const std::int64_t share =
       shares ? (options.num_operators + ranks - 1) / ranks : options.num_operators;

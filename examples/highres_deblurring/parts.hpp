@@ -10,10 +10,7 @@
 #include "tessera/comm/communicator.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
-#include "tessera/fidelity/data_fidelity.hpp"
 #include "tessera/physics/linear_physics.hpp"
-#include "tessera/prior/prior.hpp"
-#include "tessera/solver/solver.hpp"
 
 /// The parts that the options name.
 
@@ -27,21 +24,6 @@ tessera::DenoiserPtr make_network(Options& options);
 
 /// How options.tiling cuts images.
 tessera::TilingOptions tiling_options(const Options& options);
-
-/// How an image's distance from the measurements is measured. Collective if the physics is
-/// distributed.
-tessera::DataFidelityPtr make_fidelity(const Options& options, tessera::LinearPhysicsPtr physics,
-                                       tessera::TensorList measurements,
-                                       const tessera::Tensor& image);
-
-/// The denoiser as a prior.
-tessera::PriorPtr make_prior(const Options& options, tessera::DenoiserPtr denoiser);
-
-/// Proximal gradient, gradient descent, or half-quadratic splitting. `fidelity` and `prior` must
-/// outlive it.
-std::unique_ptr<tessera::Solver> make_solver(const Options& options,
-                                             const tessera::DataFidelity& fidelity,
-                                             const tessera::Prior& prior, double step);
 
 /// Every file that the result depends on. The weights are the installed ones once make_network has
 /// named them.

@@ -13,6 +13,7 @@
 #include "tessera/physics/downsampling.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"
 #include "tessera/physics/poisson_noise.hpp"
+#include "tessera/physics/salt_and_pepper_noise.hpp"
 
 using tessera::Tensor;
 
@@ -26,6 +27,10 @@ std::int64_t whole_pixels(const Options& options, std::int64_t extent) {
 
 tessera::NoisePtr make_noise(const Options& options, std::uint64_t stream) {
   constexpr std::pair range = {0.0, 1.0};
+  if (options.noise == NoiseKind::salt_and_pepper) {
+    return std::make_shared<tessera::SaltAndPepperNoise>(tessera::SaltAndPepperNoiseOptions{
+        .fraction = options.noise_level, .seed = options.seed, .stream = stream});
+  }
   if (options.noise == NoiseKind::poisson && options.noise_level > 0) {
     return std::make_shared<tessera::PoissonNoise>(
         tessera::PoissonNoiseOptions{.gain = options.noise_level * options.noise_level,

@@ -116,9 +116,9 @@ double automatic_step(const Options& options, double norm_squared) {
   return 1.6 / norm_squared;
 }
 
-/// What the step is held against; dpir has none.
+/// What the step is held against; only pnp is given one.
 std::optional<restoration::StepLimit> step_limit(const Options& options, double norm_squared) {
-  if (options.solver == SolverKind::dpir) return std::nullopt;
+  if (options.solver != SolverKind::pnp) return std::nullopt;
   restoration::StepLimit limit{.norm_squared = norm_squared};
   if (options.prior == PriorKind::red) {
     limit.prior_curvature = options.red_weight;
@@ -205,15 +205,18 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
     if (*options.distribute_denoiser) denoiser = shared_by_tiles(options, denoiser, *physics, run);
   });
 
+  const restoration::Method method = options.method();
   const DataFidelityPtr fidelity =
-      make_fidelity(options, physics, outcome.measurements, outcome.truth);
-  const PriorPtr prior = make_prior(options, denoiser);
+      restoration::make_fidelity(method, physics, outcome.measurements, outcome.truth);
+  const PriorPtr prior = restoration::make_prior(method, denoiser);
   outcome.norm_squared = physics->norm_squared(outcome.truth);
   outcome.step_size = options.step_size.value_or(automatic_step(options, outcome.norm_squared));
   const auto limit = step_limit(options, outcome.norm_squared);
   if (limit) run.warn(limit->warning(outcome.step_size));
-  const std::unique_ptr<Solver> solver = make_solver(options, *fidelity, *prior, outcome.step_size);
-  const Tensor x0 = starting_point(options, *physics, *fidelity, outcome);
+  const std::unique_ptr<Solver> solver =
+      restoration::make_solver(method, *fidelity, *prior, outcome.step_size, outcome.norm_squared);
+  Tensor x0 = starting_point(options, *physics, *fidelity, outcome);
+  if (options.solver == SolverKind::mlem) x0 = x0.clamp_min(1e-3);  // what is 0 stays 0
   run.solve(*solver, x0, *fidelity, limit, [&] { return identity_of_run(options, outcome); });
   if (const auto* shared = dynamic_cast<const DistributedPhysics*>(physics.get());
       shared != nullptr && options.save_npy) {

@@ -30,6 +30,21 @@ bool by_dpir(const Options& options) {
 bool by_gradient_steps(const Options& options) {
   return options.solver == SolverKind::pnp;
 }
+bool by_other_than_dpir(const Options& options) {
+  return !by_dpir(options) && options.solver != SolverKind::mlem;
+}
+bool by_variation(const Options& options) {
+  return options.prior == PriorKind::tv;
+}
+/// The denoiser is given levels that do not follow from the noise.
+bool by_levels(const Options& options) {
+  const bool takes_denoiser =
+      options.solver == SolverKind::proximal_gradient || options.solver == SolverKind::admm;
+  return by_gradient_steps(options) || (takes_denoiser && options.prior == PriorKind::pnp);
+}
+bool by_prior(const Options& options) {
+  return options.solver != SolverKind::mlem;
+}
 bool by_red(const Options& options) {
   return options.prior == PriorKind::red;
 }
@@ -68,7 +83,7 @@ const settings::Table<Options>& table() {
       {.name = "border", .group = "Problem", .member = Make::word(&Options::border), .section = dataset, .identifies = always,
        .help = "What the image continues with when it is blurred: circular: its opposite side; valid: nothing, measurements are smaller"},
       {.name = "noise", .group = "Problem", .member = Make::word(&Options::noise), .section = dataset, .identifies = always,
-       .help = "gaussian, or poisson: counts whose standard deviation is noise-level in white; then clipped to 0 to 1"},
+       .help = "gaussian; poisson: counts whose standard deviation is noise-level in white; salt_and_pepper: that share of black and white pixels. Then clipped to 0 to 1"},
       {.name = "noise_level", .group = "Problem", .member = Make::number(&Options::noise_level, level), .section = dataset, .identifies = always,
        .help = "Standard deviation of the noise, intensities 0 to 1"},
       {.name = "seed", .group = "Problem", .member = Make::seed(&Options::seed), .section = dataset, .identifies = always,
@@ -81,21 +96,23 @@ const settings::Table<Options>& table() {
       {.name = "preset", .group = "Method", .member = Make::word(&Options::preset, {{"seed", "published"}}), .role = Role::stand_in,
        .help = "published: the benchmark as published, --solver pnp with step 0.1, sigma 0.005, 10 iterations"},
       {.name = "solver", .group = "Method", .member = Make::word(&Options::solver), .identifies = always,
-       .help = "dpir: half-quadratic splitting; pnp: proximal gradient, implied by options that only it has"},
+       .help = "dpir: half-quadratic splitting; pnp: proximal gradient, implied by options that only it has; proximal_gradient (FISTA), admm, primal_dual: minimise with total variation, which implies the last; mlem: maximum likelihood of counts"},
       {.name = "fidelity", .group = "Method", .member = Make::word(&Options::fidelity), .section = solver, .help_has_default = true, .identifies = always,
-       .help = "l2: least squares; clipped: knows that measurements were clipped to 0 to 1, restores better [dpir with a circular border: clipped; else l2]"},
-      {.name = "prior", .group = "Method", .member = Make::word(&Options::prior), .section = solver, .identifies = by_gradient_steps,
-       .help = "pnp: the denoiser as proximal operator; red: regularisation by denoising, by gradient descent (implies --solver pnp)"},
+       .help = "l2: least squares; clipped: knows that measurements were clipped to 0 to 1, restores better; poisson: of counts; absolute: shrugs off gross errors [dpir with a circular border: clipped; mlem: poisson; else l2]"},
+      {.name = "prior", .group = "Method", .member = Make::word(&Options::prior), .section = solver, .help_has_default = true, .applies = by_prior, .identifies = by_other_than_dpir,
+       .help = "pnp: the denoiser as proximal operator; red: regularisation by denoising, by gradient descent (implies --solver pnp); tv: total variation [dpir, pnp: pnp; else tv]"},
       {.name = "red_weight", .group = "Method", .member = Make::number(&Options::red_weight, settings::zero_or_more), .section = solver, .applies = by_gradient_steps, .identifies = by_red,
        .help = "Weight of the red prior against the data (implies --prior red)"},
       {.name = "dpir_weight", .group = "Method", .member = Make::number(&Options::dpir_weight, settings::more_than_zero), .section = solver, .help_has_default = true, .applies = by_dpir, .identifies = by_dpir,
        .help = "Weight of dpir's prior against the data, lambda in the paper [0.1; published: 0.23]"},
+      {.name = "tv_weight", .group = "Method", .member = Make::number(&Options::tv_weight, settings::more_than_zero), .section = solver, .applies = by_variation, .identifies = by_variation,
+       .help = "Weight of the total variation against the negative log-likelihood of the measurements"},
       {.name = "denoiser", .group = "Method", .member = Make::word(&Options::denoiser), .section = solver, .identifies = always,
        .help = "Denoiser"},
       {.name = "weights", .group = "Method", .member = Make::path(&Options::weights), .section = solver,
        .help = "Weights file (.safetensors or .pth; for script a network, .pt or .pt2); without one, the installed weights"},
-      {.name = "denoiser_sigma", .group = "Method", .member = Make::number(&Options::denoiser_sigma, level), .section = solver, .help_has_default = true, .applies = by_gradient_steps, .identifies = by_gradient_steps,
-       .help = "Noise level that pnp gives to the denoiser, in the last iteration; implies --solver pnp [0.01; red: 0.1; published: 0.005]"},
+      {.name = "denoiser_sigma", .group = "Method", .member = Make::number(&Options::denoiser_sigma, level), .section = solver, .help_has_default = true, .applies = by_levels, .identifies = by_levels,
+       .help = "Noise level that pnp gives to the denoiser, in the last iteration; implies --solver pnp [0.01; red: 0.1; published: 0.005; others: 0.05]"},
       {.name = "denoiser_sigma_start", .group = "Method", .member = Make::number(&Options::denoiser_sigma_start, positive_level), .section = solver, .help_has_default = true, .applies = by_gradient_steps, .identifies = levels_fall,
        .help = "Noise level that pnp begins with; implies --solver pnp [0.1; if --denoiser-sigma is given: the same]"},
       {.name = "step_size", .group = "Method", .member = Make::number(&Options::step_size, step, "auto"), .section = solver, .help_has_default = true, .applies = by_gradient_steps, .identifies = by_gradient_steps,
@@ -103,7 +120,7 @@ const settings::Table<Options>& table() {
       {.name = "init_method", .group = "Method", .member = Make::word(&Options::init_method), .section = solver, .help_has_default = true, .identifies = always,
        .help = "Starting point [zeros; pnp with an automatic step, borders that are not circular: adjoint]"},
       {.name = "iterations", .group = "Method", .member = Make::integer(&Options::iterations, 1, 1 << 30), .section = solver, .key = "n_iter", .help_has_default = true, .identifies = levels_vary,
-       .help = "Iterations [dpir: 8; pnp: 30; published: 10]"},
+       .help = "Iterations [dpir: 8; pnp: 30; published: 10; primal_dual: 200; others: 50]"},
 
       {.name = "distribute_physics", .group = "Distribution", .member = Make::choice(&Options::distribute_physics), .section = solver, .help_has_default = true,
        .help = "Share the operators among the ranks [with several ranks]"},

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Runs PROGRAM and checks that it leaves what it promises, and the same x.npy as REFERENCE.
+cmake_minimum_required(VERSION 3.25)
 file(REMOVE_RECURSE "${OUT}")
 execute_process(COMMAND ${LAUNCH} "${PROGRAM}" ${ARGUMENTS} --out "${OUT}" RESULT_VARIABLE code)
 if(NOT code EQUAL 0)
@@ -7,8 +8,12 @@ if(NOT code EQUAL 0)
 endif()
 list(GET LAUNCH -1 ranks)
 math(EXPR last "${ranks} - 1")
+set(plan "")
+if("--distribute-denoiser" IN_LIST ARGUMENTS)
+  set(plan plan.json)
+endif()
 foreach(name IN ITEMS reconstruction.png preview.png truth.png measurement_1.png metrics.csv rank_0.csv rank_${last}.csv
-                      plan.json summary.json report.html x.npy truth.npy measurements.npy)
+                      summary.json report.html x.npy truth.npy measurements.npy ${plan})
   if(NOT EXISTS "${OUT}/${name}")
     message(FATAL_ERROR "${OUT}/${name} was not written")
   endif()

@@ -28,7 +28,7 @@ void refused(std::vector<std::string> arguments, const std::string& text) {
 TEST_CASE("Numbers are decimal, finite and in range, for every option") {
   for (const char* option :
        {"--noise-level", "--denoiser-sigma", "--denoiser-sigma-start", "--red-weight",
-        "--dpir-weight", "--step-size", "--bandwidth", "--latency"}) {
+        "--dpir-weight", "--tv-weight", "--step-size", "--bandwidth", "--latency"}) {
     for (const char* wrong : {"inf", "-inf", "nan", "1e999", "0x10", "1,5", "", " 1", "1 ", "+1"}) {
       refused({option, wrong}, std::string(option) + ": is ");
     }
@@ -94,6 +94,17 @@ TEST_CASE("Without a word about the method it is dpir with the clipped likelihoo
   CHECK(method({"--denoiser", "dncnn"}) == published);
   CHECK(method({"--prior", "red"}) == red);
   CHECK(method({"--red-weight", "2"}) == red);
+  CHECK(method({"--prior", "tv"}) == Method{"primal_dual", "tv", "l2"});
+  CHECK(method({"--tv-weight", "2"}) == Method{"primal_dual", "tv", "l2"});
+  CHECK(method({"--fidelity", "poisson"}) == Method{"primal_dual", "tv", "poisson"});
+  CHECK(method({"--solver", "primal_dual", "--noise", "poisson"}).fidelity == "poisson");
+  CHECK(method({"--noise", "poisson"}) == best);
+  CHECK(method({"--noise", "salt_and_pepper"}) == Method{"primal_dual", "tv", "absolute"});
+  CHECK(method({"--solver", "admm"}) == Method{"admm", "tv", "l2"});
+  CHECK(method({"--solver", "admm", "--prior", "pnp", "--denoiser-sigma", "0.03"}) ==
+        Method{"admm", "pnp", "l2"});
+  CHECK(method({"--solver", "proximal_gradient"}) == Method{"proximal_gradient", "tv", "l2"});
+  CHECK(method({"--solver", "mlem"}).fidelity == "poisson");
   CHECK(method({"--step-size", "0.1", "--fidelity", "clipped"}).fidelity == "clipped");
 
   for (const char* option : {"--step-size", "--denoiser-sigma", "--denoiser-sigma-start"}) {
@@ -101,6 +112,18 @@ TEST_CASE("Without a word about the method it is dpir with the clipped likelihoo
   }
   refused({"--solver", "dpir", "--red-weight", "1"}, "--red-weight: is for --solver pnp");
   refused({"--solver", "dpir", "--prior", "red"}, "red is for --solver pnp");
+  refused({"--solver", "dpir", "--prior", "tv"},
+          "--prior: tv is for --solver proximal_gradient, admm, primal_dual");
+  refused({"--solver", "primal_dual", "--prior", "pnp"},
+          "--prior: pnp is for --solver dpir, pnp, proximal_gradient, admm");
+  refused({"--solver", "admm", "--fidelity", "absolute"},
+          "--fidelity: absolute is for --solver primal_dual");
+  refused({"--solver", "mlem", "--fidelity", "l2"}, "--fidelity: l2 is for --solver dpir");
+  refused({"--solver", "mlem", "--prior", "tv"}, "--prior: tv is for");
+  refused({"--solver", "pnp", "--tv-weight", "1"}, "--tv-weight: is for --prior tv");
+  refused({"--solver", "primal_dual", "--denoiser", "drunet"}, "--denoiser: is for --prior pnp");
+  refused({"--prior", "tv", "--distribute-denoiser"}, "--distribute-denoiser: is for --prior pnp");
+  refused({"--solver", "admm", "--denoiser-sigma", "0.1"}, "--denoiser-sigma: is for --solver pnp");
   refused({"--solver", "dpir", "--denoiser", "dncnn"}, "dncnn knows one level of noise");
   refused({"--denoiser", "dncnn", "--denoiser-sigma-start", "0.1"}, "dncnn knows one");
   refused({"--solver", "dpir", "--noise-level", "0"}, "--noise-level: is 0");

@@ -166,6 +166,13 @@ TEST_CASE("A run's identity follows its method") {
   CHECK(published.at("denoiser_sigma") == "0.005");
   CHECK_FALSE(published.contains("iterations"));  // of a constant level: more may follow
   CHECK(identity({"--prior", "red"}).at("red_weight") == "4");
+  const Identity variation = identity({"--prior", "tv"});
+  CHECK(variation.at("tv_weight") == "5");
+  CHECK(variation.at("prior") == "tv");
+  CHECK_FALSE(variation.contains("denoiser_sigma"));
+  const Identity counts = identity({"--solver", "mlem"});
+  CHECK(counts.at("fidelity") == "poisson");
+  CHECK_FALSE(counts.contains("prior"));
   CHECK(identity({"--problem", "multiframe_superres"}).at("factor") == "2");
 }
 

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "settings/enum_names.hpp"
+#include "tessera/denoiser/denoiser.hpp"
+#include "tessera/fidelity/data_fidelity.hpp"
+#include "tessera/physics/linear_physics.hpp"
+#include "tessera/prior/prior.hpp"
+#include "tessera/solver/solver.hpp"
+
+namespace restoration {
+
+/// dpir: half-quadratic splitting with falling levels; pnp: proximal gradient without momentum, or
+/// gradient descent with the prior red; the others minimise an objective.
+enum class SolverKind { dpir, pnp, proximal_gradient, admm, primal_dual, mlem };
+enum class FidelityKind { clipped, l2, poisson, absolute };
+enum class PriorKind { pnp, red, tv };
+
+/// How an image with intensities from 0 to 1 is restored: solver, fidelity and prior, by name.
+struct Method {
+  SolverKind solver = SolverKind::dpir;
+  FidelityKind fidelity = FidelityKind::clipped;
+  PriorKind prior = PriorKind::pnp;
+  double noise_level = 0.1;  ///< of poisson: in white
+  std::int64_t iterations = 8;
+  double dpir_weight = 0.1;
+  double red_weight = 4;
+  double tv_weight = 5;          ///< of the total variation against the negative log-likelihood
+  double denoiser_sigma = 0.01;  ///< of the priors pnp and red
+  std::optional<double> denoiser_sigma_start;  ///< of the solver pnp; nullopt: constant levels
+};
+
+/// Whether the solver can take the prior, the fidelity. mlem takes no prior.
+bool fit_together(SolverKind solver, PriorKind prior);
+bool fit_together(SolverKind solver, FidelityKind fidelity);
+
+/// How an image's distance from the measurements is measured. Collective if the physics is
+/// distributed.
+tessera::DataFidelityPtr make_fidelity(const Method& method, tessera::LinearPhysicsPtr physics,
+                                       tessera::TensorList measurements,
+                                       const tessera::Tensor& image);
+
+/// The prior, from the denoiser where it is made of one.
+tessera::PriorPtr make_prior(const Method& method, tessera::DenoiserPtr denoiser);
+
+/// `fidelity` and `prior` must outlive the solver. `step` is that of the solver pnp; `norm_squared`
+/// of the physics, from which others take theirs.
+std::unique_ptr<tessera::Solver> make_solver(const Method& method,
+                                             const tessera::DataFidelity& fidelity,
+                                             const tessera::Prior& prior, double step,
+                                             double norm_squared);
+
+}  // namespace restoration
+
+template <>
+inline constexpr std::array settings::enum_names<restoration::SolverKind> = {
+    settings::EnumName{restoration::SolverKind::dpir, "dpir"},
+    settings::EnumName{restoration::SolverKind::pnp, "pnp"},
+    settings::EnumName{restoration::SolverKind::proximal_gradient, "proximal_gradient"},
+    settings::EnumName{restoration::SolverKind::admm, "admm"},
+    settings::EnumName{restoration::SolverKind::primal_dual, "primal_dual"},
+    settings::EnumName{restoration::SolverKind::mlem, "mlem"}};
+template <>
+inline constexpr std::array settings::enum_names<restoration::FidelityKind> = {
+    settings::EnumName{restoration::FidelityKind::clipped, "clipped"},
+    settings::EnumName{restoration::FidelityKind::l2, "l2"},
+    settings::EnumName{restoration::FidelityKind::poisson, "poisson"},
+    settings::EnumName{restoration::FidelityKind::absolute, "absolute"}};
+template <>
+inline constexpr std::array settings::enum_names<restoration::PriorKind> = {
+    settings::EnumName{restoration::PriorKind::pnp, "pnp"},
+    settings::EnumName{restoration::PriorKind::red, "red"},
+    settings::EnumName{restoration::PriorKind::tv, "tv"}};
