@@ -169,6 +169,17 @@ TEST_CASE("Translation: whole pixels roll, parts of a pixel are exact for waves"
   CHECK(test::relative_error(Translation({0.25}).apply(wave),
                              (at::cos(3 * moved) + at::sin(moved)).view({1, 1, 16})) < 1e-13);
   CHECK(Translation({0.5, 0.5}).apply(x.to(at::kFloat)).scalar_type() == at::kFloat);
+  // Kept phases are those of the size and precision: a second call gives the same bits.
+  const Translation kept({0.3, -1.6});
+  for (const auto& shape : std::vector<std::vector<std::int64_t>>{{2, 3, 7, 6}, {1, 1, 6, 7}}) {
+    for (const auto type : {at::kDouble, at::kFloat, at::kDouble}) {
+      const Tensor image = waves(shape).to(type);
+      const Tensor transfer = kept.transfer_function(image);
+      CHECK(transfer.data_ptr() == kept.transfer_function(image).data_ptr());
+      CHECK(kept.apply(image).equal(Translation({0.3, -1.6}).apply(image)));
+      CHECK(kept.apply(image).equal(kept.apply(image)));
+    }
+  }
   CHECK_THROWS_AS(Translation({}), error::InvalidArgument);
   CHECK_THROWS_AS(Translation({std::nan("")}), error::InvalidArgument);
   CHECK_THROWS_WITH(Translation({1.0}).apply(x), test::contains("expected 1 spatial dimensions"));

@@ -17,12 +17,14 @@
 #include "tessera/core/text.hpp"
 #include "tessera/physics/detail/convolution.hpp"
 #include "tessera/physics/linear_operator.hpp"
+#include "tessera/physics/spectrum_cache.hpp"
 
 namespace tessera {
 
 /// Moves an image by any number of pixels along each spatial dimension, what leaves it coming back
 /// on the opposite side: a phase for each frequency, exact for images without content at the
-/// highest one (where an even extent leaves cos(pi s) of it). Whole pixels are a circular roll.
+/// highest one (where an even extent leaves cos(pi s) of it). Whole pixels are a circular roll. The
+/// phases are computed once per image size, dtype and device and kept, behind a lock, as Blur does.
 ///
 /// Before a blur or a Downsampling, by compose(), it makes the frames of a moving camera.
 class Translation : public LinearOperator {
@@ -49,8 +51,11 @@ class Translation : public LinearOperator {
   inline Tensor checked_transfer(const Tensor& x, const char* who) const;
   /// exp(-2 pi i k s / n) for the frequencies k of an axis, the first `count` of them.
   static inline Tensor phases(std::int64_t n, std::int64_t count, double shift);
+  /// Their product over the axes, (1, 1, rfftn of `extents`), complex128.
+  inline Tensor phases_on(const Extents& extents) const;
 
   std::vector<double> shift_;
+  mutable SpectrumCache<> phases_;  // by the spec of the transform
 };
 
 inline Translation::Translation(std::vector<double> shift) : shift_(std::move(shift)) {
@@ -84,21 +89,25 @@ inline Tensor Translation::checked_transfer(const Tensor& x, const char* who) co
   return transfer;
 }
 
-inline Tensor Translation::transfer_function(const Tensor& x) const {
-  const auto dimensions = static_cast<std::int64_t>(shift_.size());
-  if (x.dim() - 2 != dimensions) return {};
+inline Tensor Translation::phases_on(const Extents& extents) const {
   Tensor product;
-  for (std::int64_t d = 0; d < dimensions; ++d) {
-    const std::int64_t n = x.size(2 + d);
-    const bool is_last = d + 1 == dimensions;
-    std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
-    shape[static_cast<std::size_t>(2 + d)] = -1;
-    const Tensor along =
-        phases(n, is_last ? n / 2 + 1 : n, shift_[static_cast<std::size_t>(d)]).view(shape);
+  for (std::size_t d = 0; d < extents.size(); ++d) {
+    const std::int64_t n = extents[d];
+    const bool is_last = d + 1 == extents.size();
+    Extents shape(extents.size() + 2, 1);
+    shape[d + 2] = -1;
+    const Tensor along = phases(n, is_last ? n / 2 + 1 : n, shift_[d]).view(shape);
     product = product.defined() ? product * along : along;
   }
-  const bool is_double = x.scalar_type() == at::kDouble;
-  return product.to(x.device(), is_double ? at::kComplexDouble : at::kComplexFloat);
+  return product;
+}
+
+inline Tensor Translation::transfer_function(const Tensor& x) const {
+  if (static_cast<std::size_t>(spatial_dimensions(x)) != shift_.size()) return {};
+  const Extents extents = x.sizes().slice(2).vec();
+  const auto precision = x.scalar_type() == at::kDouble ? at::kComplexDouble : at::kComplexFloat;
+  return phases_.get({extents, precision, x.device()},
+                     [&] { return phases_on(extents).to(x.device(), precision); });
 }
 
 }  // namespace tessera
