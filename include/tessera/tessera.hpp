@@ -67,6 +67,7 @@
 #include "tessera/physics/physics.hpp"
 #include "tessera/physics/poisson_noise.hpp"
 #include "tessera/physics/salt_and_pepper_noise.hpp"
+#include "tessera/physics/space_varying_blur.hpp"
 #include "tessera/physics/spectrum_cache.hpp"
 #include "tessera/physics/stacked.hpp"
 #include "tessera/physics/translation.hpp"
