@@ -51,11 +51,13 @@
 #include "tessera/comm/tensor_view.hpp"
 
 #include "tessera/physics/algebra.hpp"
+#include "tessera/physics/bayer_mosaic.hpp"
 #include "tessera/physics/blur.hpp"
 #include "tessera/physics/check_adjoint.hpp"
 #include "tessera/physics/conjugate_gradient.hpp"
 #include "tessera/physics/downsampling.hpp"
 #include "tessera/physics/finite_differences.hpp"
+#include "tessera/physics/fourier_sampling.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"
 #include "tessera/physics/linear_operator.hpp"
 #include "tessera/physics/linear_physics.hpp"
