@@ -66,6 +66,7 @@
 #include "tessera/physics/noise.hpp"
 #include "tessera/physics/normal_filter.hpp"
 #include "tessera/physics/padding.hpp"
+#include "tessera/physics/periodic_extension.hpp"
 #include "tessera/physics/physics.hpp"
 #include "tessera/physics/poisson_noise.hpp"
 #include "tessera/physics/salt_and_pepper_noise.hpp"
