@@ -74,6 +74,7 @@
 #include "tessera/physics/spectrum_cache.hpp"
 #include "tessera/physics/stacked.hpp"
 #include "tessera/physics/translation.hpp"
+#include "tessera/physics/warp.hpp"
 
 #include "tessera/fidelity/absolute_distance.hpp"
 #include "tessera/fidelity/amplitude_distance.hpp"
