@@ -31,9 +31,9 @@ namespace tessera {
 /// given the two layers of pixels at each side of it, so values and slopes go over smoothly. Along
 /// dimensions extended before, the strip is periodic; along those still to come it is mirrored at
 /// the picture's borders. The idea and its use are those of Liu and Jia, "Reducing boundary
-/// artifacts in image deconvolution", ICIP 2008, who fill the margin with
-/// solutions of Laplace's equation. Solved directly, in float64, by Fourier transforms along the
-/// strip. Any floating dtype and device; differentiable.
+/// artifacts in image deconvolution", ICIP 2008, who fill the margin with solutions of Laplace's
+/// equation. Solved directly, in float64, by Fourier transforms along the strip. Any floating dtype
+/// and device; differentiable.
 Tensor periodic_extension(const Tensor& y, const Extents& margin);
 /// The same margin along every spatial dimension.
 Tensor periodic_extension(const Tensor& y, std::int64_t margin);

@@ -30,8 +30,9 @@ namespace tessera {
 /// is then no mean of kernels; between smoothly varying kernels the two differ little.
 ///
 /// The same kernel everywhere is Blur. Each node convolves the pixels with a weight alone, one
-/// after the other: kept spectra take the memory of some 2^d images for d dimensions. Adjoint,
-/// dtypes and caches as for Blur. A^T A is no filter: norms and solutions are by iterations.
+/// after the other: kept spectra take the memory of some 2^d images for d dimensions, more where
+/// kernels are as large as cells. Adjoint, dtypes and caches as for Blur. A^T A is no filter: norms
+/// and solutions are by iterations.
 class SpaceVaryingBlur : public LinearOperator {
  public:
   /// `kernels`: (rows, columns, 1 or C, h, w), likewise (nodes, 1 or C, n) for one and (.., .., ..,
