@@ -240,7 +240,6 @@ TEST_CASE("Backtracking finds a step where no constant is known", "[solver]") {
 }
 
 TEST_CASE("Absolute distances shrug off gross errors, by primal-dual", "[solver]") {
-  const Deblurring problem;
   const Tensor truth = 0.5 + 0.5 * at::sin(at::arange(42, at::kDouble)).view({1, 1, 7, 6});
   const auto identity = std::make_shared<Blur>(at::ones({1, 1, 1, 1}, at::kDouble));
   Tensor y = truth.clone();
