@@ -147,7 +147,7 @@ TEST_CASE("The squared distance of complex measurements counts both parts", "[fi
         Approx(2 * (u - y).abs().square().sum().item<double>()).epsilon(1e-13));
   CHECK((distance.gradient(u, y) - 4 * (u - y)).abs().max().item<double>() < 1e-14);
   CHECK((distance.prox(u, y, 2.0) - (u + 8 * y) / 9).abs().max().item<double>() < 1e-14);
-  CHECK_THROWS_WITH(distances()[2]->value(u, y), test::contains("complex measurements"));
+  CHECK_THROWS_WITH(distances()[2]->check_data(y), test::contains("complex measurements"));
 }
 
 TEST_CASE("A data fidelity is a distance bound to physics and measurements", "[fidelity]") {

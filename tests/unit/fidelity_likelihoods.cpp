@@ -18,6 +18,7 @@
 #include "tessera/fidelity/poisson_distance.hpp"
 #include "tessera/fidelity/student_distance.hpp"
 #include "tessera/fidelity/transmission_distance.hpp"
+#include "toys.hpp"
 
 using namespace tessera;
 
@@ -161,8 +162,11 @@ TEST_CASE("Likelihoods of complex measurements count by magnitude", "[fidelity]"
   CHECK(AmplitudeDistance().value(u, y) == Approx(4.5));
   CHECK((AmplitudeDistance().gradient(u, y) - 0.6 * u).abs().item<double>() < 1e-14);
   CHECK((AmplitudeDistance().prox(u, y, 0.5) - 0.8 * u).abs().item<double>() < 1e-14);
-  CHECK_THROWS_AS(PoissonDistance().value(u, y), error::InvalidArgument);
-  CHECK_THROWS_AS(TransmissionDistance(1).gradient(u, y), error::InvalidArgument);
+  CHECK_THROWS_WITH(PoissonDistance().check_data(y), test::contains("is complex"));
+  CHECK_THROWS_WITH(TransmissionDistance(1).check_data(y), test::contains("is complex"));
+  AmplitudeDistance().check_data(y);
+  CHECK_THROWS_WITH(AmplitudeDistance().check_data(-y), test::contains("negative values"));
+  CHECK_THROWS_WITH(AmplitudeDistance().check_data(u), test::contains("imaginary parts"));
 }
 
 TEST_CASE("Likelihoods refuse parameters and data that cannot be", "[fidelity]") {
@@ -175,10 +179,14 @@ TEST_CASE("Likelihoods refuse parameters and data that cannot be", "[fidelity]")
     CHECK_THROWS_AS(TransmissionDistance(bad), error::InvalidArgument);
   }
   CHECK_THROWS_AS(PoissonDistance({.background = -1}), error::InvalidArgument);
-  const Tensor u = at::full({2}, 1.0, at::kDouble);
-  const Tensor negative = at::tensor({1.0, -0.5}, at::kDouble);
-  CHECK_THROWS_WITH(PoissonDistance().value(u, negative), test::contains("negative values"));
-  CHECK_THROWS_WITH(TransmissionDistance(2).prox(u, negative, 1),
-                    test::contains("negative values"));
-  CHECK_THROWS_WITH(AmplitudeDistance().prox(u, negative, 1), test::contains("negative values"));
+  const Tensor negative = at::tensor({1.0, -0.5}, at::kDouble).view({1, 1, 2});
+  const auto identity = std::make_shared<test::Identity>();
+  for (const DistancePtr& distance : std::vector<DistancePtr>{
+           std::make_shared<PoissonDistance>(), std::make_shared<TransmissionDistance>(2),
+           std::make_shared<AmplitudeDistance>()}) {
+    CAPTURE(distance->name());
+    CHECK_THROWS_WITH(DataFidelity(identity, {negative}, distance),
+                      test::contains("negative values"));
+    CHECK_NOTHROW(DataFidelity(identity, {negative.abs()}, distance));
+  }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ops/abs.h>
+#include <ATen/ops/imag.h>
 #include <ATen/ops/real.h>
 #include <ATen/ops/sgn.h>
 #include <ATen/ops/sqrt.h>
@@ -9,6 +10,7 @@
 #include "tessera/core/error.hpp"
 #include "tessera/core/real_dot.hpp"
 #include "tessera/core/text.hpp"
+#include "tessera/fidelity/detail/check_real_nonnegative.hpp"
 #include "tessera/fidelity/distance.hpp"
 
 namespace tessera {
@@ -18,11 +20,17 @@ namespace tessera {
 ///
 ///     d(u, y) = 0.5 (|u| - sqrt(y))^2
 ///
-/// u is real or complex; y >= 0 has its shape and dtype, a complex one no imaginary part, else
-/// error::InvalidArgument. Not convex: solvers find a stationary point, which depends on the start.
+/// u is real or complex; y >= 0 has its shape and dtype, a complex one no imaginary part, which
+/// check_data asks for. Not convex: solvers find a stationary point, which depends on the start.
 class AmplitudeDistance : public Distance {
  public:
   std::string name() const override { return "amplitude_distance"; }
+  void check_data(const Tensor& y) const override {
+    detail::check_real_nonnegative(intensity(y), name(), "intensities");
+    if (!y.is_complex() || !(at::imag(y) != 0).any().item<bool>()) return;
+    throw error::InvalidArgument(formatted(
+        "{}: the measurement {} has imaginary parts, expected intensities", name(), describe(y)));
+  }
 
  private:
   double do_value(const Tensor& u, const Tensor& y) const override {
@@ -39,14 +47,8 @@ class AmplitudeDistance : public Distance {
     const Tensor direction = at::sgn(u);
     return length * (direction + (direction == 0));
   }
-  Tensor amplitude(const Tensor& y) const {
-    const Tensor intensity = y.is_complex() ? at::real(y) : y;
-    if (intensity.numel() > 0 && intensity.min().item<double>() < 0) {
-      throw error::InvalidArgument(formatted(
-          "{}: the measurement {} has negative values, expected intensities", name(), describe(y)));
-    }
-    return at::sqrt(intensity);
-  }
+  static Tensor intensity(const Tensor& y) { return y.is_complex() ? at::real(y) : y; }
+  static Tensor amplitude(const Tensor& y) { return at::sqrt(intensity(y)); }
 };
 
 }  // namespace tessera

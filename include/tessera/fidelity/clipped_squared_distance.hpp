@@ -31,8 +31,8 @@ struct ClippedSquaredDistanceOptions {
 ///               -sigma^2 log Phi((low - u) / sigma)    at or below low
 ///               -sigma^2 log Phi((u - high) / sigma)   at or above high
 ///
-/// Convex, its curvature at most 1. Not for complex measurements, which have no range:
-/// error::InvalidArgument.
+/// Convex, its curvature at most 1. Not for complex measurements, which have no range: check_data
+/// refuses them.
 class ClippedSquaredDistance : public Distance {
  public:
   /// Throws error::InvalidArgument unless sigma > 0 and low < high.
@@ -40,14 +40,14 @@ class ClippedSquaredDistance : public Distance {
 
   std::string name() const override { return "clipped_squared_distance"; }
   const ClippedSquaredDistanceOptions& options() const { return options_; }
+  inline void check_data(const Tensor& y) const override;
 
  private:
   inline double do_value(const Tensor& u, const Tensor& y) const override;
   inline Tensor do_gradient(const Tensor& u, const Tensor& y) const override;
   /// Newton's method where y was clipped.
   inline Tensor do_prox(const Tensor& u, const Tensor& y, double step) const override;
-  inline std::optional<double> do_curvature(const Tensor& y) const override;
-  void check_real(const Tensor& y) const;
+  std::optional<double> do_curvature(const Tensor& /*y*/) const override { return 1.0; }
 
   /// What was clipped at one end of the range.
   struct End {
@@ -100,20 +100,14 @@ inline ClippedSquaredDistance::ClippedSquaredDistance(ClippedSquaredDistanceOpti
   }
 }
 
-inline void ClippedSquaredDistance::check_real(const Tensor& y) const {
+inline void ClippedSquaredDistance::check_data(const Tensor& y) const {
   if (!y.is_complex()) return;
   throw error::InvalidArgument(
       formatted("{}: complex measurements have no range to be clipped to", name()));
 }
 
-inline std::optional<double> ClippedSquaredDistance::do_curvature(const Tensor& y) const {
-  check_real(y);
-  return 1.0;
-}
-
 inline std::vector<ClippedSquaredDistance::End> ClippedSquaredDistance::clipped(
     const Tensor& u, const Tensor& y) const {
-  check_real(y);
   const auto end = [&](const Tensor& here, double limit, double inwards) {
     const Tensor places = here.reshape({-1}).nonzero().squeeze(1);
     Tensor depth = u.reshape({-1}).index_select(0, places);

@@ -33,8 +33,9 @@ namespace tessera {
 class DataFidelity {
  public:
   /// Collective if the physics is distributed. Throws on every rank if a rank's measurements are
-  /// not one per operator that it holds, or if the distance is null. Values that are not finite
-  /// make values and gradients that are not finite either, and are refused by prox.
+  /// not one per operator that it holds or not such as the distance can have
+  /// (Distance::check_data), or if the distance is null. Values that are not finite make values and
+  /// gradients that are not finite either, and are refused by prox.
   DataFidelity(PhysicsPtr physics, TensorList measurements, DistancePtr distance);
   virtual ~DataFidelity() = default;
 
@@ -112,6 +113,7 @@ inline DataFidelity::DataFidelity(PhysicsPtr physics, TensorList measurements,
     distance_ = make_distance();
     if (!distance_) throw error::InvalidArgument("DataFidelity: distance is null");
     check_measurements();
+    for (const Tensor& y : measurements_) distance_->check_data(y);
     return largest_curvature();
   })};
   detail::share(physics_->communicator(), "DataFidelity", bound);

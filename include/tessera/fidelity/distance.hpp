@@ -18,12 +18,17 @@ namespace tessera {
 ///
 /// u and y have one shape, dtype and device, else error::ShapeMismatch. Both may be complex where
 /// the distance says so: derivatives are then those with respect to real and imaginary parts,
-/// <u, v> = Re sum conj(u) v. All functions are local and leave their arguments as they are.
+/// <u, v> = Re sum conj(u) v. All functions are local and leave their arguments as they are. Those
+/// of u take y as data that check_data accepts: who calls them directly checks the data once.
 class Distance {
  public:
   virtual ~Distance() = default;
 
   virtual std::string name() const = 0;
+
+  /// Throws error::InvalidArgument for data that the distance cannot have, such as negative counts.
+  /// DataFidelity calls it once for each measurement that it is given. Default: accepts all.
+  virtual inline void check_data(const Tensor& y) const;
 
   /// d(u, y), summed over all elements in float64.
   double value(const Tensor& u, const Tensor& y) const;
@@ -56,6 +61,8 @@ class Distance {
 };
 
 using DistancePtr = std::shared_ptr<const Distance>;
+
+inline void Distance::check_data(const Tensor& /*y*/) const {}
 
 inline double Distance::value(const Tensor& u, const Tensor& y) const {
   check_like(u, y, formatted("{}.value: u", name()));

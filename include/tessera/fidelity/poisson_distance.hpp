@@ -9,8 +9,7 @@
 #include <limits>
 #include <optional>
 
-#include "tessera/core/error.hpp"
-#include "tessera/core/text.hpp"
+#include "tessera/fidelity/detail/check_real_nonnegative.hpp"
 #include "tessera/fidelity/distance.hpp"
 
 namespace tessera {
@@ -26,7 +25,7 @@ struct PoissonDistanceOptions {
 ///
 ///     d(u, y) = (u + b - y + y log(y / (u + b))) / gain,   infinite for u + b < 0
 ///
-/// y >= 0, else error::InvalidArgument. Its gradient, (1 - y / (u + b)) / gain, exists for
+/// y >= 0 and real, which check_data asks for. Its gradient, (1 - y / (u + b)) / gain, exists for
 /// u + b > 0; at and below 0 it is infinite where y > 0. Convex; its curvature is bounded only by a
 /// background, on u >= 0: keep iterates there by a clamp_range. Not for complex measurements.
 class PoissonDistance : public Distance {
@@ -35,6 +34,11 @@ class PoissonDistance : public Distance {
 
   std::string name() const override { return "poisson_distance"; }
   const PoissonDistanceOptions& options() const { return options_; }
+  void check_data(const Tensor& y) const override {
+    detail::check_real_nonnegative(y, name(), "counts times the gain");
+  }
+  /// y / (u + b), what was counted beside what was expected; 0 where nothing was counted.
+  inline Tensor ratio(const Tensor& u, const Tensor& y) const;
 
  private:
   inline double do_value(const Tensor& u, const Tensor& y) const override;
@@ -43,7 +47,6 @@ class PoissonDistance : public Distance {
   inline Tensor do_prox(const Tensor& u, const Tensor& y, double step) const override;
   /// max y / (gain b^2).
   inline std::optional<double> do_curvature(const Tensor& y) const override;
-  inline void check_counts(const Tensor& y) const;
 
   PoissonDistanceOptions options_;
 };
@@ -53,17 +56,12 @@ inline PoissonDistance::PoissonDistance(PoissonDistanceOptions options) : option
   check_not_negative(options_.background, "PoissonDistance", "background");
 }
 
-inline void PoissonDistance::check_counts(const Tensor& y) const {
-  if (y.is_complex() || (y.numel() > 0 && y.min().item<double>() < 0)) {
-    throw error::InvalidArgument(
-        formatted("{}: the measurement {} is complex or has negative values, expected counts times "
-                  "the gain",
-                  name(), describe(y)));
-  }
+inline Tensor PoissonDistance::ratio(const Tensor& u, const Tensor& y) const {
+  const Tensor mean = (u + options_.background).clamp_min_(0);
+  return at::where(y > 0, y / mean, 0.0);
 }
 
 inline double PoissonDistance::do_value(const Tensor& u, const Tensor& y) const {
-  check_counts(y);
   const Tensor mean = u + options_.background;
   if ((mean < 0).any().item<bool>()) return std::numeric_limits<double>::infinity();
   // xlogy(0, 0) = 0, and y log y - y log 0 is infinite for y > 0.
@@ -72,14 +70,10 @@ inline double PoissonDistance::do_value(const Tensor& u, const Tensor& y) const 
 }
 
 inline Tensor PoissonDistance::do_gradient(const Tensor& u, const Tensor& y) const {
-  check_counts(y);
-  const Tensor mean = (u + options_.background).clamp_min_(0);
-  const Tensor ratio = at::where(y > 0, y / mean, 0.0);
-  return (1 - ratio) / options_.gain;
+  return (1 - ratio(u, y)) / options_.gain;
 }
 
 inline Tensor PoissonDistance::do_prox(const Tensor& u, const Tensor& y, double step) const {
-  check_counts(y);
   const double t = step / options_.gain;
   const Tensor half = 0.5 * (u + (options_.background - t));
   const Tensor root = at::sqrt(half.square() + t * y);

@@ -10,8 +10,7 @@
 #include <limits>
 #include <optional>
 
-#include "tessera/core/error.hpp"
-#include "tessera/core/text.hpp"
+#include "tessera/fidelity/detail/check_real_nonnegative.hpp"
 #include "tessera/fidelity/distance.hpp"
 
 namespace tessera {
@@ -22,8 +21,8 @@ namespace tessera {
 ///
 ///     d(u, y) = I0 exp(-u) + y u - y + y log(y / I0)
 ///
-/// y >= 0, else error::InvalidArgument. Convex; on u >= 0 its curvature is at most I0, elsewhere it
-/// has no bound: keep iterates there by a clamp_range. Not for complex measurements.
+/// y >= 0 and real, which check_data asks for. Convex; on u >= 0 its curvature is at most I0,
+/// elsewhere it has no bound: keep iterates there by a clamp_range. Not for complex measurements.
 class TransmissionDistance : public Distance {
  public:
   /// `blank`: I0, the mean count without an absorber, > 0.
@@ -33,6 +32,9 @@ class TransmissionDistance : public Distance {
 
   std::string name() const override { return "transmission_distance"; }
   double blank() const { return blank_; }
+  void check_data(const Tensor& y) const override {
+    detail::check_real_nonnegative(y, name(), "counts");
+  }
 
  private:
   inline double do_value(const Tensor& u, const Tensor& y) const override;
@@ -40,7 +42,6 @@ class TransmissionDistance : public Distance {
   /// a + W(step I0 exp(-a)) with a = u - step y and Lambert's W, by Newton's method on w + log w.
   inline Tensor do_prox(const Tensor& u, const Tensor& y, double step) const override;
   std::optional<double> do_curvature(const Tensor& /*y*/) const override { return blank_; }
-  inline void check_counts(const Tensor& y) const;
 
   double blank_;
 };
@@ -67,27 +68,16 @@ inline Tensor lambert_w_of_exp(const Tensor& z) {
 
 }  // namespace detail
 
-inline void TransmissionDistance::check_counts(const Tensor& y) const {
-  if (y.is_complex() || (y.numel() > 0 && y.min().item<double>() < 0)) {
-    throw error::InvalidArgument(
-        formatted("{}: the measurement {} is complex or has negative values, expected counts",
-                  name(), describe(y)));
-  }
-}
-
 inline double TransmissionDistance::do_value(const Tensor& u, const Tensor& y) const {
-  check_counts(y);
   const Tensor each = blank_ * at::exp(-u) + y * u - y + at::xlogy(y, y / blank_);
   return at::sum(each, at::kDouble).item<double>();
 }
 
 inline Tensor TransmissionDistance::do_gradient(const Tensor& u, const Tensor& y) const {
-  check_counts(y);
   return y - blank_ * at::exp(-u);
 }
 
 inline Tensor TransmissionDistance::do_prox(const Tensor& u, const Tensor& y, double step) const {
-  check_counts(y);
   const Tensor a = u - step * y;
   return a + detail::lambert_w_of_exp(std::log(step * blank_) - a);
 }

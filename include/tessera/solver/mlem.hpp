@@ -78,9 +78,7 @@ inline void MLEM::do_step(SolverState& state, StepTimes& times) const {
   state.x = timed(times.gradient, [&] {
     TensorList ratio = physics_->forward(state.x);
     for (std::size_t i = 0; i < ratio.size(); ++i) {
-      const Tensor& y = fidelity_->measurements()[i];
-      const Tensor mean = ratio[i] + distance_->options().background;
-      ratio[i] = at::where(y > 0, y / mean, 0.0);
+      ratio[i] = distance_->ratio(ratio[i], fidelity_->measurements()[i]);
     }
     const Tensor& sensitivity = state.images.at("sensitivity");
     const Tensor next = state.x * physics_->adjoint(ratio) / sensitivity;
