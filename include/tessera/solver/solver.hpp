@@ -29,7 +29,14 @@ struct StoppingRules {
   double time_limit_s = std::numeric_limits<double>::infinity();
 };
 
-enum class StopReason { max_iterations, relative_change, time_limit, observer, not_finite };
+enum class StopReason {
+  max_iterations,
+  relative_change,
+  tolerance,
+  time_limit,
+  observer,
+  not_finite
+};
 
 /// "reached 10 iterations", "relative change fell below the threshold", ...
 std::string to_string(StopReason reason);
@@ -98,6 +105,10 @@ class Solver {
   /// state.iterations says which one it is, from 0. Tensors are replaced, not written into:
   /// observers and the state before share them.
   virtual void do_step(SolverState& state, StepTimes& times) const = 0;
+  /// True if the method can say that x is what it looks for: the run stops by StopReason::tolerance
+  /// on all ranks once one of them says so. Asked after do_start and after each iteration. Local.
+  /// Default: false.
+  virtual inline bool do_finished(const SolverState& state) const;
   /// The ranks that iterate together. Called at the beginning of each run; may be collective.
   virtual Communicator& do_communicator() const = 0;
   /// Where the iterates live. Default: whole on every rank.

@@ -52,6 +52,16 @@ inline Tensor fitted(const Tensor& values, const Tensor& measurement) {
   return values.view(shape);
 }
 
+/// The norm of each image's part of the held measurements together. Local.
+inline std::vector<double> joint_norms(const TensorList& measurements, std::int64_t groups) {
+  std::vector<double> norms(static_cast<std::size_t>(groups), 0.0);
+  for (const Tensor& one : measurements) {
+    const std::vector<double> more = norm_each(one, groups);
+    for (std::size_t i = 0; i < norms.size(); ++i) norms[i] = std::hypot(norms[i], more[i]);
+  }
+  return norms;
+}
+
 /// A^T A x = A^T y, from A and its adjoint, with the residual y - A x kept. `scale` multiplies A.
 class LeastSquares final : public NormalEquations {
  public:
@@ -79,13 +89,9 @@ class LeastSquares final : public NormalEquations {
   Tensor residual() override { return scale_ * physics_.adjoint(residual_); }
   std::vector<double> curvature(const Tensor& p) override {
     images_ = physics_.forward(scale_ * p);
-    std::vector<double> norms(static_cast<std::size_t>(groups_), 0.0);
-    for (const Tensor& image : images_) {
-      const std::vector<double> more = norm_each(image, groups_);
-      for (std::size_t i = 0; i < norms.size(); ++i) norms[i] = std::hypot(norms[i], more[i]);
-    }
-    norms = norms_over_ranks(physics_.communicator(), who_, physics_.measurement_weight(),
-                             std::move(norms));
+    std::vector<double> norms =
+        norms_over_ranks(physics_.communicator(), who_, physics_.measurement_weight(),
+                         joint_norms(images_, groups_));
     for (double& norm : norms) norm *= norm;
     return norms;
   }

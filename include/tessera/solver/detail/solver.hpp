@@ -52,6 +52,8 @@ inline std::string to_string(StopReason reason) {
       return "reached the number of iterations asked for";
     case StopReason::relative_change:
       return "the relative change fell below the threshold";
+    case StopReason::tolerance:
+      return "the residual fell below the tolerance";
     case StopReason::time_limit:
       return "reached the time limit";
     case StopReason::observer:
@@ -83,6 +85,10 @@ inline Tensor Solver::step(const Tensor& x, std::int64_t index) const {
 }
 
 inline void Solver::do_start(SolverState& /*state*/) const {}
+
+inline bool Solver::do_finished(const SolverState& /*state*/) const {
+  return false;
+}
 
 inline SolveResult Solver::solve(const Tensor& x0) const {
   detail::NoObserver nobody;
@@ -116,7 +122,12 @@ inline SolveResult Solver::solve(const SolverState& start, Observer& observer) c
     observer.on_start(start.x);
     return rule_that_holds(result);
   });
-  if (code == 0) guarded(ranks, where, [&] { do_start(result); });
+  if (code == 0) {
+    agreed([&] {
+      do_start(result);
+      return do_finished(result) ? std::optional(StopReason::tolerance) : std::nullopt;
+    });
+  }
   while (code == 0) {
     agreed([&] { return iterate(result, observer); });
   }
@@ -156,6 +167,7 @@ inline std::optional<StopReason> Solver::iterate(SolverState& state, Observer& o
                             .state = &state};
   state = std::move(next);
   if (observer.on_iteration(iteration) == Observer::Verdict::stop) return StopReason::observer;
+  if (do_finished(state)) return StopReason::tolerance;
   return rule_that_holds(state);
 }
 
