@@ -120,6 +120,7 @@
 #include "tessera/distributed/tiled_denoiser.hpp"
 
 #include "tessera/solver/admm.hpp"
+#include "tessera/solver/anderson.hpp"
 #include "tessera/solver/cgls.hpp"
 #include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/default_step.hpp"

@@ -117,6 +117,8 @@ class Solver {
   std::optional<StopReason> iterate(SolverState& state, Observer& observer) const;
   std::optional<StopReason> rule_that_holds(const SolverState& state) const;
 
+  friend class Anderson;  // runs the steps of another method
+
   StoppingRules rules_;
 };
 
