@@ -50,6 +50,21 @@ TEST_CASE("alone, a distributed physics is the stack of its operators") {
   CHECK(relative_error(physics.normal(x), expected) < 1e-14);
 }
 
+TEST_CASE("a subset has the operators of its indices, and its own mean") {
+  const Tensor x = test::indexed({1, 2, 8, 9});
+  const auto all = operators(5);
+  const DistributedPhysics physics(all, self_communicator(),
+                                   {.reduction = OperatorReduction::mean});
+  const DistributedPhysics some = physics.subset({3, 0, 4});
+  const TensorList y = some.forward(x);
+  REQUIRE(y.size() == 3);
+  CHECK(at::equal(y[0], all[3]->forward(x).front()));
+  CHECK(at::equal(y[2], all[4]->forward(x).front()));
+  CHECK(some.measurement_weight() == Approx(1.0 / 3));
+  CHECK(message_of([&] { physics.subset({}); }).find("there are 0 operators") != std::string::npos);
+  CHECK(message_of([&] { physics.subset({0, 5}); }).find("item is 5") != std::string::npos);
+}
+
 TEST_CASE("an adjoint does not write into what an operator returned") {
   class Identity : public LinearOperator {
    public:

@@ -47,6 +47,13 @@ class DistributedPhysics : public ShardedPhysics<LinearPhysics> {
 
   std::string name() const override { return "distributed_physics"; }
 
+  /// Collective. The operators of these indices, in this order, each on the rank that holds it
+  /// here: for methods that take some of the data at a time. Throws on every rank without any, or
+  /// beyond the last. A mean is then that of the subset.
+  DistributedPhysics subset(const std::vector<std::int64_t>& indices) const {
+    return DistributedPhysics(shard().subset(formatted("{}.subset", name()), indices));
+  }
+
   /// Collective. (1/N) sum_i A_i^+ y_i, as StackedPhysics::mean_of_pseudo_inverses: each operator
   /// inverted alone, by its rank, one all-reduce. Not the least-squares solution, which
   /// pseudo_inverse gives.
@@ -54,6 +61,8 @@ class DistributedPhysics : public ShardedPhysics<LinearPhysics> {
                                  const ConjugateGradientOptions& options = {}) const;
 
  private:
+  explicit DistributedPhysics(Shard<LinearPhysics> shard) : ShardedPhysics(std::move(shard)) {}
+
   inline TensorList do_forward(const Tensor& x) const override;
   inline Tensor do_adjoint(const TensorList& v) const override;
   inline NormalFilter do_normal_filter(const Tensor& x) const override;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/detail/message.hpp"
 #include "tessera/comm/partition.hpp"
@@ -53,6 +55,10 @@ class Shard {
   /// Operator `index` of all, which this rank must hold; else throws error::InvalidArgument that
   /// says which rank does.
   const Op& at(std::int64_t index) const;
+
+  /// Collective. The operators of these indices, in this order, each on the rank that holds it
+  /// here. Throws on every rank without any, or beyond the last.
+  Shard subset(const std::string& who, const std::vector<std::int64_t>& indices) const;
 
   /// Local. `value(op)`, a tensor, of each operator this rank holds.
   template <typename Value>
@@ -124,6 +130,22 @@ const Op& Shard<Op>::at(std::int64_t index) const {
   throw error::InvalidArgument(formatted("Shard.at: operator {} is on rank {}, not on this one{}",
                                          index, partition_.owner(index),
                                          rank_suffix(*communicator_)));
+}
+
+template <typename Op>
+Shard<Op> Shard<Op>::subset(const std::string& who,
+                            const std::vector<std::int64_t>& indices) const {
+  std::vector<int> owners;
+  std::vector<OpPtr> operators(indices.size());
+  fail_together(*communicator_, who, [&] {
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      owners.push_back(partition_.owner(indices[i]));
+      const auto mine = std::find(held_.begin(), held_.end(), indices[i]);
+      if (mine != held_.end()) operators[i] = operators_[std::size_t(mine - held_.begin())];
+    }
+  });
+  return Shard(who, operators, communicator_,
+               {Partition::explicit_owners(owners, communicator_->size()), reduction_});
 }
 
 template <typename Op>
