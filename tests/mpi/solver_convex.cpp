@@ -4,6 +4,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "catch.hpp"
 #include "distributed_parts.hpp"
@@ -13,6 +14,7 @@
 #include "tessera/fidelity/absolute_distance.hpp"
 #include "tessera/fidelity/huber_distance.hpp"
 #include "tessera/fidelity/poisson_distance.hpp"
+#include "tessera/fidelity/squared_distance.hpp"
 #include "tessera/physics/algebra.hpp"
 #include "tessera/physics/blur.hpp"
 #include "tessera/physics/downsampling.hpp"
@@ -23,7 +25,10 @@
 #include "tessera/prior/box_prior.hpp"
 #include "tessera/prior/l1_prior.hpp"
 #include "tessera/run/checkpoint.hpp"
+#include "tessera/solver/anderson.hpp"
+#include "tessera/solver/cgls.hpp"
 #include "tessera/solver/mlem.hpp"
+#include "tessera/solver/pnp.hpp"
 #include "tessera/solver/primal_dual.hpp"
 #include "tessera/solver/proximal_gradient.hpp"
 #include "toys.hpp"
@@ -84,6 +89,44 @@ TEST_CASE("Primal-dual, proximal gradient and MLEM give the result of one rank")
   const Tensor ones = at::ones_like(start);
   CHECK(difference(MLEM(poisson.alone, {.stopping = iterations(8)}).solve(ones).x,
                    MLEM(poisson.shared, {.stopping = iterations(8)}).solve(ones).x) < 1e-10);
+}
+
+TEST_CASE("CGLS, ordered subsets and Anderson give the result of one rank") {
+  const Both squared(std::make_shared<SquaredDistance>());
+  const Tensor start = at::zeros({1, 2, 12, 11}, at::kDouble);
+  const auto cgls = [&](const DataFidelity& fidelity, std::int64_t count) {
+    return CGLS(fidelity, {.weight = 0.01, .tolerance = 1e-10, .stopping = iterations(count)})
+        .solve(start);
+  };
+  CHECK(difference(cgls(squared.shared, 8).x, cgls(squared.alone, 8).x) < 1e-12);
+  const SolveResult shared = cgls(squared.shared, 500);
+  CHECK(shared.reason == StopReason::tolerance);
+  // Rounding sets iterates apart on the way, not where they end.
+  CHECK(difference(shared.x, cgls(squared.alone, 500).x) < 1e-8);
+  CHECK(shared.measured.at("residual").size() == squared.distributed->held().size());
+
+  const L1Prior prior(0.01);
+  const PnPOptions options{.step = 0.4};
+  const PnP method(squared.alone, prior, options);
+  const PnP shared_method(squared.shared, prior, options);
+  CHECK(difference(Anderson(method, {.stopping = iterations(9)}).solve(start).x,
+                   Anderson(shared_method, {.stopping = iterations(9)}).solve(start).x) < 1e-8);
+
+  const Both poisson(std::make_shared<PoissonDistance>(), 50);
+  const Tensor ones = at::ones_like(start);
+  const MlemOptions subsets{.subsets = 2, .stopping = iterations(8)};
+  CHECK(difference(MLEM(poisson.alone, subsets).solve(ones).x,
+                   MLEM(poisson.shared, subsets).solve(ones).x) < 1e-10);
+}
+
+TEST_CASE("CGLS refuses data of one rank that are not finite, on every rank") {
+  const Both both(std::make_shared<SquaredDistance>());
+  TensorList y = both.distributed->select(both.stack->forward(both.truth));
+  const std::vector<std::int64_t> held = both.distributed->held();
+  if (!held.empty() && held.front() == 0) y[0] = y[0] / 0.0;
+  const DataFidelity broken(both.distributed, y, std::make_shared<SquaredDistance>());
+  CHECK_THROWS_WITH(CGLS(broken).solve(at::zeros_like(both.truth)),
+                    test::contains("the measurement of held operator 0 has"));
 }
 
 TEST_CASE("Primal-dual goes on from a checkpoint with the same bits") {
