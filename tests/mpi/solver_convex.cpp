@@ -129,22 +129,29 @@ TEST_CASE("CGLS refuses data of one rank that are not finite, on every rank") {
                     test::contains("the measurement of held operator 0 has"));
 }
 
-TEST_CASE("Primal-dual goes on from a checkpoint with the same bits") {
-  const Both both(std::make_shared<AbsoluteDistance>());
+TEST_CASE("Primal-dual and CGLS go on from a checkpoint with the same bits") {
+  const Both absolute(std::make_shared<AbsoluteDistance>());
+  const Both squared(std::make_shared<SquaredDistance>());
   const Tensor start = at::zeros({1, 2, 12, 11}, at::kDouble);
-  const SolveResult whole = primal_dual(both.shared, 7).solve(start);
   const test::RootFolder folder;
-  const std::string path = folder.file("primal_dual.checkpoint");
-  const CheckpointOptions options{.every = 4, .held = both.distributed->held()};
-  {
+  const auto check = [&](const std::string& name, const auto& make) {
+    const SolveResult whole = make(7).solve(start);
+    const std::string path = folder.file(name + ".checkpoint");
+    const CheckpointOptions options{.every = 4, .held = absolute.distributed->held()};
+    {
+      Checkpoint checkpoint(path, test::world(), options);
+      make(4).solve(start, checkpoint);
+    }
     Checkpoint checkpoint(path, test::world(), options);
-    primal_dual(both.shared, 4).solve(start, checkpoint);
-  }
-  Checkpoint checkpoint(path, test::world(), options);
-  const SolverState state = checkpoint.resume(start);
-  CHECK(state.iterations == 4);
-  const SolveResult resumed = primal_dual(both.shared, 7).solve(state, checkpoint);
-  CHECK(at::equal(resumed.x, whole.x));
+    const SolverState state = checkpoint.resume(start);
+    CHECK(state.iterations == 4);
+    const SolveResult resumed = make(7).solve(state, checkpoint);
+    CHECK(at::equal(resumed.x, whole.x));
+  };
+  check("primal_dual", [&](std::int64_t n) { return primal_dual(absolute.shared, n); });
+  check("cgls", [&](std::int64_t n) {
+    return CGLS(squared.shared, {.weight = 0.01, .stopping = iterations(n)});
+  });
 }
 
 TEST_CASE("Frames of half the resolution: shared out, the filter is summed once") {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Conjugate gradients for least squares as a solver: against dense matrices, by their rate.
 #include <ATen/ops/cat.h>
+#include <ATen/ops/complex.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/imag.h>
+#include <ATen/ops/real.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -12,11 +15,14 @@
 
 #include "catch.hpp"
 #include "tensors.hpp"
+#include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/fidelity/absolute_distance.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/blur.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"
+#include "tessera/physics/linear_operator.hpp"
 #include "tessera/physics/matrix_physics.hpp"
 #include "tessera/physics/stacked.hpp"
 #include "tessera/solver/cgls.hpp"
@@ -158,6 +164,43 @@ TEST_CASE("CGLS solves each image of a batch as if it were alone", "[solver]") {
   CHECK(first.iterations != second.iterations);
   CHECK(test::relative_error(both.x.narrow(0, 0, 1), first.x) < 1e-10);
   CHECK(test::relative_error(both.x.narrow(0, 1, 1), second.x) < 1e-10);
+}
+
+TEST_CASE("CGLS takes means over operators, complex data and float32", "[solver]") {
+  const LeastSquaresProblem problem;
+  // A mean of two operators weighs ||x||^2 twice as much beside their sum.
+  const auto mean = std::make_shared<DistributedPhysics>(
+      *problem.physics, self_communicator(),
+      DistributedPhysicsOptions{.reduction = OperatorReduction::mean});
+  const L2 halved(mean, problem.y, problem.zero);
+  const CglsOptions options{.weight = 0.2, .tolerance = 1e-9, .stopping = iterations(20)};
+  CHECK(difference(CGLS(halved, options).solve(problem.zero).x, problem.solution(0.4)) < 1e-8);
+
+  // A x = x + 2i x on a batch of two: ||A x - y||^2 = 5 x^2 - 2 x (Re y + 2 Im y) + constant.
+  class Phase : public LinearOperator {
+   public:
+    std::string name() const override { return "phase"; }
+
+   private:
+    Tensor do_apply(const Tensor& x) const override { return at::complex(x, 2 * x); }
+    Tensor do_apply_adjoint(const Tensor& v) const override {
+      return at::real(v) + 2 * at::imag(v);
+    }
+  };
+  const Tensor data = at::complex(test::indexed({2, 1, 3, 2}), test::indexed({2, 1, 3, 2}, 1));
+  const auto phase = std::make_shared<Phase>();
+  const DataFidelity complex(phase, {data}, std::make_shared<SquaredDistance>());
+  const Tensor start = at::zeros({2, 1, 3, 2}, at::kDouble);
+  CHECK(test::relative_error(CGLS(complex, {.weight = 1}).solve(start).x,
+                             phase->apply_adjoint(data) / 6) < 1e-14);
+
+  const L2 single(problem.physics, {problem.y[0].to(at::kFloat), problem.y[1].to(at::kFloat)},
+                  problem.zero.to(at::kFloat));
+  const SolveResult result =
+      CGLS(single, {.stopping = iterations(20)}).solve(problem.zero.to(at::kFloat));
+  CHECK(result.reason == StopReason::tolerance);
+  CHECK(result.x.scalar_type() == at::kFloat);
+  CHECK(difference(result.x.to(at::kDouble), problem.solution(0)) < 1e-4);
 }
 
 TEST_CASE("CGLS stays where no image reduces what is left", "[solver]") {
