@@ -25,11 +25,13 @@
 #include "tessera/physics/stacked.hpp"
 #include "tessera/prior/box_prior.hpp"
 #include "tessera/prior/l1_prior.hpp"
+#include "tessera/prior/red.hpp"
 #include "tessera/prior/total_variation_prior.hpp"
 #include "tessera/solver/admm.hpp"
 #include "tessera/solver/mlem.hpp"
 #include "tessera/solver/primal_dual.hpp"
 #include "tessera/solver/proximal_gradient.hpp"
+#include "toys.hpp"
 
 using namespace tessera;
 
@@ -221,6 +223,16 @@ TEST_CASE("Proximal gradient keeps its rates", "[solver]") {
       last = value;
     }
   }
+}
+
+TEST_CASE("Proximal gradient with the prior as the smooth part", "[solver]") {
+  // 0.5 |x - y|^2 + 0.125 |x|^2
+  const Tensor y = at::tensor({-2.0, -0.3, 0.1, 1.4}, at::kDouble).view({1, 1, 2, 2});
+  const test::Halfway fidelity(y);
+  const RED red(std::make_shared<test::Dimmer>(), 0.25);
+  const Tensor x =
+      ProximalGradient(red, fidelity, {.stopping = iterations(60)}).solve(at::zeros_like(y)).x;
+  CHECK((x - y / 1.25).abs().max().item<double>() < 1e-12);
 }
 
 TEST_CASE("Backtracking finds a step where no constant is known", "[solver]") {

@@ -158,9 +158,9 @@ bool follows_step(const P& prior) {
 /// The ranks that must decide together when to stop: of those that share the operators and those
 /// that share the prior's work, the group that holds the other. Throws error::InvalidArgument if
 /// neither does. Collective over both.
-template <FidelityLike Fidelity, typename P>
-Communicator& ranks_of(const Fidelity& fidelity, const P& prior) {
-  return larger_group(fidelity.communicator(), prior.communicator(), "Solver.solve");
+template <typename Part, typename Other>
+Communicator& ranks_of(const Part& part, const Other& other) {
+  return larger_group(part.communicator(), other.communicator(), "Solver.solve");
 }
 
 /// space() of a fidelity, a prior, ...; that of whole images where it has none.
