@@ -125,6 +125,7 @@
 #include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/default_step.hpp"
 #include "tessera/solver/gradient_descent.hpp"
+#include "tessera/solver/guarantee.hpp"
 #include "tessera/solver/hqs.hpp"
 #include "tessera/solver/log_spaced.hpp"
 #include "tessera/solver/mlem.hpp"

@@ -21,6 +21,7 @@ class AbsoluteDistance : public Distance {
   }
 
   std::string name() const override { return "absolute_distance"; }
+  bool is_convex() const override { return true; }
   double scale() const { return scale_; }
 
  private:

@@ -39,6 +39,7 @@ class ClippedSquaredDistance : public Distance {
   explicit ClippedSquaredDistance(ClippedSquaredDistanceOptions options);
 
   std::string name() const override { return "clipped_squared_distance"; }
+  bool is_convex() const override { return true; }
   const ClippedSquaredDistanceOptions& options() const { return options_; }
   inline void check_data(const Tensor& y) const override;
 

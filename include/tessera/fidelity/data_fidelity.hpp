@@ -50,6 +50,10 @@ class DataFidelity {
   /// A bound of the distance's curvature for all measurements, the same on every rank; steps up to
   /// 2 / (curvature ||A||^2) descend where A is linear. Nothing where there is none. Local.
   std::optional<double> curvature() const { return curvature_; }
+  /// True if f is known to be convex: a convex distance of a linear model. Local.
+  bool is_convex() const {
+    return distance_->is_convex() && dynamic_cast<const LinearPhysics*>(physics_.get()) != nullptr;
+  }
   /// The ranks that evaluate it together, and where its images live: those of the physics.
   Communicator& communicator() const { return physics_->communicator(); }
   const ImageSpace& space() const { return physics_->space(); }

@@ -30,6 +30,9 @@ class Distance {
   /// DataFidelity calls it once for each measurement that it is given. Default: accepts all.
   virtual inline void check_data(const Tensor& y) const;
 
+  /// True if d is convex in u for all data that it can have; false if not, or not known.
+  virtual bool is_convex() const { return false; }
+
   /// d(u, y), summed over all elements in float64.
   double value(const Tensor& u, const Tensor& y) const;
 

@@ -27,6 +27,7 @@ class HuberDistance : public Distance {
   }
 
   std::string name() const override { return "huber_distance"; }
+  bool is_convex() const override { return true; }
   double delta() const { return delta_; }
 
  private:

@@ -33,6 +33,7 @@ class PoissonDistance : public Distance {
   explicit PoissonDistance(PoissonDistanceOptions options = {});
 
   std::string name() const override { return "poisson_distance"; }
+  bool is_convex() const override { return true; }
   const PoissonDistanceOptions& options() const { return options_; }
   void check_data(const Tensor& y) const override {
     detail::check_real_nonnegative(y, name(), "counts times the gain");

@@ -16,6 +16,7 @@ class SquaredDistance : public Distance {
   }
 
   std::string name() const override { return "squared_distance"; }
+  bool is_convex() const override { return true; }
   double sigma() const { return sigma_; }
 
  private:

@@ -31,6 +31,7 @@ class TransmissionDistance : public Distance {
   }
 
   std::string name() const override { return "transmission_distance"; }
+  bool is_convex() const override { return true; }
   double blank() const { return blank_; }
   void check_data(const Tensor& y) const override {
     detail::check_real_nonnegative(y, name(), "counts");

@@ -23,6 +23,7 @@ class BoxPrior : public Prior {
   }
 
   std::string name() const override { return "box_prior"; }
+  bool is_convex() const override { return true; }
   bool follows_step() const override { return false; }
   std::optional<double> value(const Tensor& x) const override {
     const bool is_inside = !((x < low_) | (x > high_)).any().item<bool>();

@@ -27,6 +27,7 @@ class L1Prior : public Prior {
   }
 
   std::string name() const override { return "l1_prior"; }
+  bool is_convex() const override { return true; }
   std::optional<double> value(const Tensor& x) const override {
     return weight_ * at::sum(at::abs(x), at::kDouble).item<double>();
   }
@@ -59,6 +60,7 @@ class GroupL1Prior : public Prior {
   }
 
   std::string name() const override { return "group_l1_prior"; }
+  bool is_convex() const override { return true; }
   std::optional<double> value(const Tensor& x) const override {
     return weight_ * at::sum(lengths(x), at::kDouble).item<double>();
   }

@@ -34,6 +34,10 @@ class Prior {
   /// one level. Solvers refuse to vary the step of a prior that ignores it.
   virtual bool follows_step() const { return true; }
 
+  /// True if g is a convex function, and prox and gradient are its own; false if not, or not known,
+  /// as where they are a denoiser's.
+  virtual bool is_convex() const { return false; }
+
   /// A Lipschitz constant of the gradient of g; nullopt where none is known. Local.
   virtual std::optional<double> gradient_lipschitz() const { return std::nullopt; }
 

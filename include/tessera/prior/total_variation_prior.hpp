@@ -22,6 +22,7 @@ class TotalVariationPrior : public Prior {
   }
 
   std::string name() const override { return "total_variation_prior"; }
+  bool is_convex() const override { return true; }
   std::optional<double> value(const Tensor& x) const override {
     return weight_ * variation_.value(x);
   }

@@ -40,6 +40,10 @@ class ADMM : public Solver {
   }
 
   std::string name() const override { return "admm"; }
+  Guarantee guarantee() const override {
+    const bool holds = detail::is_convex(*fidelity_) && detail::is_convex(*prior_);
+    return holds ? Guarantee::minimum : Guarantee::none;
+  }
   const AdmmOptions& options() const { return options_; }
 
  private:

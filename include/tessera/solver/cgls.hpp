@@ -44,6 +44,7 @@ class CGLS : public Solver {
   explicit CGLS(const DataFidelity& fidelity, CglsOptions options = {});
 
   std::string name() const override { return "cgls"; }
+  Guarantee guarantee() const override { return Guarantee::minimum; }
   const CglsOptions& options() const { return options_; }
 
  private:

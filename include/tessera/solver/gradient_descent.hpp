@@ -39,6 +39,12 @@ class GradientDescent : public Solver {
   }
 
   std::string name() const override { return "gradient_descent"; }
+  Guarantee guarantee() const override {
+    const bool is_without = options_.prior_weight == 0;
+    const bool holds = detail::is_convex_and_smooth(*fidelity_) &&
+                       (is_without || detail::is_convex_and_smooth(*prior_));
+    return holds ? Guarantee::minimum : Guarantee::none;
+  }
   const GradientDescentOptions& options() const { return options_; }
 
  private:

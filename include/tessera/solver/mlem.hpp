@@ -53,6 +53,10 @@ class MLEM : public Solver {
   explicit MLEM(const DataFidelity& fidelity, MlemOptions options = {});
 
   std::string name() const override { return parts_.size() > 1 ? "osem" : "mlem"; }
+  /// The fidelity falls, for A >= 0; with subsets not always.
+  Guarantee guarantee() const override {
+    return parts_.size() > 1 ? Guarantee::none : Guarantee::descent;
+  }
 
  private:
   /// Operators that are taken together.

@@ -51,6 +51,13 @@ class PnP : public Solver {
   }
 
   std::string name() const override { return "pnp"; }
+  /// A minimum for a convex prior, given the step, without extrapolation; clamping moves it.
+  Guarantee guarantee() const override {
+    const bool holds = detail::is_convex_and_smooth(*fidelity_) && detail::is_convex(*prior_) &&
+                       options_.denoiser_sigma.empty() && options_.relaxation <= 1 &&
+                       !options_.clamp_range;
+    return holds ? Guarantee::minimum : Guarantee::none;
+  }
   const PnPOptions& options() const { return options_; }
 
  private:

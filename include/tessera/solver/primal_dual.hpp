@@ -63,6 +63,7 @@ class PrimalDual : public Solver {
              PriorPtr constraint = nullptr, PrimalDualOptions options = {});
 
   std::string name() const override { return "primal_dual"; }
+  inline Guarantee guarantee() const override;
   const PrimalDualOptions& options() const { return options_; }
 
  private:
@@ -112,6 +113,14 @@ inline PrimalDual::PrimalDual(const DataFidelity& fidelity, std::vector<MappedPr
     }
     check_positive(each.weight, "primal_dual", "the weight of a mapped prior");
   }
+}
+
+inline Guarantee PrimalDual::guarantee() const {
+  bool holds =
+      options_.smooth_fidelity ? detail::is_convex_and_smooth(*fidelity_) : fidelity_->is_convex();
+  for (const MappedPrior& each : priors_) holds = holds && each.prior->is_convex();
+  holds = holds && (!constraint_ || constraint_->is_convex());
+  return holds ? Guarantee::minimum : Guarantee::none;
 }
 
 inline void PrimalDual::choose_steps(SolverState& state) const {

@@ -54,6 +54,13 @@ class ProximalGradient : public Solver {
   }
 
   std::string name() const override { return "proximal_gradient"; }
+  /// A minimum for convex parts. With restarts of the momentum, which as a rule converge faster,
+  /// that is proven for quadratic parts alone.
+  Guarantee guarantee() const override {
+    const bool holds = detail::is_convex_and_smooth(*smooth_) && detail::is_convex(*simple_) &&
+                       !(options_.momentum && options_.restart);
+    return holds ? Guarantee::minimum : Guarantee::none;
+  }
   const ProximalGradientOptions& options() const { return options_; }
 
  private:

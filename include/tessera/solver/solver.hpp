@@ -13,6 +13,7 @@
 #include "tessera/comm/larger_group.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/solver/guarantee.hpp"
 #include "tessera/solver/observer.hpp"
 #include "tessera/solver/stopwatch.hpp"
 
@@ -71,6 +72,9 @@ class Solver {
   virtual ~Solver() = default;
 
   virtual std::string name() const = 0;
+
+  /// What theory says of the iterates, given the parts of this solver. Local. Default: nothing.
+  virtual Guarantee guarantee() const { return Guarantee::none; }
 
   /// Iterates from x0. Collective if the physics or the denoiser is distributed.
   /// Throws error::InvalidArgument for an x0 that is not finite, error::RankFailure if a rank
