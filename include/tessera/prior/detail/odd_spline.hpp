@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <ATen/ops/abs.h>
+#include <ATen/ops/sgn.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "tessera/core/check.hpp"
+#include "tessera/core/tensor.hpp"
+
+namespace tessera::detail {
+
+/// phi(u) = -phi(-u), linear between the knots 0, h, 2 h, ..., n h and constant from the last on.
+/// Elementwise; any floating dtype and device.
+class OddSpline {
+ public:
+  /// `values` are phi(h), ..., phi(n h), n >= 1; spacing h > 0, else error::InvalidArgument.
+  OddSpline(const std::vector<double>& values, double spacing) : spacing_(spacing) {
+    check_positive(spacing_, "RidgePrior", "spline.spacing");
+    double last = 0;
+    double area = 0;
+    for (const double value : values) {
+      values_.push_back(last);
+      rises_.push_back(value - last);
+      areas_.push_back(area);
+      largest_slope_ = std::max(largest_slope_, (value - last) / spacing_);
+      least_slope_ = std::min(least_slope_, (value - last) / spacing_);
+      area += 0.5 * (last + value);
+      last = value;
+    }
+    end_ = last;
+  }
+
+  /// Of any part; 0 beyond the last knot, so at least and at most 0.
+  double largest_slope() const { return largest_slope_; }
+  double least_slope() const { return least_slope_; }
+
+  Tensor value(const Tensor& u) const {
+    const Place place = find(u);
+    return at::sgn(u) * (look_up(values_, place) + place.part * look_up(rises_, place));
+  }
+
+  /// The integral of phi from 0 to u, an even function.
+  Tensor integral(const Tensor& u) const {
+    const Place place = find(u);
+    const Tensor inside =
+        look_up(areas_, place) +
+        place.part * (look_up(values_, place) + 0.5 * place.part * look_up(rises_, place));
+    return spacing_ * (inside + end_ * (place.position - count()).clamp_min(0));
+  }
+
+ private:
+  struct Place {
+    Tensor position;  // |u| in units of the spacing
+    Tensor knot;      // that to the left of it
+    Tensor part;      // of the way to the next
+  };
+
+  double count() const { return static_cast<double>(values_.size()); }
+
+  Place find(const Tensor& u) const {
+    const Tensor position = at::abs(u) / spacing_;
+    const auto last = static_cast<std::int64_t>(values_.size()) - 1;
+    const Tensor knot = position.detach().clamp_max(count()).to(at::kLong).clamp(0, last);
+    return {position, knot, position.clamp_max(count()) - knot};
+  }
+  static Tensor look_up(const std::vector<double>& table, const Place& place) {
+    return at::tensor(table, at::kDouble).to(place.part.options()).take(place.knot);
+  }
+
+  double spacing_;
+  std::vector<double> values_;  // at the left ends of the parts
+  std::vector<double> rises_;   // over them
+  std::vector<double> areas_;   // up to them, in units of the spacing
+  double end_ = 0;
+  double largest_slope_ = 0;
+  double least_slope_ = 0;
+};
+
+}  // namespace tessera::detail
