@@ -105,6 +105,7 @@
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/prior/prior.hpp"
 #include "tessera/prior/red.hpp"
+#include "tessera/prior/ridge_denoiser.hpp"
 #include "tessera/prior/ridge_prior.hpp"
 #include "tessera/prior/total_variation_prior.hpp"
 

@@ -15,13 +15,14 @@ namespace test {
 inline const std::vector<double> weakly_convex_knots{0.6, 0.7, 0.5, 0.3, 0.35};
 inline const std::vector<double> convex_knots{0.6, 0.9, 1.0, 1.0, 1.2};
 
-/// Filters of these spatial extents for the levels 0.05 and 0.5, log_scale 0.4 + 0.2 n.
+/// Filters so weak that phi falls by less than what makes a denoiser ambiguous, of these extents
+/// for the levels 0.05 and 0.5, log_scale 0.4 + 0.2 n.
 inline tessera::StateDict ridge_weights(const tessera::Extents& extents, std::int64_t filters,
                                         const std::vector<double>& knots) {
   std::vector<std::int64_t> shape{filters, 1};
   shape.insert(shape.end(), extents.begin(), extents.end());
   const Tensor values = indexed(shape).flatten(1);
-  const Tensor centred = (values - values.mean(1, true)) / values.norm();
+  const Tensor centred = (values - values.mean(1, true)) / (2 * values.norm());
   const Tensor log_scale =
       0.4 + 0.2 * at::arange(2 * filters, at::kDouble).view({2, filters}).t();  // level by level
   return {{"filters", centred.view(shape)},
