@@ -75,6 +75,7 @@
 #include "tessera/physics/stacked.hpp"
 #include "tessera/physics/translation.hpp"
 #include "tessera/physics/warp.hpp"
+#include "tessera/physics/wavelet_transform.hpp"
 
 #include "tessera/fidelity/absolute_distance.hpp"
 #include "tessera/fidelity/amplitude_distance.hpp"
@@ -108,6 +109,7 @@
 #include "tessera/prior/ridge_denoiser.hpp"
 #include "tessera/prior/ridge_prior.hpp"
 #include "tessera/prior/total_variation_prior.hpp"
+#include "tessera/prior/wavelet_prior.hpp"
 
 #include "tessera/distributed/blend_window.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
