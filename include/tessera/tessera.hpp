@@ -102,6 +102,7 @@
 #include "tessera/denoiser/total_variation.hpp"
 
 #include "tessera/prior/box_prior.hpp"
+#include "tessera/prior/gradient_step.hpp"
 #include "tessera/prior/l1_prior.hpp"
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/prior/prior.hpp"

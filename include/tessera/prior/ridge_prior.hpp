@@ -58,7 +58,7 @@ class RidgePrior : public Prior {
   inline std::optional<double> gradient_lipschitz() const override;
   /// The least rho >= 0 known for which g(x) + 0.5 rho ||x||^2 is convex.
   double weak_convexity() const;
-  bool is_convex() const { return weak_convexity() == 0; }
+  bool is_convex() const override { return weak_convexity() == 0; }
   /// How far, along any axis, a pixel of the gradient reads: the extent of the filters less one.
   std::int64_t reach() const { return weights_->extent() - 1; }
   /// Spatial dimensions of the images it takes.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "tessera/comm/larger_group.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
@@ -145,7 +146,9 @@ class ProximalGradient : public Solver {
     return *value;
   }
 
-  Communicator& do_communicator() const override { return ranks_of(*smooth_, *simple_); }
+  Communicator& do_communicator() const override {
+    return larger_group(smooth_->communicator(), simple_->communicator(), "Solver.solve");
+  }
   const ImageSpace& do_space() const override { return space_of(*smooth_, *simple_); }
 
   const Smooth* smooth_;
