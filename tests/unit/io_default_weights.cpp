@@ -13,6 +13,7 @@
 #include "tessera/io/image.hpp"
 #include "tessera/io/state_dict.hpp"
 #include "tessera/metric/psnr.hpp"
+#include "tessera/prior/ridge_denoiser.hpp"
 
 using namespace tessera;
 
@@ -77,4 +78,14 @@ TEST_CASE("With the default weights, a photograph is denoised to single precisio
   const double error = test::relative_error(DRUNet(weights).denoise(noisy, 0.05), exact);
   INFO("relative error " << error);
   CHECK(error < 5e-7);
+}
+
+TEST_CASE("The ridge weights denoise a grey photograph better than total variation",
+          "[io][weights]") {
+  const std::string path =
+      std::filesystem::path(default_weights()).replace_filename("ridge_grey.safetensors").string();
+  const RidgeDenoiser ridge(read_state_dict(path));
+  const Tensor grey = astronaut().mean(1, /*keepdim=*/true);
+  const double sigma = GENERATE(0.05, 0.1);
+  CHECK(gain(ridge, grey, sigma) > gain(TotalVariation(), grey, sigma));
 }

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <numbers>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../train_denoiser/evaluation.hpp"
+#include "../train_denoiser/photographs.hpp"
+#include "ridge_model.hpp"
+#include "tessera/io/safetensors.hpp"
+#include "tessera/prior/ridge_denoiser.hpp"
+
+using tessera::Tensor;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+struct Options {
+  std::vector<std::string> photographs;
+  std::vector<std::string> validation;
+  std::vector<double> levels{12.75, 25.5};
+  std::string out = "ridge.safetensors";
+  std::string init;
+  bool evaluate = false;
+  std::int64_t channels = 32;
+  std::int64_t size = 7;
+  std::int64_t crop = 44;
+  std::int64_t batch = 16;
+  std::int64_t steps = 1500;
+  std::int64_t graph_steps = 6;
+  std::int64_t most_free_steps = 12;
+  std::int64_t log_every = 20;
+  std::int64_t seed = 1;
+  int threads = 1;
+  double limit_s = 0;
+};
+
+constexpr double lowest_level = 3.0 / 255;
+constexpr double highest_level = 50.0 / 255;
+
+/// Adam (Kingma, Ba, ICLR 2015) for one parameter, in units of the rate.
+class Adam {
+ public:
+  Adam(Tensor parameter, double rate)
+      : parameter_(std::move(parameter)),
+        rate_(rate),
+        first_(at::zeros_like(parameter_)),
+        second_(at::zeros_like(parameter_)) {}
+
+  void step(double share) {
+    const at::NoGradGuard no_graph;
+    const Tensor& gradient = parameter_.grad();
+    ++count_;
+    first_.lerp_(gradient, 1 - decay_first);
+    second_.lerp_(gradient.square(), 1 - decay_second);
+    const Tensor mean = first_ / (1 - std::pow(decay_first, count_));
+    const Tensor square = second_ / (1 - std::pow(decay_second, count_));
+    parameter_.sub_(share * rate_ * mean / (square.sqrt() + 1e-8));
+    parameter_.mutable_grad().reset();
+  }
+
+ private:
+  static constexpr double decay_first = 0.9;
+  static constexpr double decay_second = 0.99;
+  Tensor parameter_;
+  double rate_;
+  Tensor first_;
+  Tensor second_;
+  double count_ = 0;
+};
+
+Tensor grey(const Tensor& colour) {
+  return 0.299 * colour.narrow(1, 0, 1) + 0.587 * colour.narrow(1, 1, 1) +
+         0.114 * colour.narrow(1, 2, 1);
+}
+
+/// Absolute error of one batch, weighted so that all levels count alike, away from the borders,
+/// which the filters see less of.
+Tensor loss_of(const RidgeModel& model, const Photographs& photographs, const Options& options,
+               at::Generator& generator) {
+  const Tensor clean = grey(photographs.draw(options.batch, generator));
+  const std::optional<at::Generator> source(generator);
+  const Tensor uniform =
+      at::rand({options.batch + 1}, source, at::TensorOptions().dtype(at::kFloat));
+  const Tensor levels =
+      lowest_level + (highest_level - lowest_level) * uniform.narrow(0, 0, options.batch);
+  const Tensor weights = (levels * 255 + 1).pow(-0.4).view({-1, 1, 1, 1});
+  const Tensor noise = at::randn(clean.sizes(), source, at::TensorOptions().dtype(at::kFloat));
+  const auto free = static_cast<std::int64_t>(uniform[options.batch].item<double>() *
+                                              static_cast<double>(options.most_free_steps + 1));
+  const Tensor denoised =
+      model.denoise(clean + noise * levels.view({-1, 1, 1, 1}), levels, free, options.graph_steps);
+  const std::int64_t margin = model.filter_extent() - 1;
+  const std::int64_t inside = options.crop - 2 * margin;
+  return ((denoised - clean).abs() * weights)
+      .narrow(2, margin, inside)
+      .narrow(3, margin, inside)
+      .mean();
+}
+
+void train(const Options& options) {
+  const Photographs photographs(options.photographs, options.crop);
+  at::Generator generator =
+      at::detail::createCPUGenerator(static_cast<std::uint64_t>(options.seed));
+  RidgeModel model = options.init.empty() ? RidgeModel(options.channels, options.size)
+                                          : RidgeModel(tessera::read_safetensors(options.init));
+  const std::vector<Tensor> parameters = model.parameters();
+  std::vector<Adam> optimizers{{parameters[0], 3e-3}, {parameters[1], 3e-2}, {parameters[2], 1e-2}};
+  const auto start = Clock::now();
+  double mean = 0;
+  for (std::int64_t step = 0; step < options.steps; ++step) {
+    const double elapsed_s = std::chrono::duration<double>(Clock::now() - start).count();
+    const double by_steps = static_cast<double>(step) / static_cast<double>(options.steps);
+    const double progress =
+        options.limit_s > 0 ? std::max(by_steps, elapsed_s / options.limit_s) : by_steps;
+    if (progress >= 1) break;
+    const Tensor loss = loss_of(model, photographs, options, generator);
+    loss.backward();
+    const double share = 0.5 * (1 + std::cos(std::numbers::pi * progress));
+    for (Adam& optimizer : optimizers) optimizer.step(share);
+    model.project();
+    mean += loss.item<double>() / static_cast<double>(options.log_every);
+    if ((step + 1) % options.log_every == 0) {
+      std::puts(
+          fmt::format("step {:>5}  loss {:.6f}  {:.0f} s", step + 1, mean, elapsed_s).c_str());
+      std::fflush(stdout);
+      mean = 0;
+      tessera::write_safetensors(options.out, model.weights());
+    }
+  }
+  tessera::write_safetensors(options.out, model.weights());
+}
+
+/// Grey photographs: the prior beside total variation at its best weight of a list.
+void evaluate(const Options& options) {
+  const tessera::RidgeDenoiser ridge(tessera::read_safetensors(options.out));
+  std::puts(fmt::format("Lipschitz constant {:.3f}, weak convexity {:.3f}",
+                        *ridge.prior().gradient_lipschitz(), ridge.prior().weak_convexity())
+                .c_str());
+  std::puts(to_line("PSNR in dB at noise", options.levels).c_str());
+  for (Validation& photograph : read_validation(options.validation)) {
+    photograph.image = grey(photograph.image);
+    std::puts(to_line(photograph.name, psnr_per_level(ridge, photograph, options.levels)).c_str());
+    std::puts(
+        to_line("  total variation", best_total_variation(photograph, options.levels)).c_str());
+  }
+}
+
+void run(const Options& options) {
+  at::set_num_threads(options.threads);
+  if (!options.evaluate) train(options);
+  if (!options.validation.empty()) evaluate(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Trains a RidgePrior of grey images as a denoiser", "train_ridge");
+  app.get_formatter()->column_width(34);
+  app.option_defaults()->always_capture_default();
+  CLI::Option* photographs =
+      app.add_option("--photographs", options.photographs, "Pictures and folders of pictures");
+  CLI::Option* validation =
+      app.add_option("--validation", options.validation, "Photographs to measure with, in the end");
+  app.add_option("--levels", options.levels, "Noise levels to measure at, on the scale 0 to 255")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--evaluate", options.evaluate, "Measure the weights --out, do not train")
+      ->needs(validation)
+      ->excludes(photographs);
+  app.add_option("--out", options.out, "Weights (.safetensors)");
+  app.add_option("--init", options.init, "Weights of this program to start from");
+  app.add_option("--channels", options.channels, "Filters")->check(CLI::Range(1, 1000));
+  app.add_option("--size", options.size, "Extent of a filter, odd")->check(CLI::Range(3, 31));
+  app.add_option("--crop", options.crop, "Extent of a crop of a photograph")
+      ->check(CLI::Range(24, 512));
+  app.add_option("--batch", options.batch, "Crops per step")->check(CLI::PositiveNumber);
+  app.add_option("--steps", options.steps, "Training steps")->check(CLI::PositiveNumber);
+  app.add_option("--graph-steps", options.graph_steps, "Gradient steps that are differentiated")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--free-steps", options.most_free_steps, "Most gradient steps before them")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--log-every", options.log_every, "Steps between progress lines")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seed", options.seed, "Of crops and noise")->check(CLI::NonNegativeNumber);
+  app.add_option("--threads", options.threads, "Cores")->check(CLI::PositiveNumber);
+  app.add_option("--limit", options.limit_s, "Seconds after which the training ends; 0: none")
+      ->check(CLI::NonNegativeNumber);
+  CLI11_PARSE(app, argc, argv);
+  if (!options.evaluate && options.photographs.empty()) {
+    fmt::print(stderr, "train_ridge: --photographs is needed for training\n");
+    return 1;
+  }
+  try {
+    run(options);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "train_ridge: {}\n", error.what());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ridge_model.hpp"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/conv_transpose2d.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/fft_rfft2.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/searchsorted.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+using tessera::StateDict;
+using tessera::Tensor;
+
+namespace {
+
+constexpr std::int64_t knots = 30;
+constexpr float spacing = 0.1F;
+constexpr double least_slope = -0.95;
+constexpr double largest_slope = 10;
+const std::vector<double> levels_of_table{2.0 / 255, 5.0 / 255, 12.5 / 255, 25.0 / 255, 50.0 / 255};
+
+/// phi(u): odd, linear between knots, with these values at 0, spacing, 2 spacing, ...; constant
+/// beyond. One pass over memory, where LibTorch's operations need ten.
+class Spline : public torch::autograd::Function<Spline> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& u,
+                        const Tensor& values) {
+    const Tensor contiguous = u.contiguous();
+    context->save_for_backward({contiguous, values});
+    Tensor result = at::empty_like(contiguous);
+    const auto* at = contiguous.const_data_ptr<float>();
+    const auto* phi = values.const_data_ptr<float>();
+    auto* out = result.mutable_data_ptr<float>();
+    for (std::int64_t i = 0; i < contiguous.numel(); ++i) {
+      const auto [knot, part] = place(at[i]);
+      out[i] = std::copysign(1.0F, at[i]) * (phi[knot] + part * (phi[knot + 1] - phi[knot]));
+    }
+    return result;
+  }
+
+  static std::vector<Tensor> backward(torch::autograd::AutogradContext* context,
+                                      const std::vector<Tensor>& gradients) {
+    const std::vector<Tensor> saved = context->get_saved_variables();
+    const Tensor gradient = gradients[0].contiguous();
+    Tensor of_u = at::empty_like(saved[0]);
+    Tensor of_values = at::zeros({knots + 1}, at::kDouble);
+    const auto* at = saved[0].const_data_ptr<float>();
+    const auto* phi = saved[1].const_data_ptr<float>();
+    const auto* above = gradient.const_data_ptr<float>();
+    auto* u = of_u.mutable_data_ptr<float>();
+    auto* values = of_values.mutable_data_ptr<double>();
+    for (std::int64_t i = 0; i < gradient.numel(); ++i) {
+      const auto [knot, part] = place(at[i]);
+      const float signed_above = std::copysign(1.0F, at[i]) * above[i];
+      u[i] = part < 1.0F ? above[i] * (phi[knot + 1] - phi[knot]) / spacing : 0.0F;
+      values[knot] += static_cast<double>(signed_above * (1 - part));
+      values[knot + 1] += static_cast<double>(signed_above * part);
+    }
+    return {of_u, of_values.to(at::kFloat)};
+  }
+
+ private:
+  static std::pair<std::int64_t, float> place(float u) {
+    const float position = std::min(std::abs(u) / spacing, static_cast<float>(knots));
+    const auto knot = std::min(static_cast<std::int64_t>(position), knots - 1);
+    return {knot, position - static_cast<float>(knot)};
+  }
+};
+
+/// Products of cosines, the lowest frequencies first, without the constant.
+Tensor cosines(std::int64_t channels, std::int64_t size) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> frequencies;
+  for (std::int64_t i = 0; i < size; ++i) {
+    for (std::int64_t j = 0; j < size; ++j) {
+      if (i + j > 0) frequencies.emplace_back(i, j);
+    }
+  }
+  std::sort(frequencies.begin(), frequencies.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.first * a.first + a.second * a.second, a.first) <
+           std::pair(b.first * b.first + b.second * b.second, b.first);
+  });
+  const Tensor places =
+      (at::arange(size, at::kFloat) + 0.5) * (std::numbers::pi / static_cast<double>(size));
+  std::vector<Tensor> filters;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const auto& [i, j] = frequencies.at(static_cast<std::size_t>(c));
+    const Tensor filter = (places * i).cos().unsqueeze(1) * (places * j).cos();
+    filters.push_back(filter / filter.norm());
+  }
+  return at::stack(filters).unsqueeze(1);
+}
+
+Tensor leaf(const Tensor& values) {
+  return values.detach().clone().set_requires_grad(true);
+}
+
+Tensor spline_values(const Tensor& slopes) {
+  return at::cat({at::zeros({1}), (slopes * spacing).cumsum(0)});
+}
+
+}  // namespace
+
+RidgeModel::RidgeModel(std::int64_t channels, std::int64_t size)
+    : filters_(leaf(cosines(channels, size))),
+      log_scale_(leaf(at::full({channels, static_cast<std::int64_t>(levels_of_table.size())},
+                               std::log(3.0), at::kFloat))),
+      log_levels_(at::tensor(levels_of_table, at::kFloat).log()) {
+  const Tensor u = at::arange(knots + 1, at::kFloat) * spacing;
+  const Tensor phi = 4 * u / (1 + (2 * u).square());  // of a potential log(1 + 4 u^2) / 2
+  slopes_ = leaf((phi.narrow(0, 1, knots) - phi.narrow(0, 0, knots)) / spacing);
+}
+
+RidgeModel::RidgeModel(const StateDict& weights) : RidgeModel(1, weights.at("filters").size(-1)) {
+  const Tensor& filters = weights.at("filters");
+  filters_ = leaf(filters / filters.flatten(1).norm(2, 1).mean());
+  const Tensor values = at::cat({at::zeros({1}), weights.at("spline.values")});
+  slopes_ = leaf((values.narrow(0, 1, knots) - values.narrow(0, 0, knots)) / spacing);
+  log_scale_ = leaf(weights.at("log_scale"));
+}
+
+Tensor RidgeModel::unit_filters() const {
+  constexpr std::int64_t grid = 32;
+  const Tensor filters = filters_ - filters_.mean({2, 3}, true);
+  const Tensor spectrum = at::fft_rfft2(filters, {{grid, grid}});
+  return filters / spectrum.abs().square().sum(0).max().sqrt();
+}
+
+Tensor RidgeModel::scales(const Tensor& levels) const {
+  const std::int64_t last = log_levels_.size(0) - 1;
+  const Tensor x = levels.log();
+  const Tensor right = at::searchsorted(log_levels_, x).clamp(1, last);
+  const Tensor left = right - 1;
+  const Tensor low = log_levels_.index_select(0, left);
+  const Tensor part = ((x - low) / (log_levels_.index_select(0, right) - low)).clamp(0, 1);
+  const Tensor log_scale = log_scale_.index_select(1, left) * (1 - part) +
+                           log_scale_.index_select(1, right) * part;  // (channels, B)
+  return (log_scale.exp() / levels).t().unsqueeze(-1).unsqueeze(-1);
+}
+
+Tensor RidgeModel::denoise(const Tensor& noisy, const Tensor& levels, std::int64_t free,
+                           std::int64_t steps) const {
+  const Tensor filters = unit_filters();
+  const Tensor values = spline_values(slopes_);
+  const Tensor alpha = scales(levels);
+  const double step = 1 / (1 + std::max(0.0, slopes_.max().item<double>()));
+  Tensor u = noisy;
+  Tensor ahead = noisy;
+  const auto advance = [&](std::int64_t count) {
+    const Tensor response = at::conv2d(ahead, filters);
+    const Tensor derivative = Spline::apply(response * alpha, values) / alpha;
+    const Tensor gradient = ahead - noisy + at::conv_transpose2d(derivative, filters);
+    const Tensor next = ahead - step * gradient;
+    ahead = next + (static_cast<double>(count) / static_cast<double>(count + 3)) * (next - u);
+    u = next;
+  };
+  {
+    const at::NoGradGuard no_graph;
+    for (std::int64_t count = 0; count < free; ++count) advance(count);
+  }
+  for (std::int64_t count = free; count < free + steps; ++count) advance(count);
+  return u;
+}
+
+void RidgeModel::project() {
+  const at::NoGradGuard no_graph;
+  slopes_.clamp_(least_slope, largest_slope);
+}
+
+StateDict RidgeModel::weights() const {
+  const at::NoGradGuard no_graph;
+  return {{"filters", unit_filters().contiguous()},
+          {"spline.values", spline_values(slopes_).narrow(0, 1, knots).contiguous()},
+          {"spline.spacing", at::full({1}, spacing, at::kFloat)},
+          {"levels", log_levels_.exp()},
+          {"log_scale", log_scale_.detach().clone()}};
+}
