@@ -95,6 +95,7 @@
 #include "tessera/denoiser/dncnn.hpp"
 #include "tessera/denoiser/drunet.hpp"
 #include "tessera/denoiser/estimate_noise.hpp"
+#include "tessera/denoiser/inflate_2d.hpp"
 #include "tessera/denoiser/network_options.hpp"
 #include "tessera/denoiser/noise_level.hpp"
 #include "tessera/denoiser/reach_probe.hpp"
