@@ -117,6 +117,15 @@ TEST_CASE("choose_a_solver.md: photon counts are restored, nonnegative") {
   CHECK(nrmse(x, truth).item<double>() < 0.7 * nrmse(counts - 2, truth).item<double>());
 }
 
+TEST_CASE("weights.md: the ridge prior moves noise more than the picture") {
+  const Tensor truth = stripes(48, 56, at::kDouble);
+  const Tensor noise =
+      0.1 * at::sin(1000 * at::arange(truth.numel(), at::kDouble)).view(truth.sizes());
+  const double picture = pages::ridge_gradient(truth).norm().item<double>();
+  CHECK(pages::ridge_gradient(truth + noise).norm().item<double>() > 3 * picture);
+  CHECK(pages::ridge_gradient(at::ones_like(truth)).abs().max().item<double>() < 1e-6);
+}
+
 TEST_CASE("checkpoint.md: a second run goes on from the file") {
   clean("run.checkpoint");
   const Problem problem;

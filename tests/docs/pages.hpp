@@ -44,6 +44,9 @@ struct OwnDenoiser {
 OwnDenoiser own_denoiser(const tessera::Tensor& noisy, double level,
                          const tessera::CommunicatorPtr& ranks);
 
+/// The gradient of the ridge prior of weights.md.
+tessera::Tensor ridge_gradient(const tessera::Tensor& x);
+
 /// Collective. checkpoint.md: goes on from run.checkpoint in the working directory.
 tessera::SolveResult resumed(const tessera::Solver& solver, const tessera::Tensor& x0,
                              const tessera::Tensor& truth, const tessera::CommunicatorPtr& world);
