@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "tessera/comm/agreement.hpp"
 #include "tessera/comm/larger_group.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
@@ -102,7 +103,7 @@ class ProximalGradient : public Solver {
       const Tensor d = state.x - z;
       const double model = at_z + dot(gradient, d) + dot(d, d) / (2 * step);
       const double slack = 1e-12 * (std::abs(at_z) + std::abs(model));
-      if (value_of(*smooth_, state.x) <= model + slack) return;
+      if (!any_rank_finds(!(value_of(*smooth_, state.x) <= model + slack))) return;
       step *= shrinkage;
       state.x = timed(times.prior, [&] { return forward_backward(z, gradient, step); });
     }
@@ -114,7 +115,7 @@ class ProximalGradient : public Solver {
 
   void move_ahead(SolverState& state, const Tensor& x, const Tensor& z) const {
     double& t = state.numbers.at("t");
-    if (options_.restart && dot(z - state.x, state.x - x) > 0) {
+    if (options_.restart && any_rank_finds(dot(z - state.x, state.x - x) > 0)) {
       t = 1;
       state.images["ahead"] = state.x;
       return;
@@ -122,6 +123,13 @@ class ProximalGradient : public Solver {
     const double next = 0.5 * (1 + std::sqrt(1 + 4 * t * t));
     state.images["ahead"] = state.x + ((t - 1) / next) * (state.x - x);
     t = next;
+  }
+
+  /// One answer for all ranks, whose images may differ by rounding.
+  bool any_rank_finds(bool says) const {
+    Communicator& part = smooth_->communicator();
+    Communicator& other = simple_->communicator();
+    return any_rank(part.size() > other.size() ? part : other, "proximal_gradient", says);
   }
 
   double dot(const Tensor& a, const Tensor& b) const {
