@@ -12,10 +12,11 @@
 #           whose run writes FOLDER/run.json ({"rows": [{"gradient_s", "denoise_s"}], "peak_rss_mb"}),
 #           truth.npy, measurements.npy and x.npy: operators, noise and steps as the example's published preset
 # EXAMPLE   the program highres_deblurring
-# WEIGHTS in the environment: a .pth file instead of random weights.
+# WEIGHTS in the environment: a .pth file instead of random weights. OPTIONS: more options of the example, as
+# --problem multiframe_superres for a harness of that problem.
 set -eu
 if [ $# -lt 4 ]; then
-  sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,16s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 python=$1 harness=$2 example=$3 image=$4
@@ -31,7 +32,8 @@ round=1
 while [ "$round" -le "$rounds" ]; do
   "$python" "$harness" run --image "$image" --size "$size" --weights "$weights" --ranks "$ranks" \
     --iterations "$iterations" --out "$work/deepinv$round" >/dev/null
-  $launch "$example" --preset published --truth "$work/deepinv$round/truth.npy" --image-size "$size" \
+  # shellcheck disable=SC2086
+  $launch "$example" --preset published ${OPTIONS:-} --truth "$work/deepinv$round/truth.npy" --image-size "$size" \
     --measurements "$work/deepinv$round/measurements.npy" --weights "$weights" --iterations "$iterations" \
     --quiet --no-report --save-npy --out "$work/ours$round" >/dev/null
   round=$((round + 1))

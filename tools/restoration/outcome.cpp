@@ -29,7 +29,8 @@ RunDescription description(const Telling& telling, const Outcome& outcome) {
   description.more = {{"arguments", telling.arguments},
                       {"inputs", outcome.inputs},
                       {"warnings", outcome.warnings},
-                      {"norm_squared", outcome.norm_squared}};
+                      {"norm_squared", outcome.norm_squared},
+                      {"guarantee", to_string(outcome.guarantee)}};
   if (outcome.result.reason == StopReason::not_finite) {
     description.more.emplace_back("completed", false);  // a grid runs such a row again
   }
@@ -81,6 +82,9 @@ void print_summary(const Telling& telling, const Outcome& outcome) {
   fmt::print("{} after {} iterations, {:.1f} s (set-up {:.1f} s): {}\n", telling.method,
              outcome.result.iterations, outcome.result.elapsed_s, outcome.setup_s,
              to_string(outcome.result.reason));
+  if (outcome.guarantee != Guarantee::none) {
+    fmt::print("By theory {}\n", to_string(outcome.guarantee));
+  }
   const std::vector<MetricsRow>& rows = outcome.recorder->rows();
   if (!rows.empty()) fmt::print("{}\n", quality(rows.back()));
   fmt::print(

@@ -86,6 +86,7 @@ void SupervisedRun::warn(const std::string& text) {
 void SupervisedRun::solve(const Solver& solver, const Tensor& x0, const DataFidelity& fidelity,
                           const std::optional<StepLimit>& limit,
                           const std::function<std::map<std::string, std::string>()>& identity) {
+  outcome_.guarantee = solver.guarantee();
   outcome_.setup_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   const auto recorder = std::make_shared<Recorder>(
