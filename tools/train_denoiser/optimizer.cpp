@@ -8,13 +8,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "adam.hpp"
+
 using tessera::Tensor;
 
 namespace {
 
-constexpr double beta1 = 0.9;
-constexpr double beta2 = 0.99;
-constexpr double epsilon = 1e-8;
 constexpr double muon_momentum = 0.95;
 
 /// A matrix with the singular vectors of `matrix` and singular values near 1.
@@ -58,16 +57,10 @@ void Optimizer::muon_step(const Tensor& flat, const Tensor& gradient, const Para
 void Optimizer::step(const Tensor& flat, const Tensor& gradient, double learning_rate) {
   ++steps_;
   flat.mul_(1 - learning_rate * weight_decay_);
-  const double correction1 = 1 - std::pow(beta1, static_cast<double>(steps_));
-  const double correction2 = 1 - std::pow(beta2, static_cast<double>(steps_));
   const auto adam = [&](std::int64_t offset, std::int64_t size) {
-    const Tensor slope = gradient.narrow(0, offset, size);
-    const Tensor first = first_.narrow(0, offset, size);
-    const Tensor second = second_.narrow(0, offset, size);
-    first.lerp_(slope, 1 - beta1);
-    second.mul_(beta2).addcmul_(slope, slope, 1 - beta2);
-    const Tensor scale = (second / correction2).sqrt_().add_(epsilon);
-    flat.narrow(0, offset, size).addcdiv_(first, scale, -learning_rate / correction1);
+    adam_step(flat.narrow(0, offset, size), gradient.narrow(0, offset, size),
+              {first_.narrow(0, offset, size), second_.narrow(0, offset, size)}, steps_,
+              learning_rate);
   };
   if (!muon_) return adam(0, parameters_.size());
   for (const Parameters::Part& part : parameters_.parts()) {

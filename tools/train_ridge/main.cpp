@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "../train_denoiser/adam.hpp"
 #include "../train_denoiser/evaluation.hpp"
 #include "../train_denoiser/photographs.hpp"
 #include "ridge_model.hpp"
@@ -50,35 +51,27 @@ struct Options {
 constexpr double lowest_level = 3.0 / 255;
 constexpr double highest_level = 50.0 / 255;
 
-/// Adam (Kingma, Ba, ICLR 2015) for one parameter, in units of the rate.
-class Adam {
+/// A parameter, and how it is learned.
+class Learned {
  public:
-  Adam(Tensor parameter, double rate)
+  /// `rate` is that of the first step.
+  Learned(Tensor parameter, double rate)
       : parameter_(std::move(parameter)),
         rate_(rate),
-        first_(at::zeros_like(parameter_)),
-        second_(at::zeros_like(parameter_)) {}
+        moments_{at::zeros_like(parameter_), at::zeros_like(parameter_)} {}
 
+  /// One step by its gradient, at this share of the rate.
   void step(double share) {
     const at::NoGradGuard no_graph;
-    const Tensor& gradient = parameter_.grad();
-    ++count_;
-    first_.lerp_(gradient, 1 - decay_first);
-    second_.lerp_(gradient.square(), 1 - decay_second);
-    const Tensor mean = first_ / (1 - std::pow(decay_first, count_));
-    const Tensor square = second_ / (1 - std::pow(decay_second, count_));
-    parameter_.sub_(share * rate_ * mean / (square.sqrt() + 1e-8));
+    adam_step(parameter_, parameter_.grad(), moments_, ++steps_, share * rate_);
     parameter_.mutable_grad().reset();
   }
 
  private:
-  static constexpr double decay_first = 0.9;
-  static constexpr double decay_second = 0.99;
   Tensor parameter_;
   double rate_;
-  Tensor first_;
-  Tensor second_;
-  double count_ = 0;
+  Moments moments_;
+  std::int64_t steps_ = 0;
 };
 
 Tensor grey(const Tensor& colour) {
@@ -117,7 +110,7 @@ void train(const Options& options) {
   RidgeModel model = options.init.empty() ? RidgeModel(options.channels, options.size)
                                           : RidgeModel(tessera::read_safetensors(options.init));
   const std::vector<Tensor> parameters = model.parameters();
-  std::vector<Adam> optimizers{{parameters[0], 3e-3}, {parameters[1], 3e-2}, {parameters[2], 1e-2}};
+  std::vector<Learned> learned{{parameters[0], 3e-3}, {parameters[1], 3e-2}, {parameters[2], 1e-2}};
   const auto start = Clock::now();
   double mean = 0;
   for (std::int64_t step = 0; step < options.steps; ++step) {
@@ -129,7 +122,7 @@ void train(const Options& options) {
     const Tensor loss = loss_of(model, photographs, options, generator);
     loss.backward();
     const double share = 0.5 * (1 + std::cos(std::numbers::pi * progress));
-    for (Adam& optimizer : optimizers) optimizer.step(share);
+    for (Learned& one : learned) one.step(share);
     model.project();
     mean += loss.item<double>() / static_cast<double>(options.log_every);
     if ((step + 1) % options.log_every == 0) {
