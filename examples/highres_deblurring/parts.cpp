@@ -50,10 +50,13 @@ restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef ima
   // In images of the size of x, measured as peaks of the resident set, 256 to 2048 pixels, 8 and 24
   // operators, allocator included: what the solver and the gradient hold; for each operator, its
   // measurement, its spectrum, and what making them leaves. The likelihood of clipped measurements
-  // also holds what each would be, as primal-dual does its dual variables.
+  // and mlem also hold what each would be, primal-dual the dual variables and what they are made
+  // of.
   const bool has_duals = options.solver == SolverKind::primal_dual;
+  const bool has_predictions =
+      options.fidelity == FidelityKind::clipped || options.solver == SolverKind::mlem;
   const double at_work = has_duals ? 20 : 8;
-  const double per_operator = options.fidelity == FidelityKind::clipped || has_duals ? 3.2 : 2.3;
+  const double per_operator = has_duals ? 5.4 : has_predictions ? 3.2 : 2.3;
   const bool shares = options.distribute_physics.value_or(ranks > 1);
   const std::int64_t share =
       shares ? (options.num_operators + ranks - 1) / ranks : options.num_operators;
