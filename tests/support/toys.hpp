@@ -70,4 +70,15 @@ class Dimmer : public tessera::Denoiser {
   }
 };
 
+/// D(x, sigma) = x / (1 + sigma x^2), pixel by pixel.
+class Saturate : public tessera::Denoiser {
+ public:
+  std::string name() const override { return "saturate"; }
+
+ private:
+  Tensor do_denoise(const Tensor& x, const tessera::NoiseLevel& sigma) const override {
+    return x / (1 + sigma.broadcastable(x) * x.square());
+  }
+};
+
 }  // namespace test

@@ -17,17 +17,6 @@ namespace {
 
 const Tensor x = test::indexed({2, 3, 4, 5});
 
-/// D(x, sigma) = x / (1 + sigma x^2), pixel by pixel.
-class Saturate : public Denoiser {
- public:
-  std::string name() const override { return "saturate"; }
-
- private:
-  Tensor do_denoise(const Tensor& image, const NoiseLevel& sigma) const override {
-    return image / (1 + sigma.broadcastable(image) * image.square());
-  }
-};
-
 /// Says nothing of its derivatives.
 class Opaque : public Denoiser {
  public:
@@ -67,7 +56,7 @@ TEST_CASE("The gradient step of a linear denoiser is that of a quadratic") {
 }
 
 TEST_CASE("The gradient of a gradient-step prior is that of its value") {
-  check_gradient(std::make_shared<Saturate>(), {2, 3, 4, 5});
+  check_gradient(std::make_shared<test::Saturate>(), {2, 3, 4, 5});
   check_gradient(std::make_shared<DnCNN>(test::sine_weights(test::dncnn_keys(2, 6, 4, true))),
                  {2, 2, 7, 6});
   check_gradient(std::make_shared<DRUNet>(test::sine_weights(test::drunet_keys(1, {3, 4}, 1))),
@@ -114,7 +103,7 @@ TEST_CASE("Proximal gradient with a gradient-step prior descends in every iterat
 TEST_CASE("A denoiser without derivatives has no gradient step") {
   CHECK_THROWS_WITH(GradientStep(std::make_shared<Opaque>(), 0.1).gradient(x),
                     test::contains("gradient_step(opaque).gradient: the denoiser records no"));
-  CHECK_THROWS_WITH(GradientStep(std::make_shared<Saturate>(), 0.1).prox(x, 1),
+  CHECK_THROWS_WITH(GradientStep(std::make_shared<test::Saturate>(), 0.1).prox(x, 1),
                     test::contains("has no proximal operator"));
   CHECK_THROWS_AS(GradientStep(nullptr, 0.1), error::InvalidArgument);
 }

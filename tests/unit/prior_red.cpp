@@ -19,17 +19,6 @@ namespace {
 
 const Tensor x = test::indexed({2, 3, 4, 5});
 
-/// D(x, sigma) = x / (1 + sigma x^2), pixel by pixel.
-class Saturate : public Denoiser {
- public:
-  std::string name() const override { return "saturate"; }
-
- private:
-  Tensor do_denoise(const Tensor& image, const NoiseLevel& sigma) const override {
-    return image / (1 + sigma.broadcastable(image) * image.square());
-  }
-};
-
 }  // namespace
 
 TEST_CASE("The gradient of RED is x - D(x), its value 0.5 <x, x - D(x)>") {
@@ -94,7 +83,7 @@ TEST_CASE("RED by gradient descent equals deepinv's") {
   const Tensor j = at::arange(12, options).view({1, 1, 1, -1});
   const Tensor y = physics->forward(truth).front() + 0.1 * at::cos(1.3 * i - 0.7 * j);
   const L2 fidelity(physics, {y}, truth);
-  const RED prior(std::make_shared<Saturate>(), 0.3);
+  const RED prior(std::make_shared<test::Saturate>(), 0.3);
   CHECK(prior.gradient(truth).norm().item<double>() == Approx(1.672369948280298).epsilon(1e-13));
 
   GradientDescentOptions descent{.step = 0.7, .prior_weight = 0.4, .clamp_range = std::nullopt};

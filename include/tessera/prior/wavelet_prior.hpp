@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <ATen/ops/abs.h>
-#include <ATen/ops/sgn.h>
-#include <ATen/ops/sum.h>
-
 #include <optional>
 #include <string>
 
 #include "tessera/core/check.hpp"
 #include "tessera/physics/wavelet_transform.hpp"
+#include "tessera/prior/l1_prior.hpp"
 #include "tessera/prior/prior.hpp"
 
 namespace tessera {
@@ -30,17 +27,14 @@ class WaveletPrior : public Prior {
   const WaveletTransform& transform() const { return transform_; }
   std::optional<double> value(const Tensor& x) const override {
     const Tensor coefficients = transform_.apply(x);
-    const auto size = [](const Tensor& part) {
-      return at::sum(at::abs(part), at::kDouble).item<double>();
-    };
-    return weight_ * (size(coefficients) - size(transform_.approximation(coefficients)));
+    const L1Prior size(weight_);
+    return *size.value(coefficients) - *size.value(transform_.approximation(coefficients));
   }
 
  private:
   Tensor do_prox(const Tensor& z, double step) const override {
     const Tensor coefficients = transform_.apply(z);
-    const Tensor shrunk =
-        at::sgn(coefficients) * (at::abs(coefficients) - step * weight_).clamp_min_(0);
+    const Tensor shrunk = L1Prior(weight_).prox(coefficients, step);
     transform_.approximation(shrunk).copy_(transform_.approximation(coefficients));
     return transform_.apply_adjoint(shrunk);
   }
