@@ -26,11 +26,7 @@ void check_together(const Options& options) {
   if (options.fidelity != FidelityKind::l2 && options.plan) {
     throw CLI::ValidationError("--plan", "knows the costs of --fidelity l2 only");
   }
-  if (options.repetitions > 1 && (options.checkpoint_every > 0 || options.resume)) {
-    throw CLI::ValidationError("--repetitions",
-                               "is for times, --checkpoint-every and --resume for one long run: "
-                               "give one of them");
-  }
+  restoration::check_together(options);
   if (!options.config.empty() && options.plan) {
     throw CLI::ValidationError("--plan", "is for one run; with --config give --dry-run");
   }

@@ -1,32 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <c10/core/DeviceType.h>
-#include <c10/core/ScalarType.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "restoration/backend.hpp"
-#include "restoration/enums.hpp"
 #include "restoration/method.hpp"
 #include "restoration/networks.hpp"
+#include "restoration/run_settings.hpp"
 #include "settings/command_line.hpp"
-#include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/physics/padding.hpp"
 
 enum class ProblemKind { highres_blur, multiframe_superres };
 enum class NoiseKind { gaussian, poisson, salt_and_pepper };
 enum class Preset { standard, published };
 enum class InitMethod { zeros, adjoint, pseudo_inverse };
-using restoration::Backend;
 using restoration::DenoiserKind;
 using restoration::FidelityKind;
 using restoration::PriorKind;
 using restoration::SolverKind;
-enum class Scheduler { slurm };
 
 namespace settings {
 
@@ -45,13 +38,11 @@ template <>
 inline constexpr std::array enum_names<InitMethod> = {
     EnumName{InitMethod::zeros, "zeros"}, EnumName{InitMethod::adjoint, "adjoint"},
     EnumName{InitMethod::pseudo_inverse, "pseudo_inverse"}};
-template <>
-inline constexpr std::array enum_names<Scheduler> = {EnumName{Scheduler::slurm, "slurm"}};
 
 }  // namespace settings
 
-/// What the user can set; table() in settings.cpp says what each means. A member is there and in
-/// the table, or in neither: a test counts.
+/// What the user can set beside restoration::RunSettings; table() in settings.cpp says what each
+/// means. A member is there and in the table, or in neither: a test counts.
 struct UserSettings {
   ProblemKind problem = ProblemKind::highres_blur;
   std::string image;                 ///< empty: a synthetic scene
@@ -82,34 +73,6 @@ struct UserSettings {
   InitMethod init_method = InitMethod::zeros;
   std::int64_t iterations = 30;
 
-  std::optional<bool> distribute_physics;   ///< nullopt: if there are several ranks
-  std::optional<bool> distribute_denoiser;  ///< nullopt: if there are several ranks
-  tessera::Tiling tiling = tessera::Tiling::even;
-  std::int64_t patch_size = 448;
-  std::int64_t overlap = 32;
-  std::int64_t max_batch_size = 0;
-
-  at::ScalarType dtype = at::ScalarType::Float;
-  at::DeviceType device = at::DeviceType::CPU;
-  Backend backend = Backend::automatic;
-  int threads = 0;  ///< per rank; 0: see tessera::threads_for_this_rank
-  std::int64_t repetitions = 1;
-  std::int64_t warmup = 1;
-  std::string out = "results";
-  std::int64_t checkpoint_every = 0;
-  bool resume = false;
-  bool save_npy = false;
-  bool quiet = false;
-
-  bool no_report = false;
-  std::vector<std::string> report;
-
-  std::string config;
-  bool dry_run = false;
-  std::optional<Scheduler> submit;
-  std::string parallel_config;
-  std::string mpiexec;
-
   bool plan = false;
   std::vector<int> ranks = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
   double bandwidth = 10;  ///< GB/s
@@ -117,16 +80,11 @@ struct UserSettings {
 };
 
 /// The settings, and what was made of the command line.
-struct Options : UserSettings {
+struct Options : UserSettings, restoration::RunSettings, restoration::Parsed {
   /// The part of them that tools/restoration makes the solver from.
   restoration::Method method() const;
 
-  int gpu = 0;                    ///< with device cuda: index of this rank's; found by choose_place
   bool image_size_given = false;  ///< else a .npy truth brings its own
-  /// What the result depends on in full (settings::arguments_of): the same run again.
-  std::vector<std::string> arguments = {};
-  /// The options given (settings::given_options), without those of a grid.
-  std::vector<std::vector<std::string>> given = {};
 };
 
 /// Every setting.

@@ -23,19 +23,6 @@ DenoiserPtr make_network(Options& options) {
   return restoration::make_denoiser(options.denoiser, options.weights, device(options));
 }
 
-TilingOptions tiling_options(const Options& options) {
-  TilingOptions tiling;
-  tiling.tiling = options.tiling;
-  tiling.context = options.overlap;
-  tiling.patch = {options.patch_size};
-  tiling.overlap = options.overlap;
-  tiling.max_batch_size = options.max_batch_size;
-  if (options.max_batch_size == 0 && options.device == at::kCPU) tiling.max_batch_size = 1;
-  // Fixed tiles blend in their overlap.
-  tiling.blend = std::min(tiling.blend.values().front(), 2 * options.overlap);
-  return tiling;
-}
-
 restoration::Files input_files(const Options& options) {
   restoration::Files files = {{"image", options.image},
                               {"truth", options.truth},

@@ -22,9 +22,6 @@ tessera::LinearPhysicsPtr make_physics(const Options& options,
 /// The untiled denoiser. Sets options.weights to the installed weights where none were given.
 tessera::DenoiserPtr make_network(Options& options);
 
-/// How options.tiling cuts images.
-tessera::TilingOptions tiling_options(const Options& options);
-
 /// Every file that the result depends on. The weights are the installed ones once make_network has
 /// named them.
 restoration::Files input_files(const Options& options);

@@ -162,32 +162,14 @@ std::map<std::string, std::string> identity_of_run(const Options& options,
   return identity;
 }
 
-restoration::RunOptions run_options(const Options& options) {
-  return {.program = command_line().name,
-          .folder = options.out,
-          .device = options.device,
-          .backend = options.backend,
-          .threads = options.threads,
-          .iterations = options.iterations,
-          .repetitions = options.repetitions,
-          .warmup = options.warmup,
-          .checkpoint_every = options.checkpoint_every,
-          .resume = options.resume,
-          .quiet = options.quiet,
-          .shares_work = *options.distribute_physics || *options.distribute_denoiser,
-          .with_other_ranks = options.tiling == Tiling::even
-                                  ? "tiles are cut anew (--tiling auto), and the result depends a "
-                                    "little on the cuts"
-                                  : "equal to rounding where the tiles are the same"};
-}
-
 }  // namespace
 
 restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   const c10::InferenceMode no_gradients;
   options.distribute_physics = options.distribute_physics.value_or(world->size() > 1);
   options.distribute_denoiser = options.distribute_denoiser.value_or(world->size() > 1);
-  SupervisedRun run(run_options(options), world);
+  SupervisedRun run(restoration::run_options(options, command_line().name, options.iterations),
+                    world);
   restoration::Outcome& outcome = run.outcome();
   options.gpu = run.gpu();
   const c10::OptionalDeviceGuard on_device(run.device());

@@ -11,7 +11,6 @@ using enum settings::Section;
 
 constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t many = 1 << 20;
-constexpr int most_threads = 1024;
 
 /// Levels of noise.
 const settings::Bounds level{.high = 1, .hint = ", of intensities 0 to 1: 25 of 255 is 0.098"};
@@ -60,12 +59,10 @@ bool is_scaled(const Options& options) {
   return options.truth.empty() || options.image_size_given;
 }
 
-}  // namespace
-
 /// A setting is a line here and a member of UserSettings.
-const settings::Table<Options>& table() {
+settings::Table<Options> make_table() {
   // clang-format off
-  static const settings::Table<Options> rows = {
+  settings::Table<Options> rows = {
       {.name = "problem", .group = "Problem", .member = Make::word(&Options::problem), .identifies = always,
        .help = "highres_blur: blurs along several directions; multiframe_superres: several frames of lower resolution"},
       {.name = "image", .group = "Problem", .member = Make::path(&Options::image), .section = dataset,
@@ -121,59 +118,10 @@ const settings::Table<Options>& table() {
        .help = "Starting point [zeros; pnp with an automatic step, borders that are not circular: adjoint]"},
       {.name = "iterations", .group = "Method", .member = Make::integer(&Options::iterations, 1, 1 << 30), .section = solver, .key = "n_iter", .help_has_default = true, .identifies = levels_vary,
        .help = "Iterations [dpir: 8; pnp: 30; published: 10; primal_dual: 200; others: 50]"},
-
-      {.name = "distribute_physics", .group = "Distribution", .member = Make::choice(&Options::distribute_physics), .section = solver, .help_has_default = true,
-       .help = "Share the operators among the ranks [with several ranks]"},
-      {.name = "distribute_denoiser", .group = "Distribution", .member = Make::choice(&Options::distribute_denoiser), .section = solver, .help_has_default = true,
-       .help = "Denoise by tiles, shared among the ranks [with several ranks]"},
-      {.name = "tiling", .group = "Distribution", .member = Make::word(&Options::tiling, {{"peer", "deepinv"}}), .section = solver, .identifies = always,
-       .help = "auto: even work on all ranks; fixed: patch-size and overlap; deepinv: deepinv's layout; exact: the untiled result"},
-      {.name = "patch_size", .group = "Distribution", .member = Make::integer(&Options::patch_size, 0, unbounded), .section = solver, .identifies = always,
-       .help = "Inner size of a fixed or deepinv tile in pixels"},
-      {.name = "overlap", .group = "Distribution", .member = Make::integer(&Options::overlap, 0, unbounded), .section = solver, .alias = "receptive_field_size", .identifies = always,
-       .help = "Context around a tile in pixels"},
-      {.name = "max_batch_size", .group = "Distribution", .member = Make::integer(&Options::max_batch_size, 0, unbounded), .section = solver,
-       .help = "Tiles denoised at once; 0: as many as memory allows"},
-
-      {.name = "dtype", .group = "Run", .member = Make::word(&Options::dtype), .section = solver, .identifies = always,
-       .help = "Precision"},
-      {.name = "device", .group = "Run", .member = Make::word(&Options::device), .section = solver,
-       .help = "cpu or cuda"},
-      {.name = "backend", .group = "Run", .member = Make::word(&Options::backend), .section = solver,
-       .help = "How ranks exchange data: mpi: through host memory; nccl: between GPUs; auto: nccl with --device cuda and a GPU for each rank, if built in, else mpi"},
-      {.name = "threads", .group = "Run", .member = Make::integer(&Options::threads, 0, most_threads), .section = solver, .may_differ = true,
-       .help = "Threads per rank; 0: OMP_NUM_THREADS, or the cores that its ranks may use, shared"},
-      {.name = "repetitions", .group = "Run", .member = Make::integer(&Options::repetitions, 1, many),
-       .help = "Times the restoration is repeated, for times that can be trusted"},
-      {.name = "warmup", .group = "Run", .member = Make::integer(&Options::warmup, 0, unbounded), .section = solver,
-       .help = "Iterations of each repetition that statistics of times leave out"},
-      {.name = "out", .group = "Run", .member = Make::path(&Options::out), .role = Role::manner,
-       .help = "Folder for the results; one run at a time"},
-      {.name = "checkpoint_every", .group = "Run", .member = Make::integer(&Options::checkpoint_every, 0, unbounded), .role = Role::manner,
-       .help = "Iterations between two checkpoints in OUT; 0: none. SIGTERM and SIGUSR1 then end the run after the iteration, with exit code 75"},
-      {.name = "resume", .group = "Run", .member = Make::flag(&Options::resume), .role = Role::manner,
-       .help = "Go on from the checkpoint in OUT, if there is one; writes one every 10 iterations unless --checkpoint-every says otherwise"},
-      {.name = "save_npy", .group = "Run", .member = Make::flag(&Options::save_npy), .role = Role::files,
-       .help = "Also write x.npy, truth.npy and measurements.npy"},
-      {.name = "quiet", .group = "Run", .member = Make::flag(&Options::quiet), .role = Role::manner, .may_differ = true,
-       .help = "Print warnings and errors only"},
-
-      {.name = "no_report", .group = "Report", .member = Make::flag(&Options::no_report), .role = Role::manner,
-       .help = "Do not write OUT/report.html"},
-      {.name = "report", .group = "Report", .member = Make::paths(&Options::report), .role = Role::mode,
-       .help = "Write one OUT/report.html over these folders of earlier runs, and stop"},
-
-      {.name = "config", .group = "Grid", .member = Make::path(&Options::config), .role = Role::mode,
-       .help = "Run the grid of this YAML file, each row by itself into OUT/ROW; other options override the file. The same command again goes on where it stopped"},
-      {.name = "dry_run", .group = "Grid", .member = Make::flag(&Options::dry_run), .role = Role::of_mode, .needs = "--config",
-       .help = "Print what would run and the tiles of each row, and stop"},
-      {.name = "submit", .group = "Grid", .member = Make::word(&Options::submit), .role = Role::of_mode, .needs = "--config",
-       .help = "slurm: submit each row as a job of its own"},
-      {.name = "parallel_config", .group = "Grid", .member = Make::path(&Options::parallel_config), .role = Role::of_mode, .needs = "--submit",
-       .help = "YAML file with the settings of the cluster"},
-      {.name = "mpiexec", .group = "Grid", .member = Make::text(&Options::mpiexec), .role = Role::of_mode, .help_has_default = true, .needs = "--config",
-       .help = "Launcher and its flags, e.g. \"mpirun --oversubscribe\" [the build's]"},
-
+  };
+  const settings::Table<Options> shared = restoration::run_rows<Options>();
+  rows.insert(rows.end(), shared.begin(), shared.end());
+  const settings::Table<Options> planning = {
       {.name = "plan", .group = "Planning", .member = Make::flag(&Options::plan), .role = Role::mode,
        .help = "Print how the run would scale with the ranks, and stop"},
       {.name = "ranks", .group = "Planning", .member = Make::integers(&Options::ranks, 1, many), .role = Role::of_mode,
@@ -184,5 +132,13 @@ const settings::Table<Options>& table() {
        .help = "Between ranks, in microseconds"},
   };
   // clang-format on
+  rows.insert(rows.end(), planning.begin(), planning.end());
+  return rows;
+}
+
+}  // namespace
+
+const settings::Table<Options>& table() {
+  static const settings::Table<Options> rows = make_table();
   return rows;
 }

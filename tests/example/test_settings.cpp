@@ -82,7 +82,7 @@ std::string page_of_options() {
 
 TEST_CASE("Every member of the settings has a row of its own, and every row a member") {
   STATIC_REQUIRE(member_count<std::pair<int, int>>() == 2);
-  CHECK(table().size() == member_count<UserSettings>());
+  CHECK(table().size() == member_count<UserSettings>() + member_count<restoration::RunSettings>());
   std::set<std::string> names;
   for (const Row& row : table()) {
     INFO(row.name);
@@ -194,7 +194,7 @@ TEST_CASE("Ranks compare every setting but threads and quiet, modes first") {
 TEST_CASE("Enums and their words") {
   CHECK(settings::name_of(tessera::Tiling::even) == "auto");
   CHECK(settings::from_name<at::ScalarType>("float64") == at::ScalarType::Double);
-  CHECK_FALSE(settings::from_name<Backend>("gloo").has_value());
+  CHECK_FALSE(settings::from_name<restoration::Backend>("gloo").has_value());
 }
 
 // "[.write]" writes the page.
