@@ -5,22 +5,13 @@
 
 #include <utility>
 
-#include "grid/table_keys.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
 #include "tessera/io/default_weights.hpp"
 
-namespace {
-
-std::string value_of(const grid::Settings& row, const char* key, const char* otherwise) {
-  const grid::Setting* setting = grid::find(row, key);
-  return setting == nullptr ? otherwise : setting->value;
-}
-
-grid::Vocabulary make_vocabulary() {
+grid::Vocabulary HighresProgram::make_vocabulary() const {
   grid::Vocabulary words;
-  words.keys = grid::keys_of(table());
-  words.keys.push_back({"num_workers", settings::Section::dataset, settings::Kind::integer, ""});
+  words.keys = keys();
   words.datasets = {{"highres_color_image", "highres_blur"},
                     {"multiframe_superres", "multiframe_superres"}};
   words.solvers = {{"PnP", "pnp"},
@@ -34,8 +25,6 @@ grid::Vocabulary make_vocabulary() {
   words.defaults = {{"fidelity", "l2"}};
   return grid::with_layout(std::move(words));
 }
-
-}  // namespace
 
 const grid::Vocabulary& HighresProgram::vocabulary() const {
   static const grid::Vocabulary words = make_vocabulary();
@@ -52,36 +41,20 @@ std::vector<std::string> HighresProgram::keys_in_title() const {
   return {"solver", "denoiser", "prior"};
 }
 
-std::vector<std::string> HighresProgram::flags_of_several_ranks() const {
-  return {"distribute-physics", "distribute-denoiser"};
-}
-
-std::vector<std::string> HighresProgram::switches() const {
-  return {"--no-report"};  // the grid writes one of all rows
-}
-
-bool HighresProgram::is_switch(const std::string& option) const {
-  const auto* setting = settings::find_option(table(), option);
-  return setting != nullptr && setting->role == settings::Role::manner && setting->name != "out" &&
-         setting->name != "no_report";
-}
-
 bool HighresProgram::knows(const std::string& solver, const std::string& option) const {
   Options method;
   method.problem = ProblemKind::multiframe_superres;  // whose own settings other problems ignore
   method.solver = *settings::from_name<SolverKind>(solver);
-  const auto* setting = settings::find_option(table(), option);
+  const auto* setting = find(option);
   return setting == nullptr || setting->applies_to(method);
 }
 
-grid::Run HighresProgram::understand(const std::vector<std::string>& arguments) const {
-  const Options options = parse_arguments(arguments);
-  return {options.arguments, std::string(settings::name_of(options.device)), options.threads,
-          input_files(options)};
+grid::Files HighresProgram::files_of(const Options& options) const {
+  return input_files(options);
 }
 
 grid::Files HighresProgram::files_read(const grid::Run& run) const {
-  Options options = parse_arguments(run.arguments);
+  Options options = parsed(run.arguments);
   if (options.weights.empty() && options.denoiser == DenoiserKind::drunet) {
     options.weights = tessera::default_weights();
   }
@@ -109,7 +82,7 @@ const HighresProgram::Network& HighresProgram::network(const Options& options) {
 }
 
 grid::RunPlan HighresProgram::plan(const grid::Run& run, int ranks) {
-  Options options = parse_arguments(run.arguments);
+  Options options = parsed(run.arguments);
   const Network& made = network(options);
   options.weights = made.weights;
   const restoration::MemoryNeed plan = plan_of_rank(options, shape(options), made.denoiser, ranks);
@@ -118,7 +91,7 @@ grid::RunPlan HighresProgram::plan(const grid::Run& run, int ranks) {
 
 std::vector<std::string> HighresProgram::notices(const grid::Settings& row,
                                                  const grid::Run& run) const {
-  const Options options = parse_arguments(run.arguments);
+  const Options options = parsed(run.arguments);
   const bool uses_patches =
       options.tiling == tessera::Tiling::fixed || options.tiling == tessera::Tiling::deepinv;
   std::vector<std::string> texts;

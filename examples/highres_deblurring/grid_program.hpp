@@ -7,25 +7,25 @@
 
 #include "grid/grid.hpp"
 #include "options.hpp"
+#include "restoration/table_program.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 
 /// This program as grids know it. Reads each photograph and each file of weights once.
-class HighresProgram final : public grid::Program {
+class HighresProgram final : public restoration::TableProgram<Options> {
  public:
-  std::string name() const override { return "highres_deblurring"; }
+  HighresProgram() : TableProgram(command_line()) {}
   const grid::Vocabulary& vocabulary() const override;
   std::string title(const grid::Settings& row) const override;
   std::vector<std::string> keys_in_title() const override;
-  std::vector<std::string> flags_of_several_ranks() const override;
-  std::vector<std::string> switches() const override;
-  bool is_switch(const std::string& option) const override;
   bool knows(const std::string& solver, const std::string& option) const override;
-  grid::Run understand(const std::vector<std::string>& arguments) const override;
   grid::Files files_read(const grid::Run& run) const override;
   grid::RunPlan plan(const grid::Run& run, int ranks) override;
   std::vector<std::string> notices(const grid::Settings& row, const grid::Run& run) const override;
 
  private:
+  grid::Files files_of(const Options& options) const override;
+  grid::Vocabulary make_vocabulary() const;
+
   struct Network {
     tessera::DenoiserPtr denoiser;
     std::string weights;  ///< the file it was read from

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "grid/program.hpp"
+#include "grid/table_keys.hpp"
+#include "restoration/run_settings.hpp"
+#include "settings/command_line.hpp"
+
+namespace restoration {
+
+/// A program with restoration::RunSettings as grids know it, as far as its table of settings tells.
+template <typename Options>
+class TableProgram : public grid::Program {
+ public:
+  explicit TableProgram(const settings::Program<Options>& program) : program_(program) {}
+
+  std::string name() const override { return program_.name; }
+  std::vector<std::string> flags_of_several_ranks() const override {
+    return {"distribute-physics", "distribute-denoiser"};
+  }
+  std::vector<std::string> switches() const override {
+    return {"--no-report"};  // the grid writes one of all rows
+  }
+  bool is_switch(const std::string& option) const override {
+    const auto* setting = settings::find_option(program_.table, option);
+    return setting != nullptr && setting->role == settings::Role::manner &&
+           setting->name != "out" && setting->name != "no_report";
+  }
+  grid::Run understand(const std::vector<std::string>& arguments) const override {
+    const Options options = parsed(arguments);
+    return {options.arguments, std::string(settings::name_of(options.device)), options.threads,
+            files_of(options)};
+  }
+
+ protected:
+  Options parsed(const std::vector<std::string>& arguments) const {
+    return settings::parse_arguments(program_, arguments);
+  }
+  /// The keys of the table, and those that files have without effect here.
+  std::vector<grid::Key> keys() const {
+    std::vector<grid::Key> all = grid::keys_of(program_.table);
+    all.push_back({"num_workers", settings::Section::dataset, settings::Kind::integer, ""});
+    return all;
+  }
+  const settings::Setting<Options>* find(const std::string& option) const {
+    return settings::find_option(program_.table, option);
+  }
+  static std::string value_of(const grid::Settings& row, const char* key, const char* otherwise) {
+    const grid::Setting* setting = grid::find(row, key);
+    return setting == nullptr ? otherwise : setting->value;
+  }
+
+ private:
+  /// Every file that the options name.
+  virtual grid::Files files_of(const Options& options) const = 0;
+
+  const settings::Program<Options>& program_;
+};
+
+}  // namespace restoration
