@@ -40,6 +40,8 @@
 #include "tessera/core/version.hpp"
 
 #include "tessera/comm/agreement.hpp"
+#include "tessera/comm/box.hpp"
+#include "tessera/comm/box_exchange.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/counting.hpp"
 #include "tessera/comm/image_space.hpp"
@@ -114,6 +116,8 @@
 #include "tessera/prior/wavelet_prior.hpp"
 
 #include "tessera/distributed/blend_window.hpp"
+#include "tessera/distributed/box_space.hpp"
+#include "tessera/distributed/boxed_operator.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
 #include "tessera/distributed/distributed_options.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
@@ -121,6 +125,7 @@
 #include "tessera/distributed/per_axis.hpp"
 #include "tessera/distributed/scaling_model.hpp"
 #include "tessera/distributed/shard.hpp"
+#include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/sharded_physics.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"

@@ -177,10 +177,11 @@ ordered_json write_pictures(const fs::path& folder, const Recorder& recorder,
   if (recorder.options().truth.defined()) panels.push_back({"truth", recorder.options().truth});
   panels.insert(panels.end(), description.pictures.begin(), description.pictures.end());
   ordered_json list = ordered_json::array();
-  for (const Panel& panel : panels) {
+  for (Panel& panel : panels) {
+    if (panel.image.dim() == 5) panel.image = panel.image.select(2, panel.image.size(2) / 2);
     const bool is_picture = panel.image.dim() == 4 && panel.image.size(0) == 1 &&
                             (panel.image.size(1) == 1 || panel.image.size(1) == 3);
-    if (!is_picture) continue;  // a batch, a volume: nothing to look at
+    if (!is_picture) continue;  // a batch: nothing to look at
     write_image((folder / file_name(panel.label)).string(), panel.image,
                 {.samples = description.samples});
     list.push_back({{"label", panel.label}, {"file", file_name(panel.label)}});

@@ -107,6 +107,21 @@ TEST_CASE("write_a_denoiser.md: tiles and priors give what the denoiser gives") 
   CHECK((page.whole - other.whole).abs().max().item<double>() > 1e-3);
 }
 
+TEST_CASE("sharded_images.md: boxes are restored as the whole is") {
+  const Tensor truth = stripes(40, 48, at::kDouble);
+  const Tensor kernels[] = {gaussian_kernel(1.5, 0.7, 0), gaussian_kernel(1.5, 0.7, 60)};
+  const StackedPhysics whole({std::make_shared<Blur>(kernels[0], Padding::reflect),
+                              std::make_shared<Blur>(kernels[1], Padding::reflect)});
+  TensorList y;
+  for (const Tensor& one : whole.forward(truth)) {
+    y.push_back(GaussianNoise(0.05, 3, std::nullopt, y.size()).add(one));
+  }
+  const auto network = std::make_shared<TotalVariation>();
+  const Tensor x =
+      pages::restored_box(y, y.front(), kernels[0], kernels[1], network, test::world());
+  CHECK(psnr(x, truth).item<double>() > psnr(y.front(), truth).item<double>() + 1);
+}
+
 TEST_CASE("choose_a_solver.md: photon counts are restored, nonnegative") {
   const auto blur = std::make_shared<Blur>(gaussian_kernel(1.0, 1.0));
   blur->set_noise(std::make_shared<PoissonNoise>(PoissonNoiseOptions{.background = 2, .seed = 5}));

@@ -44,6 +44,13 @@ struct OwnDenoiser {
 OwnDenoiser own_denoiser(const tessera::Tensor& noisy, double level,
                          const tessera::CommunicatorPtr& ranks);
 
+/// Collective. sharded_images.md: what start becomes, whole again.
+tessera::Tensor restored_box(const tessera::TensorList& photographs, const tessera::Tensor& start,
+                             const tessera::Tensor& first_kernel,
+                             const tessera::Tensor& second_kernel,
+                             const tessera::DenoiserPtr& network,
+                             const tessera::CommunicatorPtr& world);
+
 /// The gradient of the ridge prior of weights.md.
 tessera::Tensor ridge_gradient(const tessera::Tensor& x);
 

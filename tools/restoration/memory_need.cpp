@@ -2,7 +2,9 @@
 #include "restoration/memory_need.hpp"
 
 #include <c10/util/Exception.h>
+#include <c10/util/accumulate.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -45,7 +47,7 @@ std::string gigabytes(double bytes) {
 MemoryNeed memory_need(const MemoryQuestion& question) {
   const at::IntArrayRef image = question.image;
   const std::int64_t element = question.bytes_per_element;
-  const double pixels = static_cast<double>(image[2]) * static_cast<double>(image[3]);
+  const auto pixels = static_cast<double>(c10::multiply_integers(image.slice(2)));
   const double image_bytes = static_cast<double>(element * image[1]) * pixels;
   const double working = question.denoiser->memory_estimate(image).value_or(0);
   MemoryNeed need;
@@ -63,7 +65,8 @@ MemoryNeed memory_need(const MemoryQuestion& question) {
     while (need.tiles.ends_with('\n')) need.tiles.pop_back();
     need.bytes_of_denoiser = tiles.costs(costs).peak_bytes;
   } else {
-    need.tiles = fmt::format("the whole image, {}x{}, on every rank", image[2], image[3]);
+    need.tiles = fmt::format("the whole image, {}, on every rank",
+                             fmt::join(image.rbegin(), image.rend() - 2, "x"));
     need.bytes_of_denoiser = working * static_cast<double>(element);
   }
   need.bytes_per_rank = bytes_of_program + need.bytes_of_denoiser + question.images * image_bytes +

@@ -13,7 +13,7 @@ namespace restoration {
 
 /// A run, as far as memory goes.
 struct MemoryQuestion {
-  std::vector<std::int64_t> image;  ///< (1, C, H, W)
+  std::vector<std::int64_t> image;  ///< (1, C, H, W) or (1, C, D, H, W)
   std::int64_t bytes_per_element = 4;
   int ranks = 1;
   tessera::DenoiserPtr denoiser;

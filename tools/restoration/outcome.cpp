@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "grid/folder.hpp"
+#include "restoration/photograph.hpp"
 #include "restoration/supervised_run.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/io/npy.hpp"
@@ -38,19 +39,26 @@ RunDescription description(const Telling& telling, const Outcome& outcome) {
   description.tiling = outcome.tiling;
   description.operators_per_rank = outcome.operators_per_rank;
   description.samples = outcome.samples;
-  if (!outcome.measurements.empty()) {
+  description.pictures = outcome.pictures;
+  if (outcome.pictures.empty() && !outcome.measurements.empty()) {
     description.pictures.push_back({"measurement 1", outcome.measurements.front()});
   }
   return description;
 }
 
+/// A picture, or the middle slice of a volume.
+Tensor as_picture(const Tensor& image) {
+  return image.dim() == 5 ? image.select(2, image.size(2) / 2) : image;
+}
+
 /// A measurement as large as the image beside it: enlarged by whole factors, the rest a grey
-/// border.
+/// border; scaled down where it is larger.
 Tensor as_large_as(const Tensor& image, const Tensor& measurement) {
-  Tensor result = measurement;
+  Tensor result = scaled(measurement, std::min(measurement.size(2), image.size(2)),
+                         std::min(measurement.size(3), image.size(3)));
   Extents border;  // last dimension first
   for (const std::int64_t d : {3, 2}) {
-    const std::int64_t factor = std::max<std::int64_t>(1, image.size(d) / measurement.size(d));
+    const std::int64_t factor = image.size(d) / result.size(d);
     result = result.repeat_interleave(factor, d);
     const std::int64_t missing = image.size(d) - result.size(d);
     border.insert(border.end(), {missing / 2, missing - missing / 2});
@@ -59,14 +67,19 @@ Tensor as_large_as(const Tensor& image, const Tensor& measurement) {
 }
 
 void write_preview(const std::string& path, const Outcome& outcome) {
-  std::vector<Panel> panels = {{"truth", outcome.truth}};
-  for (std::size_t i = 0; i < std::min<std::size_t>(2, outcome.measurements.size()); ++i) {
-    panels.push_back({fmt::format("measurement {}", i + 1),
-                      as_large_as(outcome.truth, outcome.measurements[i])});
+  const Tensor truth = as_picture(outcome.truth);
+  std::vector<Panel> panels = {{"truth", truth}};
+  for (const Panel& panel : outcome.pictures) {
+    panels.push_back({panel.label, as_large_as(truth, as_picture(panel.image))});
+  }
+  const std::size_t shown = outcome.pictures.empty() ? 2 : 0;
+  for (std::size_t i = 0; i < std::min(shown, outcome.measurements.size()); ++i) {
+    panels.push_back(
+        {fmt::format("measurement {}", i + 1), as_large_as(truth, outcome.measurements[i])});
   }
   const std::vector<MetricsRow>& rows = outcome.recorder->rows();
   panels.push_back({rows.empty() ? "restored" : fmt::format("restored {:.1f} dB", rows.back().psnr),
-                    outcome.result.x});
+                    as_picture(outcome.result.x)});
   write_image(path, side_by_side(panels));
 }
 

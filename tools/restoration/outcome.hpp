@@ -12,6 +12,7 @@
 #include "tessera/core/tensor.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/io/image.hpp"
+#include "tessera/run/preview.hpp"
 #include "tessera/run/recorder.hpp"
 #include "tessera/run/run_folder.hpp"
 #include "tessera/solver/solver.hpp"
@@ -24,7 +25,9 @@ constexpr int interrupted_code = 75;
 /// A finished run, on one rank.
 struct Outcome {
   tessera::Tensor truth;
-  tessera::TensorList measurements;  ///< those to be shown and written, of the first rank
+  tessera::TensorList measurements;  ///< those to be written, of the first rank
+  /// Beside the truth and the restoration; empty: the first measurements, which then are pictures.
+  std::vector<tessera::Panel> pictures;
   tessera::SolveResult result;
   std::shared_ptr<const tessera::Recorder> recorder;
   tessera::Guarantee guarantee = tessera::Guarantee::none;  ///< of the solver

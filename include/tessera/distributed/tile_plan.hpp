@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/comm/box.hpp"
 #include "tessera/comm/partition.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/distributed/per_axis.hpp"
@@ -13,14 +14,6 @@
 /// dimensions. A plan knows nothing of ranks or tensors; what TiledDenoiser computes from it does
 /// not depend on the number of ranks that share the tiles.
 namespace tessera {
-
-/// Pixels [begin, end) along one axis.
-struct Interval {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  std::int64_t length() const { return end - begin; }
-  bool operator==(const Interval&) const = default;
-};
 
 /// One tile along one axis: core within support within window.
 ///

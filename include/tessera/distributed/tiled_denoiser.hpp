@@ -114,6 +114,8 @@ class TiledDenoiser : public Denoiser {
     bool is_extended = false;   // as the whole image is
   };
 
+  friend class ShardedDenoiser;  // cuts as this one does
+
   /// Collective: one all-gather.
   inline Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
   const Layout& layout(const Tensor& x) const;

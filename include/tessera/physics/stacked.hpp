@@ -14,11 +14,13 @@ namespace tessera {
 /// Several linear operators on the same image, y_i = A_i x, all held by this rank: the serial truth
 /// that DistributedPhysics reproduces.
 ///
+/// Operators on images that ranks share out (space()) are all of one space, and so is the stack.
 /// Its adjoint is the sum of theirs. A^T A has a filter if each operator's has one, all of one
 /// kind: the sum of them.
 class StackedPhysics : public LinearPhysics {
  public:
-  /// One operator each (operator_count() == 1), not distributed; else error::InvalidArgument.
+  /// One operator each (operator_count() == 1), not distributed, of one space; else
+  /// error::InvalidArgument.
   explicit StackedPhysics(std::vector<LinearPhysicsPtr> operators);
 
   /// `count` operators, made by factory(0), factory(1), ...
@@ -28,6 +30,8 @@ class StackedPhysics : public LinearPhysics {
   std::int64_t operator_count() const override {
     return static_cast<std::int64_t>(operators_.size());
   }
+  Communicator& communicator() const override { return operators_.front()->communicator(); }
+  const ImageSpace& space() const override { return operators_.front()->space(); }
   /// Operator `index` alone; error::InvalidArgument beyond the last.
   const LinearPhysics& at(std::int64_t index) const;
   const std::vector<LinearPhysicsPtr>& operators() const { return operators_; }
@@ -68,7 +72,16 @@ inline StackedPhysics::StackedPhysics(std::vector<LinearPhysicsPtr> operators)
     throw error::InvalidArgument("stacked: needs at least one operator, got none");
   for (std::size_t i = 0; i < operators_.size(); ++i) {
     if (!operators_[i]) throw error::InvalidArgument(formatted("stacked: operator {} is null", i));
-    if (operators_[i]->operator_count() != 1 || operators_[i]->communicator().size() != 1) {
+    const ImageSpace& space = operators_[i]->space();
+    if (&space != &operators_.front()->space()) {
+      throw error::InvalidArgument(
+          formatted("stacked: operator {} ({}) is for images that are shared out otherwise than "
+                    "those of operator 0 ({})",
+                    i, operators_[i]->name(), operators_.front()->name()));
+    }
+    const bool shares_operators =
+        operators_[i]->communicator().size() != space.communicator().size();
+    if (operators_[i]->operator_count() != 1 || shares_operators) {
       throw error::InvalidArgument(
           formatted("stacked: operator {} ({}) is {} operators on {} ranks, expected one on one", i,
                     operators_[i]->name(), operators_[i]->operator_count(),

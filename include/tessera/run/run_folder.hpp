@@ -44,7 +44,7 @@ struct RunDescription {
 ///   metrics.csv       a row per iteration: quality, and the costs of the first rank
 ///   rank_<r>.csv      a row per iteration: the costs of rank r
 ///   plan.json         the tiles in pixels of the image: owner, core, window, support, blend
-///   truth.png, reconstruction.png and the other pictures
+///   truth.png, reconstruction.png and the other pictures, of volumes the middle slices
 ///   summary.json      last, so that the folder is complete if it is there: configuration, ranks,
 ///                     hosts, device, machine, versions, totals of the last repetition on the first
 ///                     rank, statistics over iterations, repetitions and ranks, stopped, pictures,

@@ -59,9 +59,9 @@ inline Tensor pixels_along(const Tensor& x, std::int64_t axis, const Interval& i
                         at::tensor(source, at::TensorOptions().dtype(at::kLong)).to(x.device()));
 }
 
-using Box = std::vector<Interval>;
+using Intervals = std::vector<Interval>;
 
-inline Tensor pixels_of(const Tensor& x, const Box& box, Border border) {
+inline Tensor pixels_of(const Tensor& x, const Intervals& box, Border border) {
   Tensor part = x;
   for (std::size_t axis = 0; axis < box.size(); ++axis) {
     part = pixels_along(part, static_cast<std::int64_t>(axis) + 2, box[axis], border);
@@ -70,15 +70,15 @@ inline Tensor pixels_of(const Tensor& x, const Box& box, Border border) {
 }
 
 /// Windows of one shape, of all images of the batch: stacked window by window.
-inline Tensor windows_of(const Tensor& x, const std::vector<const Box*>& boxes, Border border) {
+inline Tensor windows_of(const Tensor& x, const std::vector<const Intervals*>& boxes, Border border) {
   if (boxes.size() == 1) return pixels_of(x, *boxes.front(), border).contiguous();
   TensorList parts;
-  for (const Box* box : boxes) parts.push_back(pixels_of(x, *box, border));
+  for (const Intervals* box : boxes) parts.push_back(pixels_of(x, *box, border));
   return at::cat(parts, 0);
 }
 
 inline NoiseLevel level_of(const NoiseLevel& sigma, const Tensor& x,
-                           const std::vector<const Box*>& boxes, Border border) {
+                           const std::vector<const Intervals*>& boxes, Border border) {
   if (sigma.is_number()) return sigma;
   if (sigma.is_map()) return NoiseLevel(windows_of(sigma.as_map(x), boxes, border));
   return NoiseLevel(
@@ -272,7 +272,7 @@ inline Tensor TiledDenoiser::denoise_own_tiles(const Tensor& x, const NoiseLevel
         std::min(batch_size(x, first), static_cast<std::int64_t>(members.size())));
     for (std::size_t begin = 0; begin < members.size(); begin += most) {
       const std::size_t end = std::min(members.size(), begin + most);
-      std::vector<const detail::Box*> batch;
+      std::vector<const detail::Intervals*> batch;
       for (std::size_t i = begin; i < end; ++i) batch.push_back(&layout.windows[members[i]].box);
       const Tensor windows = detail::windows_of(x, batch, border);
       const NoiseLevel level = detail::level_of(sigma, x, batch, border);

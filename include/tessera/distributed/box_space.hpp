@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <vector>
+
+#include "tessera/comm/box_exchange.hpp"
+#include "tessera/comm/image_space.hpp"
+#include "tessera/physics/padding.hpp"
+
+namespace tessera {
+
+struct BoxSpaceOptions {
+  /// Ranks along each axis; their product is the number of ranks. Empty: those whose boxes have the
+  /// least surface.
+  Extents grid = {};
+  /// Cuts are at multiples of this, such as a denoiser's alignment(); boxes are as equal as that
+  /// allows.
+  std::int64_t alignment = 1;
+};
+
+/// Pixels that an operator sees beyond a pixel, along each axis, towards the beginning and the end.
+struct Halo {
+  Extents before, after;
+};
+
+/// Images that are never whole on any rank: each holds one box of a Cartesian grid. An image is
+/// then a plain tensor, (B, C, extents of local()): what solvers do elementwise is right as it is,
+/// inner products are sums over ranks, and neighbours come by with_halo.
+class BoxSpace : public ImageSpace {
+ public:
+  /// Collective. Images with these spatial extents over `ranks`. Throws error::RankFailure, on
+  /// every rank, if the arguments differ between ranks or some box would be empty.
+  BoxSpace(CommunicatorPtr ranks, Extents extents, const BoxSpaceOptions& options = {});
+
+  /// Of the whole image.
+  const Extents& extents() const { return extents_; }
+  /// Ranks along each axis.
+  const Extents& grid() const { return grid_; }
+  /// This rank's box, and those of all ranks.
+  const Box& local() const { return boxes_[static_cast<std::size_t>(ranks_->rank())]; }
+  const std::vector<Box>& boxes() const { return boxes_; }
+  const CommunicatorPtr& ranks() const { return ranks_; }
+
+  /// Local. This rank's part of an image (B, C, extents()) that it has whole.
+  Tensor scatter(const Tensor& whole) const;
+  /// Collective. The whole image on every rank: for small ones, and for tests.
+  Tensor gather(const Tensor& own) const;
+
+  /// Collective. This rank's box and what surrounds it: pixels of other ranks and, at the border of
+  /// the image, what `padding` says it continues with; with valid nothing, so that the result is
+  /// smaller there. Throws error::RankFailure where a mirror image needs more than a rank has.
+  Tensor with_halo(const Tensor& own, const Halo& halo, Padding padding) const;
+  /// Collective. The exact transpose: `extended` is folded back to where each pixel came from.
+  Tensor add_halo(const Tensor& extended, const Halo& halo, Padding padding) const;
+
+ private:
+  /// How a box is extended: first by other ranks' pixels, then at the border of the image.
+  struct Extension {
+    BoxExchange exchange;
+    Extents before, after;
+  };
+  const Extension& extension(const Halo& halo, Padding padding) const;
+  void check_own(const Tensor& own, const char* who) const;
+
+  CommunicatorPtr ranks_;
+  Extents extents_;
+  Extents grid_;
+  std::vector<Box> boxes_;
+  mutable std::map<std::tuple<Extents, Extents, Padding>, Extension> extensions_;
+};
+
+using BoxSpacePtr = std::shared_ptr<const BoxSpace>;
+
+}  // namespace tessera
+
+#include "tessera/distributed/detail/box_space.hpp"
