@@ -22,7 +22,7 @@ function(tessera_component_headers name result)
     file(GLOB _headers CONFIGURE_DEPENDS "${_root}/comm/${name}*.hpp")
   elseif(name STREQUAL "core")
     file(GLOB_RECURSE _headers CONFIGURE_DEPENDS "${_root}/*.hpp")
-    list(FILTER _headers EXCLUDE REGEX "/(io|report)/|/run/(checkpoint|memory|preview|progress|recorder|run_folder)|/comm/(mpi|nccl)")
+    list(FILTER _headers EXCLUDE REGEX "/(io|report|tomography)/|/run/(checkpoint|memory|preview|progress|recorder|run_folder)|/comm/(mpi|nccl)")
     list(APPEND _headers "${PROJECT_BINARY_DIR}/include/tessera/core/version.hpp")
   else()  # tessera::denoisers has those of the core
     file(GLOB _headers CONFIGURE_DEPENDS "${_root}/${name}/*.hpp")

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Included once per instruction set, in a namespace of its own, after loops.hpp. Nothing of the
+// standard library is instantiated here: the linker could take such a function for all sets.
+//
+// A block of neighbouring rays is walked plane by plane. Positions are relative to a whole voxel
+// near the first ray, which keeps them small, and so precise in float32; they are clamped to the
+// border of zeros, where a ray meets nothing. Without branches, the compiler makes vectors of it.
+
+inline double floor_of(double x) {
+  const auto whole = static_cast<std::int64_t>(x);
+  return static_cast<double>(whole) - (static_cast<double>(whole) > x ? 1 : 0);
+}
+
+template <typename N>
+inline N clamped(N x, N low, N high) {
+  x = x < low ? low : x;
+  return x > high ? high : x;
+}
+
+/// Positions of a block along one axis of n voxels.
+template <typename T>
+struct Along {
+  static constexpr std::int64_t most = RayBlock::most;
+
+  Along(const double* starts, const double* slopes, std::int64_t count, std::int64_t extent)
+      : start(starts[0]),
+        slope(slopes[0]),
+        last_start(starts[count - 1]),
+        last_slope(slopes[count - 1]),
+        n(static_cast<double>(extent)) {
+    for (std::int64_t l = 0; l < most; ++l) {
+      const std::int64_t i = l < count ? l : count - 1;
+      from_first[l] = static_cast<T>(starts[i] - start);
+      slope_from_first[l] = static_cast<T>(slopes[i] - slope);
+    }
+  }
+
+  /// To plane i.
+  void move_to(double i) {
+    const double first = start + slope * i;
+    const double last = last_start + last_slope * i;
+    const double whole = floor_of(clamped(first < last ? first : last, -1.0, n));
+    anchor = static_cast<std::int64_t>(whole);
+    offset = static_cast<T>(first - whole);
+    low = static_cast<T>(-1 - whole);
+    high = static_cast<T>(n - whole);
+  }
+
+  T at(std::int64_t l, T i) const {
+    return clamped(from_first[l] + offset + slope_from_first[l] * i, low, high);
+  }
+
+  double start, slope, last_start, last_slope, n;
+  T from_first[most], slope_from_first[most];
+  std::int64_t anchor;
+  T offset, low, high;
+};
+
+template <typename T>
+void sum_lines(const Planes<const T>& image, const RayBlock& rays, std::int64_t begin,
+               std::int64_t end, T* sums) {
+  constexpr std::int64_t most = RayBlock::most;
+  Along<T> along(rays.start[1], rays.slope[1], rays.count, image.columns);
+  T sum[most] = {};
+  for (std::int64_t i = begin; i < end; ++i) {
+    along.move_to(static_cast<double>(i));
+    const T* line = image.data + i * image.plane + along.anchor;
+    const auto plane = static_cast<T>(i);
+    for (std::int64_t l = 0; l < most; ++l) {
+      const T p = along.at(l, plane);
+      const auto whole = static_cast<std::int32_t>(p);
+      const T part = p - static_cast<T>(whole);
+      const T left = line[whole];
+      sum[l] += left + part * (line[whole + 1] - left);
+    }
+  }
+  for (std::int64_t l = 0; l < rays.count; ++l) sums[l] += sum[l];
+}
+
+template <typename T>
+void sum_planes(const Planes<const T>& image, const RayBlock& rays, std::int64_t begin,
+                std::int64_t end, T* sums) {
+  constexpr std::int64_t most = RayBlock::most;
+  Along<T> down(rays.start[0], rays.slope[0], rays.count, image.rows);
+  Along<T> along(rays.start[1], rays.slope[1], rays.count, image.columns);
+  const auto stride = static_cast<std::int32_t>(image.row);
+  T sum[most] = {};
+  for (std::int64_t i = begin; i < end; ++i) {
+    down.move_to(static_cast<double>(i));
+    along.move_to(static_cast<double>(i));
+    const T* voxel = image.data + i * image.plane + down.anchor * image.row + along.anchor;
+    const T* below = voxel + stride;
+    const auto plane = static_cast<T>(i);
+    for (std::int64_t l = 0; l < most; ++l) {
+      const T r = down.at(l, plane);
+      const T c = along.at(l, plane);
+      const auto row = static_cast<std::int32_t>(r);
+      const auto column = static_cast<std::int32_t>(c);
+      const std::int32_t k = row * stride + column;
+      const T right = c - static_cast<T>(column);
+      const T upper = voxel[k] + right * (voxel[k + 1] - voxel[k]);
+      const T lower = below[k] + right * (below[k + 1] - below[k]);
+      sum[l] += upper + (r - static_cast<T>(row)) * (lower - upper);
+    }
+  }
+  for (std::int64_t l = 0; l < rays.count; ++l) sums[l] += sum[l];
+}
+
+template <typename T>
+void add_even(const T* v, const EvenRays& rays, std::int64_t columns, T* row) {
+  constexpr std::int64_t most = 64;
+  const double inverse = 1 / rays.step;
+  const auto reach = static_cast<double>(rays.reach);
+  const auto width = static_cast<T>(rays.step < 0 ? -rays.step : rays.step);
+  const auto each = static_cast<T>(inverse);
+  const double beyond = static_cast<double>(rays.cells) - 1 + reach;
+  for (std::int64_t c = 0; c < columns; c += most) {
+    // Cells as positions: pixel c + l is at first + l inverse.
+    const double first = (static_cast<double>(c) - rays.start) * inverse;
+    const double last = first + static_cast<double>(most - 1) * inverse;
+    const double lowest = first < last ? first : last;
+    const double highest = first < last ? last : first;
+    if (highest < -reach || lowest > beyond) continue;
+    const double whole = floor_of(clamped(lowest, -reach, beyond));
+    const auto offset = static_cast<T>(first - whole);
+    const auto low = static_cast<T>(-reach - whole);
+    const auto high = static_cast<T>(beyond - whole);
+    const T* cell = v + static_cast<std::int64_t>(whole);
+    const std::int64_t count = columns - c < most ? columns - c : most;
+    T* out = row + c;
+    const auto add = [&](std::int64_t l) {
+      const T p = clamped(offset + each * static_cast<T>(static_cast<std::int32_t>(l)), low, high);
+      const auto j = static_cast<std::int32_t>(p);
+      const T part = p - static_cast<T>(j);
+      T sum = 0;
+      for (std::int64_t m = 0; m < rays.reach; ++m) {
+        const auto k = static_cast<std::int32_t>(m);
+        const T left = 1 - width * (part + static_cast<T>(k));
+        const T right = 1 - width * (1 - part + static_cast<T>(k));
+        sum += (left > 0 ? left : 0) * cell[j - k];
+        sum += (right > 0 ? right : 0) * cell[j + 1 + k];
+      }
+      out[l] += sum;
+    };
+    if (count == most && rays.reach == 1) {  // the common case, as vectors
+      for (std::int64_t l = 0; l < most; ++l) {
+        const T p =
+            clamped(offset + each * static_cast<T>(static_cast<std::int32_t>(l)), low, high);
+        const auto j = static_cast<std::int32_t>(p);
+        const T part = p - static_cast<T>(j);
+        const T left = 1 - width * part;
+        const T right = 1 - width * (1 - part);
+        out[l] += (left > 0 ? left : 0) * cell[j] + (right > 0 ? right : 0) * cell[j + 1];
+      }
+    } else {
+      for (std::int64_t l = 0; l < count; ++l) add(l);
+    }
+  }
+}
+
+template <typename T>
+void add_lines(const T* v, const RayBlock& rays, std::int64_t plane, const Planes<T>& image) {
+  T* line = image.data + plane * image.plane;
+  const auto i = static_cast<double>(plane);
+  const auto n = static_cast<double>(image.columns);
+  for (std::int64_t l = 0; l < rays.count; ++l) {
+    const double p = clamped(rays.start[1][l] + rays.slope[1][l] * i, -1.0, n) + 1;
+    const auto whole = static_cast<std::int32_t>(p);
+    const auto part = static_cast<T>(p - whole);
+    line[whole - 1] += (1 - part) * v[l];
+    line[whole] += part * v[l];
+  }
+}
+
+template <typename T>
+void add_planes(const T* v, const RayBlock& rays, std::int64_t plane, const Planes<T>& image) {
+  T* first = image.data + plane * image.plane - image.row - 1;
+  const auto i = static_cast<double>(plane);
+  const auto rows = static_cast<double>(image.rows);
+  const auto columns = static_cast<double>(image.columns);
+  for (std::int64_t l = 0; l < rays.count; ++l) {
+    const double r = clamped(rays.start[0][l] + rays.slope[0][l] * i, -1.0, rows) + 1;
+    const double c = clamped(rays.start[1][l] + rays.slope[1][l] * i, -1.0, columns) + 1;
+    const auto row = static_cast<std::int32_t>(r);
+    const auto column = static_cast<std::int32_t>(c);
+    const auto lower = static_cast<T>(r - row);
+    const auto right = static_cast<T>(c - column);
+    T* upper_voxel = first + row * image.row + column;
+    T* lower_voxel = upper_voxel + image.row;
+    const T upper_value = (1 - lower) * v[l];
+    const T lower_value = lower * v[l];
+    upper_voxel[0] += (1 - right) * upper_value;
+    upper_voxel[1] += right * upper_value;
+    lower_voxel[0] += (1 - right) * lower_value;
+    lower_voxel[1] += right * lower_value;
+  }
+}
+
+template <typename T>
+Loops<T> all_loops() {
+  return {&sum_lines<T>, &sum_planes<T>, &add_even<T>, &add_lines<T>, &add_planes<T>};
+}
