@@ -29,6 +29,7 @@
 /// measurements, progress, checkpoints) and report/ (tessera::report: pages made from runs).
 
 #include "tessera/core/check.hpp"
+#include "tessera/core/complex_channels.hpp"
 #include "tessera/core/eigen_map.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/flush_denormals.hpp"

@@ -15,6 +15,7 @@
 
 #include "adjoint.hpp"
 #include "catch.hpp"
+#include "tessera/core/complex_channels.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/fidelity/l2.hpp"
 
@@ -64,6 +65,19 @@ double distance(const Tensor& a, const Tensor& b) {
 }
 
 }  // namespace
+
+TEST_CASE("Complex images are pairs of channels", "[core]") {
+  const Tensor x = test::random({2, 4, 3, 5}, 1);
+  const Tensor z = to_complex(x);
+  REQUIRE(z.sizes() == at::IntArrayRef({2, 2, 3, 5}));
+  CHECK(at::view_as_real(z[1][1]).equal(at::stack({x[1][2], x[1][3]}, -1)));
+  CHECK(from_complex(z).equal(x));
+  CHECK(from_complex(z.conj())[1][2].equal(x[1][2]));
+  CHECK(from_complex(z.conj())[1][3].equal(-x[1][3]));
+  CHECK_THROWS_WITH(to_complex(x.narrow(1, 0, 3)), test::contains("to_complex: x is [2, 3, 3, 5]"));
+  CHECK_THROWS_AS(to_complex(x.to(at::kHalf)), error::ShapeMismatch);
+  CHECK_THROWS_AS(from_complex(x), error::ShapeMismatch);
+}
 
 TEST_CASE("FourierSampling is the masked orthonormal transform", "[physics]") {
   const Tensor mask = test::random({5, 6}, 1);

@@ -4,8 +4,6 @@
 #include <ATen/ops/fft_fftn.h>
 #include <ATen/ops/fft_ifftn.h>
 #include <ATen/ops/real.h>
-#include <ATen/ops/view_as_complex.h>
-#include <ATen/ops/view_as_real.h>
 
 #include <optional>
 #include <string>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "tessera/core/check.hpp"
+#include "tessera/core/complex_channels.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/physics/detail/convolution.hpp"
@@ -63,18 +62,6 @@ class FourierSampling : public LinearOperator {
   FourierSamplingOptions options_;
 };
 
-namespace detail {
-
-/// (B, 2 C, ...) with channels re, im, re, im, ... as complex (B, C, ...), and the way back.
-inline Tensor complex_of_pairs(const Tensor& x) {
-  return at::view_as_complex(x.unflatten(1, {-1, 2}).movedim(2, -1).contiguous());
-}
-inline Tensor pairs_of_complex(const Tensor& z) {
-  return at::view_as_real(z.resolve_conj()).movedim(-1, 2).flatten(1, 2).contiguous();
-}
-
-}  // namespace detail
-
 inline FourierSampling::FourierSampling(Tensor mask, FourierSamplingOptions options)
     : mask_(std::move(mask)), options_(options) {
   const bool ok = mask_.defined() && mask_.dim() >= 1 && mask_.dim() <= 3 && mask_.numel() > 0 &&
@@ -103,14 +90,14 @@ inline Tensor FourierSampling::do_apply(const Tensor& x) const {
   }
   check_extents(x, is_precise && x.size(1) % 2 == 0, "forward: x",
                 "a float32 or float64 image with pairs of channels, re and im,");
-  return masked(at::fft_fftn(detail::complex_of_pairs(x), {}, axes(), "ortho"));
+  return masked(at::fft_fftn(to_complex(x), {}, axes(), "ortho"));
 }
 
 inline Tensor FourierSampling::do_apply_adjoint(const Tensor& v) const {
   check_extents(v, v.scalar_type() == at::kComplexFloat || v.scalar_type() == at::kComplexDouble,
                 "adjoint: v", "complex64 or complex128 coefficients");
   const Tensor image = at::fft_ifftn(masked(v), {}, axes(), "ortho");
-  return options_.complex_pairs ? detail::pairs_of_complex(image) : at::real(image).contiguous();
+  return options_.complex_pairs ? from_complex(image) : at::real(image).contiguous();
 }
 
 inline NormalFilter FourierSampling::do_normal_filter(const Tensor& x) const {
