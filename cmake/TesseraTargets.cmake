@@ -15,14 +15,14 @@ function(tessera_compile_options target)
   endif()
 endfunction()
 
-# The public headers of a component. The core has every room but those that need MPI, NCCL or files.
+# The public headers of a component. The core has every room but those that need MPI, NCCL or files, or have a library of their own.
 function(tessera_component_headers name result)
   set(_root "${PROJECT_SOURCE_DIR}/include/tessera")
   if(name MATCHES "^(mpi|nccl)$")
     file(GLOB _headers CONFIGURE_DEPENDS "${_root}/comm/${name}*.hpp")
   elseif(name STREQUAL "core")
     file(GLOB_RECURSE _headers CONFIGURE_DEPENDS "${_root}/*.hpp")
-    list(FILTER _headers EXCLUDE REGEX "/(io|report|tomography)/|/run/(checkpoint|memory|preview|progress|recorder|run_folder)|/comm/(mpi|nccl)")
+    list(FILTER _headers EXCLUDE REGEX "/(fourier|io|report|tomography)/|/run/(checkpoint|memory|preview|progress|recorder|run_folder)|/comm/(mpi|nccl)")
     list(APPEND _headers "${PROJECT_BINARY_DIR}/include/tessera/core/version.hpp")
   else()  # tessera::denoisers has those of the core
     file(GLOB _headers CONFIGURE_DEPENDS "${_root}/${name}/*.hpp")

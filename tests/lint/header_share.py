@@ -7,7 +7,7 @@ or the example longer than MOST_OF_EXAMPLE."""
 import pathlib
 import sys
 
-COMPILED = ["tomography", "io", "run", "report"]
+COMPILED = ["tomography", "fourier", "io", "run", "report"]
 ENGINE = "src/engine"
 LEAST = 0.6
 EXAMPLE = "examples/highres_deblurring"

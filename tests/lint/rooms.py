@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-ORDER = ["core", "comm", "physics", "tomography", "fidelity", "engine", "denoiser", "prior", "distributed", "solver",
+ORDER = ["core", "comm", "physics", "tomography", "fourier", "fidelity", "engine", "denoiser", "prior", "distributed", "solver",
          "metric", "io", "run", "report"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
