@@ -12,6 +12,7 @@
 #include "io/guard.hpp"
 #include "io/host.hpp"
 #include "io/input_file.hpp"
+#include "io/window.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/atomic_file.hpp"
 
@@ -37,13 +38,7 @@ constexpr std::array element_types{
     ElementType{"i2", at::kShort},
     ElementType{"i4", at::kInt},
     ElementType{"i8", at::kLong},
-};
-
-struct Header {
-  at::ScalarType type = at::kFloat;
-  bool swapped = false;
-  bool fortran_order = false;
-  std::vector<std::int64_t> shape;
+    ElementType{"b1", at::kBool},
 };
 
 /// Reads the dictionary {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }: the keys in
@@ -52,8 +47,8 @@ class HeaderParser {
  public:
   explicit HeaderParser(std::string_view text) : text_(text) {}
 
-  Header parse() {
-    Header header;
+  NpyHeader parse() {
+    NpyHeader header;
     bool descr = false, order = false, shape = false;
     expect('{');
     while (!accept('}')) {
@@ -154,7 +149,7 @@ class HeaderParser {
     return result;
   }
 
-  void read_dtype(Header& header) {
+  void read_dtype(NpyHeader& header) {
     skip_space();
     if (text_.starts_with('[')) throw error::Io("has a structured dtype, which is not supported");
     const std::string_view descr = string();
@@ -164,7 +159,7 @@ class HeaderParser {
     const bool ordered = descr.starts_with('<') || descr.starts_with('>');
     const bool bytes = descr.starts_with('|') && descr.ends_with('1');
     if (found == element_types.end() || (!ordered && !bytes)) {
-      throw error::Io(fmt::format("has dtype {}, expected one of f2 f4 f8 c8 c16 u1 i1 i2 i4 i8",
+      throw error::Io(fmt::format("has dtype {}, expected one of f2 f4 f8 c8 c16 u1 i1 i2 i4 i8 b1",
                                   detail::in_quotes(descr)));
     }
     header.type = found->type;
@@ -182,7 +177,23 @@ void swap_bytes(Tensor& tensor) {
   for (; bytes != end; bytes += size) std::reverse(bytes, bytes + size);
 }
 
-Tensor read(const detail::InputFile& file) {
+/// NumPy writes 0 and 1; a bool of another value would be neither true nor false.
+void check_bools(const Tensor& tensor) {
+  const auto* bytes = static_cast<const unsigned char*>(tensor.const_data_ptr());
+  const auto* end = bytes + tensor.nbytes();
+  const auto* found = std::find_if(bytes, end, [](unsigned char byte) { return byte > 1; });
+  if (found != end) {
+    throw error::Io(
+        fmt::format("is damaged: it has a bool of value {}, expected 0 or 1", int{*found}));
+  }
+}
+
+struct Located {
+  NpyHeader header;
+  std::uint64_t offset;  // of the data
+};
+
+Located read_header(const detail::InputFile& file) {
   const std::string start = file.read(0, std::min<std::uint64_t>(file.size(), 12));
   if (!start.starts_with(magic.substr(0, start.size()))) throw error::Io("is not a .npy file");
   if (start.size() < 12) throw error::Io("is truncated: its header is incomplete");
@@ -202,7 +213,7 @@ Tensor read(const detail::InputFile& file) {
                                 header_size, longest_header));
   }
   const std::string text = file.read(header_offset, header_size);
-  Header header = HeaderParser(text).parse();
+  const NpyHeader header = HeaderParser(text).parse();
 
   const std::uint64_t data_offset = header_offset + header_size;
   const std::uint64_t available = file.size() - data_offset;
@@ -213,10 +224,22 @@ Tensor read(const detail::InputFile& file) {
                                 needed > available ? "is truncated" : "is too long",
                                 to_string(header.shape), needed, available));
   }
-  if (header.fortran_order) std::reverse(header.shape.begin(), header.shape.end());
-  Tensor tensor = detail::host_tensor(header.shape, header.type);
-  file.read(data_offset, tensor.mutable_data_ptr(), needed);
+  return {header, data_offset};
+}
+
+Tensor read(const std::string& path, const Window& window) {
+  const detail::InputFile file(path);
+  auto [header, offset] = read_header(file);
+  Window box = detail::checked_window("read_npy", path, window, header.shape);
+  if (header.fortran_order) {
+    std::reverse(header.shape.begin(), header.shape.end());
+    std::reverse(box.begin(), box.end());
+  }
+  Tensor tensor = detail::host_tensor(detail::extents_of(box), header.type);
+  detail::read_window(file, offset, c10::elementSize(header.type), header.shape, box,
+                      tensor.mutable_data_ptr());
   if (header.swapped) swap_bytes(tensor);
+  if (header.type == at::kBool) check_bools(tensor);
   if (header.fortran_order) {
     std::vector<std::int64_t> reversed(header.shape.size());
     std::iota(reversed.rbegin(), reversed.rend(), 0);
@@ -227,8 +250,13 @@ Tensor read(const detail::InputFile& file) {
 
 }  // namespace
 
-Tensor read_npy(const std::string& path) {
-  return detail::in_file("read_npy", path, [&] { return read(detail::InputFile(path)); });
+Tensor read_npy(const std::string& path, const Window& window) {
+  return detail::in_file("read_npy", path, [&] { return read(path, window); });
+}
+
+NpyHeader read_npy_header(const std::string& path) {
+  return detail::in_file("read_npy_header", path,
+                         [&] { return read_header(detail::InputFile(path)).header; });
 }
 
 void write_npy(const std::string& path, const Tensor& tensor) {
@@ -240,7 +268,7 @@ void write_npy(const std::string& path, const Tensor& tensor) {
     throw error::InvalidArgument(
         fmt::format("write_npy: {}: the tensor is {}, expected float16, float32, float64, "
                     "complex64, complex128, "
-                    "uint8, int8, int16, int32 or int64",
+                    "uint8, int8, int16, int32, int64 or bool",
                     path, describe(tensor)));
   }
   const bool byte_sized = tensor.element_size() == 1;

@@ -72,7 +72,7 @@ TEST_CASE("write_npy then read_npy gives the same tensor", "[io][npy]") {
   const std::string path = folder.file("x.npy");
   const auto type =
       GENERATE(at::kHalf, at::kFloat, at::kDouble, at::kComplexFloat, at::kComplexDouble, at::kByte,
-               at::kChar, at::kShort, at::kInt, at::kLong);
+               at::kChar, at::kShort, at::kInt, at::kLong, at::kBool);
   const std::vector<std::int64_t> shape = GENERATE(
       std::vector<std::int64_t>{}, std::vector<std::int64_t>{24}, std::vector<std::int64_t>{4, 0},
       std::vector<std::int64_t>{2, 3, 4}, std::vector<std::int64_t>{1, 2, 1, 3, 2, 2});
@@ -151,4 +151,45 @@ TEST_CASE("read_npy refuses an absurd header size", "[io][npy]") {
   bytes.resize(112, ' ');
   test::write_bytes(path, bytes);
   CHECK_THROWS_WITH(read_npy(path), test::contains("header of 4294967295 bytes"));
+}
+
+TEST_CASE("read_npy reads a window, and the header alone", "[io][npy]") {
+  const Window window = GENERATE(Window{{1, 1}, {1, 2}, {1, 3}}, Window{{0, 2}, {2, 1}, {0, 4}},
+                                 Window{{1, 1}, {0, 3}, {0, 4}}, Window{{0, 2}, {0, 3}, {3, 1}},
+                                 Window{{0, 2}, {0, 3}, {0, 4}}, Window{});
+  const std::string name = GENERATE("f4_big.npy", "fortran.npy", "c8_little.npy", "i2_little.npy");
+  Tensor expected = read_npy(data_file(name));
+  for (std::size_t i = 0; i < window.size(); ++i) {
+    expected = expected.narrow(static_cast<std::int64_t>(i), window[i].first, window[i].count);
+  }
+  const Tensor read = read_npy(data_file(name), window);
+  CHECK(read.is_contiguous());
+  CHECK(at::equal(read, expected));
+  const NpyHeader header = read_npy_header(data_file(name));
+  CHECK(header.shape == std::vector<std::int64_t>{2, 3, 4});
+  CHECK(header.type == expected.scalar_type());
+  CHECK(header.fortran_order == (name == "fortran.npy"));
+  CHECK(header.swapped == (name == "f4_big.npy"));
+}
+
+TEST_CASE("read_npy refuses windows outside the array", "[io][npy]") {
+  const std::string path = data_file("f4_little.npy");
+  for (const Window& window :
+       {Window{{0, 2}}, Window{{0, 2}, {0, 3}, {0, 5}}, Window{{0, 2}, {3, 1}, {0, 4}},
+        Window{{-1, 2}, {0, 3}, {0, 4}}, Window{{0, 0}, {0, 3}, {0, 4}},
+        Window{{0, 2}, {0, 3}, {std::int64_t{1} << 62, std::int64_t{1} << 62}}}) {
+    CHECK_THROWS_AS(read_npy(path, window), error::InvalidArgument);
+    CHECK_THROWS_WITH(read_npy(path, window), test::contains("read_npy: " + path + ": the window"));
+  }
+}
+
+TEST_CASE("read_npy knows bool, and refuses what is no bool", "[io][npy]") {
+  const Tensor read = read_npy(data_file("b1_byte.npy"));
+  CHECK(at::equal(read, counting(at::kLong).remainder(3).eq(1)));
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("x.npy");
+  std::string bytes = test::read_bytes(data_file("b1_byte.npy"));
+  bytes.back() = 2;
+  test::write_bytes(path, bytes);
+  CHECK_THROWS_WITH(read_npy(path), test::contains("a bool of value 2"));
 }

@@ -181,6 +181,7 @@ def write_arrays():
     for code in ["<f2", "<f4", ">f4", "<f8", "<c8", ">c16", "|u1", "|i1", "<i2", "<i4", "<i8", ">i8"]:
         order = {"<": "little", ">": "big", "|": "byte"}[code[0]]
         np.save(f"{code[1:]}_{order}.npy", np.arange(24).reshape(2, 3, 4).astype(code))
+    np.save("b1_byte.npy", np.arange(24).reshape(2, 3, 4) % 3 == 1)
     np.save("fortran.npy", np.asfortranarray(np.arange(24.0).reshape(2, 3, 4)))
     np.save("scalar.npy", np.array(3.5))
     np.save("empty.npy", np.zeros((2, 0, 3), np.float32))
