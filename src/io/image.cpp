@@ -15,6 +15,7 @@
 #include "io/host.hpp"
 #include "io/input_file.hpp"
 #include "io/samples.hpp"
+#include "io/tiff_directories.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/atomic_file.hpp"
 
@@ -22,14 +23,16 @@ namespace tessera {
 
 namespace {
 
-Tensor decode(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info) {
+Tensor decode(const detail::InputFile& file, const ImageReadOptions& options, ImageInfo& info) {
   using namespace std::string_view_literals;
-  if (bytes.starts_with("\x89PNG\r\n\x1a\n"sv)) return detail::decode_png(bytes, options, info);
-  if (bytes.starts_with("\xff\xd8\xff"sv)) return detail::decode_jpeg(bytes, options, info);
-  // Classic and big TIFF, little- and big-endian.
-  for (const auto& magic : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv}) {
-    if (bytes.starts_with(magic)) return detail::decode_tiff(bytes, options, info);
+  const std::string start = file.read(0, std::min<std::uint64_t>(file.size(), 8));
+  if (start == "\x89PNG\r\n\x1a\n"sv) {
+    return detail::decode_png(file.read(0, file.size()), options, info);
   }
+  if (start.starts_with("\xff\xd8\xff"sv)) {
+    return detail::decode_jpeg(file.read(0, file.size()), options, info);
+  }
+  if (detail::is_tiff(start)) return detail::decode_tiff(file, options, info);
   throw error::Io("is not a PNG, JPEG or TIFF image");
 }
 
@@ -88,9 +91,8 @@ Tensor read_image(const std::string& path, const ImageReadOptions& options, Imag
   }
   return detail::in_file("read_image", path, [&] {
     const detail::InputFile file(path);
-    const std::string bytes = file.read(0, file.size());
     ImageInfo found;
-    Tensor image = decode(bytes, options, found);
+    Tensor image = decode(file, options, found);
     if (options.apply_orientation) image = detail::upright(image, found.orientation);
     if (info != nullptr) {
       const auto [smallest, largest] = at::aminmax(image);

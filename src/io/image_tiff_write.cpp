@@ -6,20 +6,15 @@
 #include <vector>
 
 #include "io/samples.hpp"
+#include "io/tiff_page.hpp"
 #include "io/tiff_stream.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera::detail {
 
-std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options) {
-  const Tensor samples = samples_from_image(image, options.samples);
-  constexpr std::int64_t longest = std::int64_t{1} << 31;
-  if (samples.size(0) >= longest || samples.size(1) >= longest)
-    throw error::Io("TIFF: the image is too large");
-  // Offsets of 32 bits reach 4 GB; compressed data can be larger than raw ones, if only a little.
-  TiffStream stream(samples.nbytes() > std::size_t{3} << 30);
+void write_tiff_page(const TiffStream& stream, const Tensor& samples) {
   TIFF* tiff = stream.handle();
-  const bool floating = options.samples == SampleType::f32;
+  const bool floating = samples.is_floating_point();
   const auto row_size = static_cast<std::size_t>(samples.stride(0) * samples.element_size());
   const auto height = static_cast<std::uint32_t>(samples.size(0));
   const auto rows_per_strip =
@@ -54,6 +49,16 @@ std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options) {
       stream.fail("cannot be written");
     }
   }
+}
+
+std::string encode_tiff(const Tensor& image, const ImageWriteOptions& options) {
+  const Tensor samples = samples_from_image(image, options.samples);
+  constexpr std::int64_t longest = std::int64_t{1} << 31;
+  if (samples.size(0) >= longest || samples.size(1) >= longest)
+    throw error::Io("TIFF: the image is too large");
+  // Offsets of 32 bits reach 4 GB; compressed data can be larger than raw ones, if only a little.
+  TiffStream stream(samples.nbytes() > std::size_t{3} << 30);
+  write_tiff_page(stream, samples);
   return stream.finish();
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/input_file.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/io/image.hpp"
 
@@ -48,7 +49,7 @@ std::size_t choose_picture(const std::vector<Picture>& pictures, const ImageRead
 /// except for its smallest and largest value.
 Tensor decode_png(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info);
 Tensor decode_jpeg(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info);
-Tensor decode_tiff(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info);
+Tensor decode_tiff(const InputFile& file, const ImageReadOptions& options, ImageInfo& info);
 
 /// The complete file for a (C, H, W) floating host image, C = 1 or 3; TIFF: up to most_channels.
 std::string encode_png(const Tensor& image, const ImageWriteOptions& options);

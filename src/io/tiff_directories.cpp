@@ -22,9 +22,9 @@ enum Tag : std::uint64_t {
 
 class Walker {
  public:
-  explicit Walker(std::string_view file)
+  explicit Walker(const InputFile& file)
       : file_(file),
-        little_(file.starts_with('I')),
+        little_(file.read(0, 1) == "I"),
         big_(number(2, 2) == 43),
         pointer_size_(big_ ? 8 : 4),
         budget_(2 * file.size()) {}
@@ -55,26 +55,29 @@ class Walker {
                                   page_, count, most_entries));
     }
     spend(count_size + count * entry_size + pointer_size_);
-    std::uint64_t at = directory.offset + count_size;
+    const std::uint64_t start = directory.offset + count_size;
+    const std::string table = bytes(start, count * entry_size);
     std::uint64_t values = 0;
-    for (std::uint64_t i = 0; i < count; ++i, at += entry_size) values += entry(at, directory);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      values += entry(std::string_view(table).substr(i * entry_size, entry_size), directory);
+    }
     if (values > 2 * file_.size()) {
       throw error::Io(
           fmt::format("TIFF: is damaged: page {} declares more values than the file holds", page_));
     }
-    return number(at, pointer_size_);
+    return number(start + count * entry_size, pointer_size_);
   }
 
   /// Notes the value of an entry if it is wanted; returns the size of its values in bytes.
-  std::uint64_t entry(std::uint64_t at, TiffDirectory& directory) const {
+  std::uint64_t entry(std::string_view text, TiffDirectory& directory) const {
     static constexpr std::array<std::uint64_t, 19> sizes = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4,
                                                             8, 4, 8, 4, 0, 0, 8, 8, 8};
-    const std::uint64_t tag = number(at, 2);
-    const std::uint64_t type = number(at + 2, 2);
-    const std::uint64_t count = number(at + 4, pointer_size_);
+    const std::uint64_t tag = value_of(text.substr(0, 2));
+    const std::uint64_t type = value_of(text.substr(2, 2));
+    const std::uint64_t count = value_of(text.substr(4, pointer_size_));
     const std::uint64_t size = type < sizes.size() ? sizes[type] : 0;
     if (count == 1 && size > 0 && size <= pointer_size_) {
-      const std::uint64_t value = number(at + 4 + pointer_size_, size);
+      const std::uint64_t value = value_of(text.substr(4 + pointer_size_, size));
       if (tag == new_subfile_type) directory.kind = static_cast<std::uint32_t>(value);
       if (tag == subfile_type && value == 2) directory.kind |= 1;
       if (tag == image_width) directory.width = static_cast<std::int64_t>(value);
@@ -83,16 +86,23 @@ class Walker {
     return size * std::min<std::uint64_t>(count, 4 * file_.size());
   }
 
-  std::uint64_t number(std::uint64_t at, std::uint64_t size) const {
+  std::string bytes(std::uint64_t at, std::uint64_t size) const {
     if (at > file_.size() || size > file_.size() - at) {
       throw error::Io(fmt::format("TIFF: is truncated or damaged: page {} lies outside the file",
                                   std::max<std::size_t>(1, page_)));
     }
+    return file_.read(at, size);
+  }
+
+  std::uint64_t number(std::uint64_t at, std::uint64_t size) const {
+    return value_of(bytes(at, size));
+  }
+
+  std::uint64_t value_of(std::string_view text) const {
     std::uint64_t value = 0;
-    for (std::uint64_t i = 0; i < size; ++i) {
-      const std::uint64_t byte =
-          static_cast<unsigned char>(file_[at + (little_ ? size - 1 - i : i)]);
-      value = value << 8 | byte;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      const char byte = text[little_ ? text.size() - 1 - i : i];
+      value = value << 8 | static_cast<unsigned char>(byte);
     }
     return value;
   }
@@ -103,7 +113,7 @@ class Walker {
     budget_ -= bytes;
   }
 
-  std::string_view file_;
+  const InputFile& file_;
   std::size_t page_ = 0;
   bool little_;
   bool big_;
@@ -113,8 +123,15 @@ class Walker {
 
 }  // namespace
 
-std::vector<TiffDirectory> list_directories(std::string_view file) {
+std::vector<TiffDirectory> list_directories(const InputFile& file) {
   return Walker(file).walk();
+}
+
+bool is_tiff(std::string_view start) {
+  using namespace std::string_view_literals;
+  static constexpr std::array magics = {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv};
+  return std::any_of(magics.begin(), magics.end(),
+                     [&](std::string_view magic) { return start.starts_with(magic); });
 }
 
 }  // namespace tessera::detail

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "io/input_file.hpp"
+
 namespace tessera::detail {
 
 /// One page of a TIFF file, as far as it can be told without libtiff.
@@ -18,6 +20,9 @@ struct TiffDirectory {
 /// The pages in the order of the file, classic or big TIFF of either byte order; those of SubIFDs
 /// are not among them. Takes time linear in the file: throws error::Io if a page lies outside it,
 /// if pages form a ring or overlap, or if a page has more values than the file has room for.
-std::vector<TiffDirectory> list_directories(std::string_view file);
+std::vector<TiffDirectory> list_directories(const InputFile& file);
+
+/// Whether a file that starts so is a TIFF, classic or big, little- or big-endian.
+bool is_tiff(std::string_view start);
 
 }  // namespace tessera::detail

@@ -14,11 +14,11 @@
 
 namespace tessera::detail {
 
-TiffStream::TiffStream(std::string_view bytes) : source_(bytes) {
+TiffStream::TiffStream(const InputFile& file) : source_(&file) {
   open("rm");
 }
 
-TiffStream::TiffStream(bool big) : writes_(true) {
+TiffStream::TiffStream(bool big) {
   open(big ? "w8" : "w");
 }
 
@@ -74,17 +74,26 @@ int TiffStream::judge_warning(TIFF* tiff, void* self, const char* module, const 
 
 tmsize_t TiffStream::read(thandle_t self, void* target, tmsize_t count) {
   auto& stream = *static_cast<TiffStream*>(self);
-  const std::string_view bytes = stream.writes_ ? stream.written_ : stream.source_;
-  const std::uint64_t left = bytes.size() - std::min<std::uint64_t>(stream.position_, bytes.size());
+  const std::uint64_t left = size(self) - std::min<std::uint64_t>(stream.position_, size(self));
   const auto taken = std::min<std::uint64_t>(left, static_cast<std::uint64_t>(count));
-  if (taken > 0) std::memcpy(target, bytes.data() + stream.position_, taken);
+  if (taken == 0) return 0;
+  if (stream.source_ == nullptr) {
+    std::memcpy(target, stream.written_.data() + stream.position_, taken);
+  } else {
+    try {
+      stream.source_->read(stream.position_, target, taken);
+    } catch (const std::exception& failure) {  // not through libtiff
+      stream.message_ = failure.what();
+      return -1;
+    }
+  }
   stream.position_ += taken;
   return static_cast<tmsize_t>(taken);
 }
 
 tmsize_t TiffStream::write(thandle_t self, void* source, tmsize_t count) {
   auto& stream = *static_cast<TiffStream*>(self);
-  if (!stream.writes_) return -1;
+  if (stream.source_ != nullptr) return -1;
   const auto length = static_cast<std::uint64_t>(count);
   try {
     if (stream.written_.size() < stream.position_ + length)
@@ -107,7 +116,7 @@ toff_t TiffStream::seek(thandle_t self, toff_t offset, int whence) {
 
 toff_t TiffStream::size(thandle_t self) {
   const auto& stream = *static_cast<TiffStream*>(self);
-  return stream.writes_ ? stream.written_.size() : stream.source_.size();
+  return stream.source_ == nullptr ? stream.written_.size() : stream.source_->size();
 }
 
 }  // namespace tessera::detail

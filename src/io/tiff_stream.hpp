@@ -5,15 +5,17 @@
 
 #include <cstdarg>
 #include <string>
-#include <string_view>
+
+#include "io/input_file.hpp"
 
 namespace tessera::detail {
 
-/// A TIFF file in memory, open through libtiff. Messages of libtiff are kept, never printed.
+/// A TIFF file on the disk, or a new one in memory, open through libtiff. Messages of libtiff are
+/// kept, never printed.
 class TiffStream {
  public:
-  /// Opens `bytes` for reading; they must outlive this.
-  explicit TiffStream(std::string_view bytes);
+  /// Opens `file` for reading; it must outlive this.
+  explicit TiffStream(const InputFile& file);
   /// Opens an empty file for writing, with 64-bit offsets if `big`.
   explicit TiffStream(bool big);
   TiffStream(const TiffStream&) = delete;
@@ -39,8 +41,7 @@ class TiffStream {
   static toff_t seek(thandle_t self, toff_t offset, int whence);
   static toff_t size(thandle_t self);
 
-  bool writes_ = false;
-  std::string_view source_;  // reading
+  const InputFile* source_ = nullptr;  // reading
   std::string written_;
   std::uint64_t position_ = 0;
   std::string message_;

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Writes the stacks, FITS images and HDF5 arrays of this folder: what other programs write and the readers must understand.
+
+Needs numpy, tifffile, astropy and h5py; the files are committed, so tests do not need it. Element n of an array is n,
+complex ones are n - 1i n, unless said otherwise.
+"""
+
+import sys
+
+import numpy as np
+
+
+def count(*shape, dtype=np.float64):
+    return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+
+
+def write_stacks():
+    import tifffile
+
+    plain = {"metadata": None, "software": None}
+    for code in ["u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"]:
+        tifffile.imwrite(f"stack_{code}.tif", count(3, 4, 5, dtype=code), photometric="minisblack", **plain)
+    tifffile.imwrite("stack_big.tif", count(3, 4, 5, dtype=">u2"), bigtiff=True, byteorder=">", photometric="minisblack", **plain)
+    tifffile.imwrite("stack_tiles.tif", count(2, 20, 37, dtype="u2"), tile=(16, 16), compression="deflate",
+                     photometric="minisblack", **plain)
+    # (planes, rows, columns, samples)
+    tifffile.imwrite("stack_rgb.tif", count(2, 4, 5, 3, dtype="u1"), photometric="rgb", **plain)
+    tifffile.imwrite("stack_planar.tif", count(2, 3, 4, 5, dtype="u1"), photometric="rgb", planarconfig="separate", **plain)
+    # ImageJ has frames, planes, channels; values are those of (T, Z, C, Y, X).
+    tifffile.imwrite("stack_imagej.tif", count(2, 3, 2, 4, 5, dtype="u2"), imagej=True, resolution=(4.0, 2.0),
+                     metadata={"axes": "TZCYX", "spacing": 0.75, "unit": "um"}, software=None)
+    size = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 0.75}
+    for axes, shape in [("TCZYX", (2, 2, 3, 4, 5)), ("CTZYX", (2, 2, 3, 4, 5)), ("ZCTYX", (3, 2, 2, 4, 5))]:
+        tifffile.imwrite(f"stack_ome_{axes[:3].lower()}.tif", count(*shape, dtype="u2"), ome=True, photometric="minisblack",
+                         metadata={"axes": axes, **size}, software=None)
+    with tifffile.TiffWriter("stack_differs.tif") as file:
+        for code in ["u1", "u1", "u2"]:
+            file.write(count(4, 5, dtype=code), photometric="minisblack", **plain)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ["stacks"]:
+        globals()[f"write_{name}"]()
