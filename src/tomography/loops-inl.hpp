@@ -56,6 +56,36 @@ struct Along {
   T offset, low, high;
 };
 
+// Functions of their own, lest compilers merge the loops over rays and planes and find no vectors.
+template <typename T>
+[[gnu::noinline]] void add_of_line(const T* line, const Along<T>& along, T plane,
+                                   T* __restrict sum) {
+  for (std::int64_t l = 0; l < RayBlock::most; ++l) {
+    const T p = along.at(l, plane);
+    const auto whole = static_cast<std::int32_t>(p);
+    const T part = p - static_cast<T>(whole);
+    const T left = line[whole];
+    sum[l] += left + part * (line[whole + 1] - left);
+  }
+}
+
+template <typename T>
+[[gnu::noinline]] void add_of_plane(const T* voxel, std::int32_t row, const Along<T>& down,
+                                    const Along<T>& along, T plane, T* __restrict sum) {
+  const T* below = voxel + row;
+  for (std::int64_t l = 0; l < RayBlock::most; ++l) {
+    const T r = down.at(l, plane);
+    const T c = along.at(l, plane);
+    const auto whole = static_cast<std::int32_t>(r);
+    const auto column = static_cast<std::int32_t>(c);
+    const std::int32_t k = whole * row + column;
+    const T right = c - static_cast<T>(column);
+    const T upper = voxel[k] + right * (voxel[k + 1] - voxel[k]);
+    const T lower = below[k] + right * (below[k + 1] - below[k]);
+    sum[l] += upper + (r - static_cast<T>(whole)) * (lower - upper);
+  }
+}
+
 template <typename T>
 void sum_lines(const Planes<const T>& image, const RayBlock& rays, std::int64_t begin,
                std::int64_t end, T* sums) {
@@ -64,15 +94,7 @@ void sum_lines(const Planes<const T>& image, const RayBlock& rays, std::int64_t 
   T sum[most] = {};
   for (std::int64_t i = begin; i < end; ++i) {
     along.move_to(static_cast<double>(i));
-    const T* line = image.data + i * image.plane + along.anchor;
-    const auto plane = static_cast<T>(i);
-    for (std::int64_t l = 0; l < most; ++l) {
-      const T p = along.at(l, plane);
-      const auto whole = static_cast<std::int32_t>(p);
-      const T part = p - static_cast<T>(whole);
-      const T left = line[whole];
-      sum[l] += left + part * (line[whole + 1] - left);
-    }
+    add_of_line(image.data + i * image.plane + along.anchor, along, static_cast<T>(i), sum);
   }
   for (std::int64_t l = 0; l < rays.count; ++l) sums[l] += sum[l];
 }
@@ -83,25 +105,12 @@ void sum_planes(const Planes<const T>& image, const RayBlock& rays, std::int64_t
   constexpr std::int64_t most = RayBlock::most;
   Along<T> down(rays.start[0], rays.slope[0], rays.count, image.rows);
   Along<T> along(rays.start[1], rays.slope[1], rays.count, image.columns);
-  const auto stride = static_cast<std::int32_t>(image.row);
   T sum[most] = {};
   for (std::int64_t i = begin; i < end; ++i) {
     down.move_to(static_cast<double>(i));
     along.move_to(static_cast<double>(i));
-    const T* voxel = image.data + i * image.plane + down.anchor * image.row + along.anchor;
-    const T* below = voxel + stride;
-    const auto plane = static_cast<T>(i);
-    for (std::int64_t l = 0; l < most; ++l) {
-      const T r = down.at(l, plane);
-      const T c = along.at(l, plane);
-      const auto row = static_cast<std::int32_t>(r);
-      const auto column = static_cast<std::int32_t>(c);
-      const std::int32_t k = row * stride + column;
-      const T right = c - static_cast<T>(column);
-      const T upper = voxel[k] + right * (voxel[k + 1] - voxel[k]);
-      const T lower = below[k] + right * (below[k + 1] - below[k]);
-      sum[l] += upper + (r - static_cast<T>(row)) * (lower - upper);
-    }
+    add_of_plane(image.data + i * image.plane + down.anchor * image.row + along.anchor,
+                 static_cast<std::int32_t>(image.row), down, along, static_cast<T>(i), sum);
   }
   for (std::int64_t l = 0; l < rays.count; ++l) sums[l] += sum[l];
 }
@@ -126,35 +135,23 @@ void add_even(const T* v, const EvenRays& rays, std::int64_t columns, T* row) {
     const auto low = static_cast<T>(-reach - whole);
     const auto high = static_cast<T>(beyond - whole);
     const T* cell = v + static_cast<std::int64_t>(whole);
-    const std::int64_t count = columns - c < most ? columns - c : most;
-    T* out = row + c;
-    const auto add = [&](std::int64_t l) {
-      const T p = clamped(offset + each * static_cast<T>(static_cast<std::int32_t>(l)), low, high);
-      const auto j = static_cast<std::int32_t>(p);
-      const T part = p - static_cast<T>(j);
-      T sum = 0;
-      for (std::int64_t m = 0; m < rays.reach; ++m) {
-        const auto k = static_cast<std::int32_t>(m);
-        const T left = 1 - width * (part + static_cast<T>(k));
-        const T right = 1 - width * (1 - part + static_cast<T>(k));
-        sum += (left > 0 ? left : 0) * cell[j - k];
-        sum += (right > 0 ? right : 0) * cell[j + 1 + k];
-      }
-      out[l] += sum;
-    };
-    if (count == most && rays.reach == 1) {  // the common case, as vectors
+    T sum[most] = {};
+    for (std::int64_t m = 0; m < rays.reach; ++m) {
+      const auto k = static_cast<std::int32_t>(m);
+      const T* before = cell - m;
+      const T* after = cell + m + 1;
       for (std::int64_t l = 0; l < most; ++l) {
         const T p =
             clamped(offset + each * static_cast<T>(static_cast<std::int32_t>(l)), low, high);
         const auto j = static_cast<std::int32_t>(p);
         const T part = p - static_cast<T>(j);
-        const T left = 1 - width * part;
-        const T right = 1 - width * (1 - part);
-        out[l] += (left > 0 ? left : 0) * cell[j] + (right > 0 ? right : 0) * cell[j + 1];
+        const T left = 1 - width * (part + static_cast<T>(k));
+        const T right = 1 - width * (1 - part + static_cast<T>(k));
+        sum[l] += (left > 0 ? left : 0) * before[j] + (right > 0 ? right : 0) * after[j];
       }
-    } else {
-      for (std::int64_t l = 0; l < count; ++l) add(l);
     }
+    const std::int64_t count = columns - c < most ? columns - c : most;
+    for (std::int64_t l = 0; l < count; ++l) row[c + l] += sum[l];
   }
 }
 
