@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/physics/normal_filter.hpp"
 
+#include <ATen/ops/fft_fftn.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/real.h>
+#include <ATen/ops/zeros.h>
 
 #include <Eigen/Eigenvalues>
 
@@ -9,8 +12,12 @@
 #include "catch.hpp"
 #include "full_convolution.hpp"
 #include "matrix_of.hpp"
+#include "tessera/comm/self.hpp"
+#include "tessera/core/complex_channels.hpp"
 #include "tessera/core/image_spec.hpp"
+#include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/fidelity/l2.hpp"
+#include "tessera/physics/algebra.hpp"
 #include "tessera/physics/blur.hpp"
 #include "tessera/physics/stacked.hpp"
 
@@ -100,6 +107,54 @@ TEST_CASE("Filters of one kind add up, others do not", "[physics]") {
     CHECK(test::relative_error(mixed.normal(x), mixed.at(0).normal(x) + mixed.at(1).normal(x)) <
           1e-13);
   }
+}
+
+TEST_CASE("A filter of complex images has all frequencies", "[physics]") {
+  // Circular convolution by a complex kernel, from the definition.
+  class Rotated : public tessera::LinearOperator {
+   public:
+    std::string name() const override { return "rotated"; }
+
+   private:
+    Tensor do_apply(const Tensor& x) const override {  // z(n) + (1 + 2 i) z(n - 1)
+      const Tensor z = tessera::to_complex(x);
+      return z + c10::complex<double>(1, 2) * z.roll({1}, {2});
+    }
+    Tensor do_apply_adjoint(const Tensor& v) const override {
+      return tessera::from_complex(v + c10::complex<double>(1, -2) * v.roll({-1}, {2}));
+    }
+    tessera::NormalFilter do_normal_filter(const Tensor& x) const override {
+      const std::int64_t n = x.size(2);
+      Tensor kernel = at::zeros({1, 1, n}, at::kComplexDouble);
+      kernel[0][0][0].fill_(6);
+      kernel[0][0][1].fill_(c10::complex<double>(1, 2));
+      kernel[0][0][n - 1].fill_(c10::complex<double>(1, -2));
+      tessera::NormalFilter filter =
+          tessera::NormalFilter::on_extents_of(x, at::real(at::fft_fftn(kernel, {}, {2})));
+      filter.pairs = true;
+      return filter;
+    }
+  };
+  const Tensor x = test::random({2, 4, 7}, 1);
+  const auto physics = std::make_shared<Rotated>();
+  CHECK(test::adjoint_error(*physics, x) < 1e-14);
+  CHECK(test::relative_error(physics->normal(x), physics->adjoint(physics->forward(x))) < 1e-13);
+  REQUIRE(physics->has_exact_inverse(x));
+  const Tensor solution = physics->solve_normal(x, 0.3);
+  CHECK(test::relative_error(physics->normal(solution) + 0.3 * solution, x) < 1e-12);
+  const tessera::NormalFilter twice = physics->normal_filter(x) + physics->normal_filter(x);
+  CHECK(test::relative_error(twice.apply(x), 2 * physics->normal(x)) < 1e-13);
+  CHECK(physics->normal(x.to(at::kHalf)).scalar_type() == at::kHalf);
+  const Tensor line = test::random({1, 1, 7}, 3);
+  const LinearPhysicsPtr real = std::make_shared<Blur>(line, Padding::circular);
+  CHECK_FALSE((physics->normal_filter(x) + real->normal_filter(x)).defined());
+  // Over ranks, and no product with a transfer function of real images.
+  const tessera::DistributedPhysics shared({physics, physics}, tessera::self_communicator());
+  REQUIRE(shared.normal_filter(x).pairs);
+  CHECK(test::relative_error(shared.normal(x), 2 * physics->normal(x)) < 1e-13);
+  const auto product = tessera::compose(physics, real);
+  CHECK_FALSE(product->has_normal_filter(x));
+  CHECK(test::relative_error(product->normal(x), product->adjoint(product->forward(x))) < 1e-13);
 }
 
 TEST_CASE("L2 is fused for Toeplitz normal operators", "[fidelity]") {

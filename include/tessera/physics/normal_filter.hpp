@@ -22,13 +22,18 @@ namespace tessera {
 /// With a factor f > 1 (circular blurs of which every f-th pixel is measured: super-resolution) A^T
 /// A is block-circulant: it mixes the f^d aliases of each frequency, k + a N / f, by a Hermitian
 /// matrix. The inverse and the norm then are those of the matrices.
+///
+/// Complex images, pairs of channels (to_complex), are filtered as such: with a real spectrum of
+/// all frequencies, which for real images would mirror itself.
 struct NormalFilter {
   Tensor spectrum;          ///< real, (1 or B, 1 or C, rfftn of `transform`), float32 at least;
                             ///< with a factor f complex, (1 or B, 1 or C, f^d, f^d, N / f...);
+                            ///< for pairs real, (1 or B, 1 or pairs, fftn of `transform`);
                             ///< undefined if A^T A is no filter
   Extents transform;        ///< spatial extents of the Fourier transform, N
   bool circulant = true;    ///< the transform has x's own extents
   std::int64_t factor = 1;  ///< more than 1 for circulant filters alone
+  bool pairs = false;       ///< images are pairs of channels, re and im; the factor is 1
 
   /// A filter on x's own extents.
   static NormalFilter on_extents_of(const Tensor& x, Tensor spectrum) {
@@ -42,7 +47,8 @@ struct NormalFilter {
 
   bool defined() const { return spectrum.defined(); }
   bool has_kind_of(const NormalFilter& other) const {
-    return circulant == other.circulant && transform == other.transform && factor == other.factor;
+    return circulant == other.circulant && transform == other.transform && factor == other.factor &&
+           pairs == other.pairs;
   }
 
   /// At least the largest eigenvalue of A^T A, and that itself if circulant.
@@ -56,7 +62,7 @@ struct NormalFilter {
       return detail::from_aliases(detail::mix_aliases(spectrum, detail::to_aliases(x, factor)),
                                   factor, x.scalar_type());
     }
-    const Tensor filtered = convolve_fourier(x, spectrum, transform, false);
+    const Tensor filtered = filtered_by(spectrum, x);
     return circulant ? filtered : first_pixels(filtered, x.sizes().slice(2).vec()).contiguous();
   }
 
@@ -67,7 +73,13 @@ struct NormalFilter {
           detail::unmix_aliases(spectrum, shift, detail::to_aliases(b, factor)), factor,
           b.scalar_type());
     }
-    return convolve_fourier(b, (spectrum + shift).reciprocal_(), transform, false);
+    return filtered_by((spectrum + shift).reciprocal_(), b);
+  }
+
+ private:
+  Tensor filtered_by(const Tensor& factors, const Tensor& x) const {
+    return pairs ? convolve_pairs(x, factors, transform)
+                 : convolve_fourier(x, factors, transform, false);
   }
 };
 
@@ -75,13 +87,13 @@ struct NormalFilter {
 /// none where one is missing.
 inline NormalFilter operator+(const NormalFilter& a, const NormalFilter& b) {
   if (!a.defined() || !b.defined() || !a.has_kind_of(b)) return {};
-  return {a.spectrum + b.spectrum, a.transform, a.circulant, a.factor};
+  return {a.spectrum + b.spectrum, a.transform, a.circulant, a.factor, a.pairs};
 }
 
 /// The filter of factor A^T A.
 inline NormalFilter operator*(double factor, const NormalFilter& a) {
   if (!a.defined()) return {};
-  return {factor * a.spectrum, a.transform, a.circulant, a.factor};
+  return {factor * a.spectrum, a.transform, a.circulant, a.factor, a.pairs};
 }
 
 }  // namespace tessera

@@ -37,6 +37,7 @@ class FilterPacket {
     values_[at_channels + 1] = share.spectrum.size(1);
     values_[at_circulant] = share.circulant ? 1 : 0;
     values_[at_factor] = share.factor;
+    values_[at_pairs] = share.pairs ? 1 : 0;
     std::copy(share.transform.begin(), share.transform.end(), values_.begin() + at_transform);
     const std::int64_t kind = kind_of(share);
     values_[at_kind] = kind;
@@ -61,6 +62,7 @@ class FilterPacket {
     Extents shape = {std::max<std::int64_t>(1, values_[at_channels]),
                      std::max<std::int64_t>(1, values_[at_channels + 1])};
     const std::int64_t factor = std::max<std::int64_t>(1, values_[at_factor]);
+    const bool has_pairs = values_[at_pairs] == 1;
     auto options = x.options().requires_grad(false);
     if (factor > 1) {
       std::int64_t aliases = 1;
@@ -71,10 +73,10 @@ class FilterPacket {
           options.dtype(x.scalar_type() == at::kDouble ? at::kComplexDouble : at::kComplexFloat);
     } else {
       shape.insert(shape.end(), transform.begin(), transform.end());
-      shape.back() = shape.back() / 2 + 1;
+      if (!has_pairs) shape.back() = shape.back() / 2 + 1;
     }
     return {at::zeros(shape, options), transform, no_operators || values_[at_circulant] == 1,
-            factor};
+            factor, has_pairs};
   }
 
  private:
@@ -85,6 +87,7 @@ class FilterPacket {
   static constexpr std::size_t at_image = 7;  // a number and its negative, as the next
   static constexpr std::size_t at_kind = 9;
   static constexpr std::size_t at_factor = 11;
+  static constexpr std::size_t at_pairs = 12;
   static constexpr std::int64_t silent = std::numeric_limits<std::int64_t>::min();
 
   static std::int64_t image_of(const Tensor& x) {
@@ -97,11 +100,12 @@ class FilterPacket {
     FnvHash hash;
     hash.add(filter.circulant ? 1 : 0);
     hash.add(static_cast<std::uint64_t>(filter.factor));
+    hash.add(filter.pairs ? 1 : 0);
     for (const std::int64_t extent : filter.transform) hash.add(static_cast<std::uint64_t>(extent));
     return hash.value();
   }
 
-  std::array<std::int64_t, 12> values_{};
+  std::array<std::int64_t, 13> values_{};
 };
 
 /// Collective. `weight` times the sum of the normal filters of all ranks' operators; undefined if

@@ -84,7 +84,7 @@ class ComposedPhysics final : public DerivedPhysics {
     const Tensor transfer = inner_->transfer_function(x);
     if (!transfer.defined()) return {};
     const NormalFilter outer = base().normal_filter(x);
-    if (!outer.defined() || !outer.circulant) return {};
+    if (!outer.defined() || !outer.circulant || outer.pairs) return {};
     if (outer.factor > 1) return decimated(outer, transfer);
     return NormalFilter::on_extents_of(x, outer.spectrum * squared_magnitude(transfer));
   }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <ATen/ops/convolution.h>
+#include <ATen/ops/fft_fftn.h>
+#include <ATen/ops/fft_ifftn.h>
 #include <ATen/ops/fft_irfftn.h>
 #include <ATen/ops/fft_rfftn.h>
 #include <ATen/ops/imag.h>
@@ -10,6 +12,7 @@
 #include <numeric>
 #include <vector>
 
+#include "tessera/core/complex_channels.hpp"
 #include "tessera/core/tensor.hpp"
 
 namespace tessera {
@@ -33,6 +36,10 @@ Tensor from_fourier(const Tensor& transformed, const std::vector<std::int64_t>& 
 /// Result: `transform` extents, the image's dtype.
 Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum,
                         const std::vector<std::int64_t>& transform, bool transposed);
+
+/// The same of a complex image, pairs of channels re and im, by a real spectrum of all frequencies.
+Tensor convolve_pairs(const Tensor& image, const Tensor& spectrum,
+                      const std::vector<std::int64_t>& transform);
 
 /// |H|^2 of a complex spectrum H.
 Tensor squared_magnitude(const Tensor& spectrum);
@@ -82,6 +89,15 @@ inline Tensor convolve_fourier(const Tensor& image, const Tensor& spectrum,
     product.mul_(factor);
   }
   return from_fourier(product, transform, image.scalar_type());
+}
+
+inline Tensor convolve_pairs(const Tensor& image, const Tensor& spectrum,
+                             const std::vector<std::int64_t>& transform) {
+  const at::ScalarType precision = image.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const std::vector<std::int64_t> axes = spatial_axes(transform.size());
+  Tensor product = at::fft_fftn(to_complex(image.to(precision)), transform, axes);
+  product.mul_(spectrum);
+  return from_complex(at::fft_ifftn(product, {}, axes)).to(image.scalar_type());
 }
 
 inline Tensor squared_magnitude(const Tensor& spectrum) {
