@@ -3,8 +3,10 @@
 
 #include <ATen/ops/dot.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/imag.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/real.h>
+#include <ATen/ops/view_as_real.h>
 #include <ATen/ops/zeros.h>
 
 #include <array>
@@ -15,6 +17,7 @@
 #include "adjoint.hpp"
 #include "catch.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/fidelity/squared_distance.hpp"
 #include "tessera/physics/detail/normal_draws.hpp"
 #include "tessera/physics/detail/philox.hpp"
 #include "tessera/physics/masking.hpp"
@@ -24,6 +27,7 @@
 using tessera::GaussianNoise;
 using tessera::LinearPhysicsPtr;
 using tessera::Masking;
+using tessera::SquaredDistance;
 using tessera::StackedPhysics;
 using tessera::Tensor;
 using tessera::TensorList;
@@ -158,9 +162,20 @@ TEST_CASE("Noise is the same in every dtype and on every number of threads", "[p
   CHECK(test::relative_error(GaussianNoise(1, 9).add(zero.to(at::kHalf)), alone) < 1e-3);
   // A view is numbered as it is seen.
   CHECK(GaussianNoise(1, 9).add(zero.transpose(2, 3).contiguous().transpose(2, 3)).equal(alone));
-  const Tensor complex = GaussianNoise(2, 9).add(zero.to(at::kComplexDouble));
-  CHECK(std::abs(complex.abs().square().mean().item<double>() - 4) < 0.1);
-  CHECK(std::abs(at::real(complex).square().mean().item<double>() - 2) < 0.05);
+}
+
+TEST_CASE("GaussianNoise of complex data has its standard deviation in each part", "[physics]") {
+  const Tensor zero = at::zeros({1, 1, 300, 301}, at::kComplexDouble);
+  const Tensor noise = GaussianNoise(2, 9).add(zero);
+  // 90300 draws: the mean square's own deviation is 4 sqrt(2 / n) = 0.019.
+  CHECK(std::abs(at::real(noise).square().mean().item<double>() - 4) < 0.1);
+  CHECK(std::abs(at::imag(noise).square().mean().item<double>() - 4) < 0.1);
+  CHECK(std::abs((at::real(noise) * at::imag(noise)).mean().item<double>()) < 0.07);
+  // Its distance with the same sigma is chi-squared of the real numbers: half for each.
+  const double value = SquaredDistance(2).value(noise, zero);
+  CHECK(value / static_cast<double>(noise.numel()) == Approx(1).epsilon(0.02));
+  const Tensor single = GaussianNoise(2, 9).add(zero.to(at::kComplexFloat));
+  CHECK(test::relative_error(at::view_as_real(single), at::view_as_real(noise)) < 1e-6);
 }
 
 TEST_CASE("GaussianNoise has the standard deviation it is given", "[physics]") {

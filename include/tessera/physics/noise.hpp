@@ -6,7 +6,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/view_as_complex.h>
 
-#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -39,8 +38,8 @@ using NoisePtr = std::shared_ptr<const Noise>;
 /// counter is the stream and the element's index: each depends on these three numbers alone. They
 /// are computed on the host in double precision, then rounded: the same numbers in every dtype, on
 /// every device, for every number of threads and ranks. Different seeds, and different streams of
-/// one seed, are independent. For complex measurements standard_deviation^2 is the variance of both
-/// parts together.
+/// one seed, are independent. The real and the imaginary part of complex measurements each get
+/// noise of that standard deviation, which is the sigma that SquaredDistance and L2 take.
 class GaussianNoise : public Noise {
  public:
   /// standard_deviation >= 0, in units of the measurement. All 64 bits of the seed count. Give
@@ -101,7 +100,7 @@ inline Tensor GaussianNoise::do_add(const Tensor& clean) const {
   std::vector<std::int64_t> shape = clean.sizes().vec();
   if (is_complex) shape.push_back(2);
   Tensor noise = detail::normal_of(clean.scalar_type(), shape, seed_, stream_);
-  if (is_complex) noise = at::view_as_complex(noise) * std::sqrt(0.5);
+  if (is_complex) noise = at::view_as_complex(noise);
   const Tensor noisy = clean + standard_deviation_ * noise.to(clean.device(), clean.scalar_type());
   return range_ ? at::clamp(noisy, range_->first, range_->second) : noisy;
 }
