@@ -7,6 +7,7 @@
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
+#include "tomography/back_projection.hpp"
 #include "tomography/projector.hpp"
 
 namespace tessera {
@@ -52,6 +53,22 @@ Tensor Tomography::do_apply_adjoint(const Tensor& v) const {
   const Tensor x = v.device().is_cpu() ? joseph::project_back(geometry_, grid, wide)
                                        : joseph::sampled_project_back(geometry_, grid, wide);
   return x.to(v.scalar_type());
+}
+
+Tensor Tomography::filtered(const Tensor& y, const RampFilter& filter) const {
+  const std::string who = formatted("{}.filtered", name());
+  check_measurement(y, formatted("{}: y", who));
+  joseph::check_circle(geometry_, who);
+  check_positive(filter.cutoff, who, "the cutoff of the ramp");
+  if (filter.cutoff > 1) {
+    throw error::InvalidArgument(formatted(
+        "{}: the cutoff of the ramp is {}, expected at most 1, the highest frequency that "
+        "cells sample",
+        who, filter.cutoff));
+  }
+  const Tensor wide = detail::widened(y);
+  const Tensor q = joseph::ramped(geometry_, filter, wide);
+  return joseph::back_projected(geometry_, {spatial_, voxel_}, q).to(y.scalar_type());
 }
 
 }  // namespace tessera

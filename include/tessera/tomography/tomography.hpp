@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tessera/physics/linear_operator.hpp"
+#include "tessera/tomography/ramp_filter.hpp"
 #include "tessera/tomography/scan_geometry.hpp"
 
 namespace tessera {
@@ -18,7 +19,7 @@ namespace tessera {
 /// attenuation per mm give lengths in mm.
 ///
 /// x (B, C, spatial...) -> y (B, C, views, cells...). The adjoint is the exact transpose, with the
-/// same weights; not a reconstruction. Float32 and float64; images of half
+/// same weights; not a reconstruction, which filtered() is. Float32 and float64; images of half
 /// precision are computed in float32. On the host the same bits for any number of threads. On a
 /// GPU interpolation is LibTorch's, sums of the adjoint come in any order, and float32 positions
 /// are rounded to 1e-7 of the image's width.
@@ -42,6 +43,16 @@ class Tomography : public LinearOperator {
   const Extents& spatial() const { return spatial_; }
   double voxel() const { return voxel_; }
   const ScanGeometry& geometry() const { return geometry_; }
+
+  /// An approximate inverse at the cost of one projection, for scans on a circle: filtered
+  /// back-projection of parallel rays over 180 degrees or a multiple; of a fan over 360 degrees, or
+  /// over 180 and the angle of the fan or more, with Parker's weights; of a cone as Feldkamp, Davis
+  /// and Kress (J. Opt. Soc. Am. A 1, 1984), exact in the plane of the source. Negative values
+  /// occur. Throws error::InvalidArgument for other scans.
+  ///
+  /// A part of a scan gives its part of the sum: over ranks, each with its share of the views, the
+  /// whole is one all-reduce of filtered() of each. Local.
+  Tensor filtered(const Tensor& y, const RampFilter& filter = {}) const;
 
  private:
   Tensor do_apply(const Tensor& x) const override;
