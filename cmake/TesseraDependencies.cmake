@@ -64,6 +64,12 @@ if(TESSERA_IO)
 endif()
 tessera_decide(IO PNG_FOUND JPEG_FOUND TIFF_FOUND nlohmann_json_FOUND)
 
+set(tessera_io_FOUND ${TESSERA_WITH_IO})
+if(TESSERA_FITS)
+  find_package(CFITSIO)
+endif()
+tessera_decide(FITS CFITSIO_FOUND tessera_io_FOUND)
+
 if(TESSERA_CUDA AND NOT LibTorch_CUDA_FOUND)
   message(FATAL_ERROR "tessera: TESSERA_CUDA=ON, but ${LibTorch_ROOT} has no libtorch_cuda, or the CUDA runtime with "
                       "its headers (Python packages nvidia-cuda-runtime, nvidia-cuda-crt, nvidia-cuda-cccl) was not found beside "

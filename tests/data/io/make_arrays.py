@@ -38,6 +38,28 @@ def write_stacks():
             file.write(count(4, 5, dtype=code), photometric="minisblack", **plain)
 
 
+def write_fits():
+    from astropy.io import fits
+
+    for code in ["u1", "i2", "i4", "i8", "f4", "f8"]:
+        fits.PrimaryHDU(count(3, 4, dtype=code)).writeto(f"image_{code}.fits", overwrite=True)
+    fits.PrimaryHDU(count(2, 3, 4, dtype="u2")).writeto("image_u2.fits", overwrite=True)  # with BZERO
+    # Stored 0 to 11, 5 is blank; values 10 + 0.5 n.
+    scaled = fits.PrimaryHDU(count(3, 4, dtype="i2"), do_not_scale_image_data=True)
+    scaled.header["BSCALE"], scaled.header["BZERO"], scaled.header["BLANK"] = 0.5, 10.0, 5
+    scaled.writeto("image_scaled.fits", overwrite=True)
+    header = fits.Header()
+    header["BUNIT"] = "Jy/beam"
+    header["CTYPE1"], header["CRVAL1"], header["CRPIX1"], header["CDELT1"] = "RA---SIN", 83.6, 2.0, -0.001
+    header["HISTORY"] = "made by hand"
+    nothing = fits.PrimaryHDU()
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "E", array=np.arange(3.0))])
+    image = fits.ImageHDU(count(2, 1, 3, 4, dtype="f4"), header=header)
+    fits.HDUList([nothing, table, image]).writeto("image_extension.fits", overwrite=True)
+    fits.HDUList([nothing, table]).writeto("no_image.fits", overwrite=True)
+    fits.HDUList([nothing, fits.CompImageHDU(count(8, 8, dtype="i2"))]).writeto("compressed.fits", overwrite=True)
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ["stacks"]:
+    for name in sys.argv[1:] or ["stacks", "fits"]:
         globals()[f"write_{name}"]()

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tessera/core/tensor.hpp"
+
+/// Images of FITS files; component tessera::fits, which needs cfitsio.
+namespace tessera {
+
+struct FitsImage {
+  Tensor values;                   ///< NAXIS1 is the last dimension: (rows, columns) of a picture
+  std::string unit;                ///< BUNIT; empty if the header has none
+  std::vector<std::string> cards;  ///< header as it is, up to 80 characters a card, without END
+};
+
+struct FitsReadOptions {
+  /// A larger image is refused before memory is allocated for it.
+  std::int64_t max_values = std::int64_t{1} << 34;
+};
+
+/// Reads the first image of a FITS file, the primary array or an image extension, of 1 to 4 axes
+/// and any BITPIX. Values are physical: BZERO + BSCALE * stored, NaN where an integer is BLANK.
+/// They are float32 if that holds all of them exactly (BITPIX 8 and 16 without a scale other than
+/// the offset of unsigned integers, -32 without one), else float64. The first row is the first of
+/// the file, which viewers show at the bottom.
+///
+/// Throws error::Io naming file and cause: missing, no FITS, truncated, damaged, without an image,
+/// tile-compressed (funpack makes plain files of those), more than options.max_values. Names are
+/// names of files, without cfitsio's filters; compressed files (.gz) are refused.
+FitsImage read_fits(const std::string& path, const FitsReadOptions& options = {});
+
+/// Writes a tensor of 1 to 4 dimensions from any device as primary array: float32, float64, uint8,
+/// int16, int32 or int64, as it is. `cards`, e.g. those of an image that was read, go into the
+/// header (coordinates, unit, history) but for those that say how values are stored. The file is
+/// replaced only once the new one is complete.
+///
+/// Throws error::InvalidArgument for another dtype, number of dimensions or a card that is not up
+/// to 80 printable ASCII characters, error::Io if the file cannot be written.
+void write_fits(const std::string& path, const Tensor& values,
+                const std::vector<std::string>& cards = {});
+
+}  // namespace tessera

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "io/fits/fits_file.hpp"
+#include "io/guard.hpp"
+#include "io/host.hpp"
+#include "io/input_file.hpp"
+#include "tessera/io/fits.hpp"
+
+namespace tessera {
+
+namespace {
+
+using detail::check_fits;
+using detail::FitsFile;
+
+constexpr int most_axes = 4;
+
+/// Layout of the current image.
+struct Layout {
+  int bits = 0;                     // BITPIX
+  std::vector<std::int64_t> shape;  // NAXIS1 last
+  double scale = 1;
+  double zero = 0;
+
+  bool is_scaled() const { return scale != 1 || zero != 0; }
+
+  at::ScalarType type() const {
+    const bool offset = scale == 1 && std::abs(zero) <= 1 << 20 && zero == std::floor(zero);
+    const bool exact =
+        (bits == BYTE_IMG || bits == SHORT_IMG) ? offset : bits == FLOAT_IMG && !is_scaled();
+    return exact ? at::kFloat : at::kDouble;
+  }
+};
+
+double number_of(fitsfile* file, const char* key, double otherwise) {
+  double value = otherwise;
+  int status = 0;
+  fits_read_key(file, TDOUBLE, key, &value, nullptr, &status);
+  if (status == KEY_NO_EXIST) {
+    fits_clear_errmsg();
+    return otherwise;
+  }
+  check_fits(status);
+  if (!std::isfinite(value))
+    throw error::Io(fmt::format("has {} = {}, expected a number", key, value));
+  return value;
+}
+
+/// Moves to the first image that is not empty.
+void find_image(fitsfile* file) {
+  int status = 0, type = 0, axes = 0;
+  for (int number = 1; fits_movabs_hdu(file, number, &type, &status) == 0; ++number) {
+    if (type == IMAGE_HDU && fits_is_compressed_image(file, &status) != 0) {
+      throw error::Io("has a tile-compressed image, expected a plain one, as funpack makes it");
+    }
+    if (type != IMAGE_HDU) continue;
+    check_fits(fits_get_img_dim(file, &axes, &status));
+    if (axes > 0) return;
+  }
+  if (status != END_OF_FILE) check_fits(status);
+  fits_clear_errmsg();
+  throw error::Io("has no image");
+}
+
+Layout read_layout(fitsfile* file, std::uint64_t file_size, std::int64_t max_values) {
+  Layout layout;
+  int status = 0, axes = 0;
+  std::array<LONGLONG, most_axes> extents{};
+  check_fits(fits_get_img_paramll(file, most_axes, &layout.bits, &axes, extents.data(), &status));
+  if (axes > most_axes) {
+    throw error::Io(fmt::format("has an image of {} axes, expected 1 to {}", axes, most_axes));
+  }
+  for (int i = axes; i-- > 0;) layout.shape.push_back(extents[static_cast<std::size_t>(i)]);
+  const std::int64_t count = detail::checked_count(layout.shape);
+  if (count == 0)
+    throw error::Io(fmt::format("has an empty image of shape {}", to_string(layout.shape)));
+  LONGLONG start = 0;
+  check_fits(fits_get_hduaddrll(file, nullptr, &start, nullptr, &status));
+  const auto needed =
+      static_cast<std::uint64_t>(count) * static_cast<std::uint64_t>(std::abs(layout.bits) / 8);
+  const auto begin = static_cast<std::uint64_t>(std::max<LONGLONG>(start, 0));
+  const std::uint64_t available = file_size - std::min(file_size, begin);
+  if (needed > available) {
+    throw error::Io(fmt::format("is truncated: its image of shape {} needs {} bytes, and it has {}",
+                                to_string(layout.shape), needed, available));
+  }
+  if (count > max_values) {
+    throw error::Io(
+        fmt::format("has an image of shape {}, more than the {} values that were allowed",
+                    to_string(layout.shape), max_values));
+  }
+  layout.scale = number_of(file, "BSCALE", 1);
+  layout.zero = number_of(file, "BZERO", 0);
+  if (layout.scale == 0) throw error::Io("has BSCALE = 0, expected another number");
+  return layout;
+}
+
+Tensor read_values(fitsfile* file, const Layout& layout) {
+  Tensor values = detail::host_tensor(layout.shape, layout.type());
+  const bool single = values.scalar_type() == at::kFloat;
+  std::array<LONGLONG, most_axes> first = {1, 1, 1, 1};
+  // Without a value for what is not defined, floating values come bit for bit.
+  float blank = std::numeric_limits<float>::quiet_NaN();
+  double wide_blank = std::numeric_limits<double>::quiet_NaN();
+  void* undefined = layout.bits < 0 ? nullptr : single ? static_cast<void*>(&blank) : &wide_blank;
+  int status = 0, any = 0;
+  check_fits(fits_read_pixll(file, single ? TFLOAT : TDOUBLE, first.data(), values.numel(),
+                             undefined, values.mutable_data_ptr(), &any, &status));
+  return values;
+}
+
+std::vector<std::string> read_cards(fitsfile* file) {
+  int status = 0, count = 0;
+  check_fits(fits_get_hdrspace(file, &count, nullptr, &status));
+  std::vector<std::string> cards;
+  for (int i = 1; i <= count; ++i) {
+    std::array<char, FLEN_CARD> card{};
+    check_fits(fits_read_record(file, i, card.data(), &status));
+    cards.emplace_back(card.data());
+  }
+  return cards;
+}
+
+std::string read_unit(fitsfile* file) {
+  std::array<char, FLEN_VALUE> unit{};
+  int status = 0;
+  fits_read_key(file, TSTRING, "BUNIT", unit.data(), nullptr, &status);
+  fits_clear_errmsg();
+  return status == 0 ? unit.data() : "";
+}
+
+FitsImage read(const std::string& path, const FitsReadOptions& options) {
+  std::uint64_t file_size = 0;
+  {
+    // cfitsio would unpack a compressed file.
+    const detail::InputFile file(path);
+    file_size = file.size();
+    constexpr std::string_view magic = "SIMPLE  =";
+    if (file.read(0, std::min<std::uint64_t>(file_size, magic.size())) != magic) {
+      throw error::Io("is not a FITS file");
+    }
+  }
+  // Absolute: cfitsio takes a tilde for a home.
+  const std::string absolute = std::filesystem::absolute(path).string();
+  if (absolute.size() >= FLEN_FILENAME) {
+    throw error::Io(fmt::format("has a name of {} characters, at most {} are supported",
+                                absolute.size(), FLEN_FILENAME - 1));
+  }
+  const std::lock_guard lock(detail::fits_mutex());
+  FitsFile file;
+  int status = 0;
+  check_fits(fits_open_diskfile(file.address(), absolute.c_str(), READONLY, &status));
+  find_image(file);
+  const Layout layout = read_layout(file, file_size, options.max_values);
+  return {read_values(file, layout), read_unit(file), read_cards(file)};
+}
+
+}  // namespace
+
+FitsImage read_fits(const std::string& path, const FitsReadOptions& options) {
+  return detail::in_file("read_fits", path, [&] { return read(path, options); });
+}
+
+}  // namespace tessera
