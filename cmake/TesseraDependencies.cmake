@@ -70,6 +70,11 @@ if(TESSERA_FITS)
 endif()
 tessera_decide(FITS CFITSIO_FOUND tessera_io_FOUND)
 
+if(TESSERA_HDF5)
+  find_package(LibHDF5 1.10)
+endif()
+tessera_decide(HDF5 LibHDF5_FOUND tessera_io_FOUND)
+
 if(TESSERA_CUDA AND NOT LibTorch_CUDA_FOUND)
   message(FATAL_ERROR "tessera: TESSERA_CUDA=ON, but ${LibTorch_ROOT} has no libtorch_cuda, or the CUDA runtime with "
                       "its headers (Python packages nvidia-cuda-runtime, nvidia-cuda-crt, nvidia-cuda-cccl) was not found beside "

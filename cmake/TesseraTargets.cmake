@@ -24,11 +24,11 @@ function(tessera_component_headers name result)
     file(GLOB_RECURSE _headers CONFIGURE_DEPENDS "${_root}/*.hpp")
     list(FILTER _headers EXCLUDE REGEX "/(fourier|io|report|tomography)/|/run/(checkpoint|memory|preview|progress|recorder|run_folder)|/comm/(mpi|nccl)")
     list(APPEND _headers "${PROJECT_BINARY_DIR}/include/tessera/core/version.hpp")
-  elseif(name MATCHES "^(fits)$")
+  elseif(name MATCHES "^(fits|hdf5)$")
     set(_headers "${_root}/io/${name}.hpp")
   else()  # tessera::denoisers has those of the core
     file(GLOB _headers CONFIGURE_DEPENDS "${_root}/${name}/*.hpp")
-    list(FILTER _headers EXCLUDE REGEX "/io/(fits).hpp")  # components of their own
+    list(FILTER _headers EXCLUDE REGEX "/io/(fits|hdf5).hpp")  # components of their own
   endif()
   set(${result} "${_headers}" PARENT_SCOPE)
 endfunction()

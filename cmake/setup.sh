@@ -18,7 +18,7 @@ build_packages=(
   g++ cmake ninja-build ccache
   "${mpi_packages[@]}"
   libeigen3-dev libfmt-dev catch2 libcli11-dev libyaml-cpp-dev nlohmann-json3-dev
-  libpng-dev libjpeg-dev libtiff-dev libcfitsio-dev libhwy-dev
+  libpng-dev libjpeg-dev libtiff-dev libcfitsio-dev libhdf5-dev libhwy-dev
 )
 clang_packages=(clang libomp-dev)
 

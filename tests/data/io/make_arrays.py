@@ -60,6 +60,41 @@ def write_fits():
     fits.HDUList([nothing, fits.CompImageHDU(count(8, 8, dtype="i2"))]).writeto("compressed.fits", overwrite=True)
 
 
+def write_hdf5():
+    import h5py
+
+    with h5py.File("arrays.h5", "w") as file:
+        for code in ["f2", "f4", ">f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]:
+            file[code.replace(">", "big_")] = count(2, 3, 4, dtype=code)
+        file["c8"] = (count(2, 3, 4) * (1 - 1j)).astype("c8")
+        file["c16"] = count(2, 3, 4) * (1 - 1j)
+        image = np.zeros((2, 3, 4), [("real", "f4"), ("imag", "f4")])
+        image["real"], image["imag"] = count(2, 3, 4), -count(2, 3, 4)
+        file["group/inner/ismrmrd"] = image
+        file["bool"] = count(2, 3, 4) % 3 == 1
+        file["scalar"] = 3.5
+        file["empty"] = np.zeros((2, 0, 3), "f4")
+        file["text"] = "words"
+        file["pairs"] = np.zeros(3, [("a", "f4"), ("b", "i4")])
+        file["soft"] = h5py.SoftLink("/f4")
+        file["outside"] = h5py.ExternalLink("fastmri.h5", "kspace")
+        file.create_dataset("packed", data=count(2, 30, 40, dtype="i2"), chunks=(1, 7, 16), compression="gzip", shuffle=True)
+        file.create_dataset("raw", (2, 3), "f4", external=[("make_arrays.py", 0, 24)])
+        layout = h5py.VirtualLayout((2, 3, 4), "f4")
+        layout[:] = h5py.VirtualSource("arrays.h5", "f4", (2, 3, 4))
+        file.create_virtual_dataset("virtual", layout)
+    with h5py.File("fastmri.h5", "w", libver=("v108", "v110")) as file:
+        file["kspace"] = (count(2, 3, 4, 5) * (1 - 1j)).astype("c8")
+        file["reconstruction_rss"] = count(2, 4, 4, dtype="f4")
+        file["ismrmrd_header"] = "<ismrmrdHeader/>"
+    with h5py.File("singlecoil.h5", "w", libver=("v108", "v110")) as file:
+        file["kspace"] = (count(2, 4, 5) * (1 - 1j)).astype("c8")
+        file["reconstruction_esc"] = count(2, 4, 4, dtype="f4")
+    with h5py.File("cycle.h5", "w", libver=("v108", "v110")) as file:
+        group = file.create_group("a")
+        group["a"] = group
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ["stacks", "fits"]:
+    for name in sys.argv[1:] or ["stacks", "fits", "hdf5"]:
         globals()[f"write_{name}"]()
