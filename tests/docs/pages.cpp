@@ -132,6 +132,20 @@ TEST_CASE("choose_a_solver.md: photon counts are restored, nonnegative") {
   CHECK(nrmse(x, truth).item<double>() < 0.7 * nrmse(counts - 2, truth).item<double>());
 }
 
+TEST_CASE("reconstruct_a_scan.md: every method comes nearer than the one before") {
+  const Tensor axis = at::arange(40, at::kDouble) / 20 - 0.975;
+  const Tensor radius = (axis.square() + 1.5 * (axis.view({-1, 1}) - 0.1).square()).sqrt();
+  const Tensor truth = ((radius < 0.8).to(at::kDouble) - 0.5 * (radius < 0.4)).view({1, 1, 40, 40});
+  const pages::Scan found = pages::scan(truth, test::world());
+  const auto error_of = [&](const Tensor& x) { return nrmse(x, truth).item<double>(); };
+  CHECK(error_of(found.filtered) < 0.5);
+  CHECK(error_of(found.least_squares) < 0.5 * error_of(found.filtered));
+  CHECK(error_of(found.variation) < 0.5 * error_of(found.filtered));
+  CHECK(error_of(found.plug_and_play) < 0.9 * error_of(found.filtered));
+  CHECK(nrmse(found.shared_filtered, found.filtered).item<double>() < 1e-12);
+  CHECK(nrmse(found.shared_least_squares, found.least_squares).item<double>() < 1e-9);
+}
+
 TEST_CASE("weights.md: the ridge prior moves noise more than the picture") {
   const Tensor truth = stripes(48, 56, at::kDouble);
   const Tensor noise =
