@@ -25,14 +25,14 @@ class GriddingKernel {
   explicit GriddingKernel(int width);
 
   int width() const { return width_; }
+  /// Its value at z, |z| <= 1.
+  double at(double z) const;
   /// The polynomial of each cell: (degree + 1, width), highest power first.
   const std::vector<double>& coefficients() const { return coefficients_; }
   /// Its Fourier transform at `frequency`, in turns per cell.
   double transform(double frequency) const;
 
  private:
-  double at(double z) const;
-
   int width_;
   double beta_;
   std::vector<double> coefficients_;
