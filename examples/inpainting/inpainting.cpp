@@ -28,8 +28,10 @@ int main(int argc, char** argv) try {
   const tessera::TensorList y = {sensor->measure(truth).front() * mask};
 
   const tessera::L2 fidelity(sensor, y, truth);
-  const auto network =
-      std::make_shared<tessera::DRUNet>(tessera::read_state_dict(tessera::default_weights()));
+  const auto weights =
+      truth.size(1) == 1 ? tessera::DefaultWeights::drunet_grey : tessera::DefaultWeights::drunet;
+  const auto network = std::make_shared<tessera::DRUNet>(
+      tessera::read_state_dict(tessera::default_weights(weights)));
   const auto prior = tessera::PlugAndPlay::matched(network);
   // More iterations than a blur needs: the denoiser carries what is known into the gaps.
   const tessera::HQS solver(fidelity, prior, {.schedule = tessera::HqsSchedule::dpir(noise, 24)});

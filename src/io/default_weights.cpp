@@ -2,13 +2,12 @@
 #include "tessera/io/default_weights.hpp"
 
 #include <dlfcn.h>
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <vector>
 
 #include "tessera/core/error.hpp"
+#include "tessera/core/text.hpp"
 
 namespace tessera {
 
@@ -16,7 +15,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* file_name = "drunet_lite.safetensors";
+std::string file_name(DefaultWeights which) {
+  switch (which) {
+    case DefaultWeights::drunet_grey:
+      return "drunet_lite_grey.safetensors";
+    case DefaultWeights::ridge_grey:
+      return "ridge_grey.safetensors";
+    case DefaultWeights::drunet:
+      break;
+  }
+  return "drunet_lite.safetensors";
+}
 
 /// The folders of the library that holds this function and of the running program; the same folder
 /// if the library is linked into the program.
@@ -24,7 +33,7 @@ std::vector<fs::path> own_folders() {
   std::vector<fs::path> folders;
   std::error_code failed;
   Dl_info info{};
-  if (::dladdr(reinterpret_cast<const void*>(&default_weights), &info) != 0 &&
+  if (::dladdr(reinterpret_cast<const void*>(&file_name), &info) != 0 &&
       info.dli_fname != nullptr) {
     const fs::path library = fs::canonical(info.dli_fname, failed);
     if (!failed) folders.push_back(library.parent_path());
@@ -36,7 +45,7 @@ std::vector<fs::path> own_folders() {
 
 }  // namespace
 
-std::string default_weights(const std::string& folder) {
+std::string default_weights(DefaultWeights which, const std::string& folder) {
   std::vector<fs::path> candidates;
   for (const fs::path& own : own_folders()) {
     for (const char* relative : {TESSERA_WEIGHTS_FROM_LIBRARY, TESSERA_WEIGHTS_FROM_PROGRAM}) {
@@ -46,13 +55,17 @@ std::string default_weights(const std::string& folder) {
   if (!folder.empty()) candidates.emplace_back(folder);
   std::vector<std::string> tried;
   for (const fs::path& candidate : candidates) {
-    const fs::path file = candidate / file_name;
+    const fs::path file = candidate / file_name(which);
     std::error_code ignored;
     if (fs::is_regular_file(file, ignored)) return file.string();
     if (tried.empty() || tried.back() != candidate.string()) tried.push_back(candidate.string());
   }
-  throw error::Io(fmt::format("default_weights: there is no {} in any of {}", file_name,
-                              fmt::join(tried, ", ")));
+  throw error::Io(formatted("default_weights: there is no {} in any of {}", file_name(which),
+                            joined(tried, ", ")));
+}
+
+std::string default_weights(const std::string& folder) {
+  return default_weights(DefaultWeights::drunet, folder);
 }
 
 }  // namespace tessera

@@ -44,3 +44,12 @@ endif()
 if(CMAKE_MATCH_1 LESS 18)
   message(FATAL_ERROR "only ${CMAKE_MATCH_1} dB after 150 steps")
 endif()
+
+# Colour weights, folded to grey, go on as a network of one channel, also from a checkpoint.
+train(${data} --grey --init "${OUT}/long.safetensors" --crop 32 --batch 2 --warm-up 1 --steps 3 --stop-after 2
+      --checkpoint "${OUT}/grey" --out "${OUT}/grey.safetensors")
+train(${data} --resume "${OUT}/grey" --checkpoint "${OUT}/grey" --out "${OUT}/grey.safetensors")
+train(--evaluate --grey --weights "${OUT}/grey.safetensors" --validation "${PHOTOGRAPH}" --levels 50)
+if(NOT output MATCHES "noise +50.00\n[^ ]+ +([0-9.]+)\n")
+  message(FATAL_ERROR "not the expected table: ${output}")
+endif()

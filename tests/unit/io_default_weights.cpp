@@ -68,6 +68,21 @@ TEST_CASE("The default weights denoise a photograph better than total variation"
   }
 }
 
+TEST_CASE("The grey weights denoise a grey photograph better than total variation",
+          "[io][weights]") {
+  const std::string path = default_weights(DefaultWeights::drunet_grey);
+  CHECK(std::filesystem::file_size(path) < (4 << 20));
+  const DRUNet drunet(read_state_dict(path));
+  REQUIRE(drunet.architecture().channels == 1);
+  const Tensor grey = astronaut().mean(1, /*keepdim=*/true);
+  for (const double level : {5.0, 15.0, 25.0, 50.0}) {
+    const double learned = gain(drunet, grey, level / 255);
+    const double analytic = gain(TotalVariation(), grey, level / 255);
+    INFO("level " << level << ": " << learned << " and " << analytic << " dB");
+    CHECK(learned > analytic + 0.5);
+  }
+}
+
 TEST_CASE("With the default weights, a photograph is denoised to single precision",
           "[io][weights]") {
   const StateDict weights = read_state_dict(default_weights());
@@ -82,9 +97,7 @@ TEST_CASE("With the default weights, a photograph is denoised to single precisio
 
 TEST_CASE("The ridge weights denoise a grey photograph better than total variation",
           "[io][weights]") {
-  const std::string path =
-      std::filesystem::path(default_weights()).replace_filename("ridge_grey.safetensors").string();
-  const RidgeDenoiser ridge(read_state_dict(path));
+  const RidgeDenoiser ridge(read_state_dict(default_weights(DefaultWeights::ridge_grey)));
   const Tensor grey = astronaut().mean(1, /*keepdim=*/true);
   const double sigma = GENERATE(0.05, 0.1);
   CHECK(gain(ridge, grey, sigma) > gain(TotalVariation(), grey, sigma));

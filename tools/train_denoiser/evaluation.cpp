@@ -12,6 +12,7 @@
 #include <limits>
 #include <optional>
 
+#include "photographs.hpp"
 #include "tessera/denoiser/total_variation.hpp"
 #include "tessera/io/image.hpp"
 #include "tessera/metric/psnr.hpp"
@@ -29,11 +30,12 @@ Tensor noisy(const Tensor& image, double level) {
 
 }  // namespace
 
-std::vector<Validation> read_validation(const std::vector<std::string>& files) {
+std::vector<Validation> read_validation(const std::vector<std::string>& files, bool as_grey) {
   std::vector<Validation> photographs;
   for (const std::string& file : files) {
     Tensor image = tessera::read_image(file);
     if (image.size(1) == 1) image = image.expand({1, 3, image.size(2), image.size(3)}).contiguous();
+    if (as_grey) image = grey(image);
     photographs.push_back({std::filesystem::path(file).stem().string(), image});
   }
   return photographs;

@@ -10,10 +10,10 @@
 /// A photograph with its name.
 struct Validation {
   std::string name;
-  tessera::Tensor image;  ///< (1, 3, H, W)
+  tessera::Tensor image;  ///< (1, 3, H, W), or (1, 1, H, W) of a grey one
 };
 
-std::vector<Validation> read_validation(const std::vector<std::string>& files);
+std::vector<Validation> read_validation(const std::vector<std::string>& files, bool as_grey);
 
 /// A denoiser of grey images, for each channel of a colour image.
 class PerChannel : public tessera::Denoiser {

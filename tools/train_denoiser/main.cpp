@@ -52,7 +52,7 @@ tessera::DenoiserPtr make_denoiser(const Options& options) {
 void evaluate(const Options& options) {
   const tessera::DenoiserPtr denoiser = make_denoiser(options);
   print(to_line("PSNR in dB at noise", options.levels));
-  for (const Validation& photograph : read_validation(options.validation)) {
+  for (const Validation& photograph : read_validation(options.validation, options.grey)) {
     print(to_line(photograph.name, denoiser == nullptr
                                        ? best_total_variation(photograph, options.levels)
                                        : psnr_per_level(*denoiser, photograph, options.levels)));
@@ -86,17 +86,19 @@ std::unique_ptr<Trainer> make_trainer(const Options& options) {
   if (!options.resume.empty()) {
     return Trainer::resume(options.resume, options.settings, options.given);
   }
-  const tessera::StateDict initial =
-      options.init.empty() ? random_drunet(options.widths, options.blocks, options.settings.seed)
-                           : tessera::read_state_dict(options.init);
-  return std::make_unique<Trainer>(initial, options.settings);
+  const tessera::StateDict initial = options.init.empty()
+                                         ? random_drunet(options.grey ? 1 : 3, options.widths,
+                                                         options.blocks, options.settings.seed)
+                                         : tessera::read_state_dict(options.init);
+  return std::make_unique<Trainer>(options.grey ? folded_to_grey(initial) : initial,
+                                   options.settings);
 }
 
 void train(const Options& options) {
   const std::unique_ptr<Trainer> trainer = make_trainer(options);
   const Settings& settings = trainer->settings();
   const Photographs photographs(options.photographs, settings.crop);
-  const std::vector<Validation> held_out = read_validation(options.validation);
+  const std::vector<Validation> held_out = read_validation(options.validation, trainer->is_grey());
   print(fmt::format("{} photographs, {:.0f} megapixels; steps {} to {}", photographs.count(),
                     photographs.megapixels(), trainer->steps(), settings.steps));
   validate(*trainer, held_out, options);

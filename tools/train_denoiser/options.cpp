@@ -71,6 +71,10 @@ void add_run(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str()
       ->group("Network");
+  app.add_flag("--grey", options.grey,
+               "For grey pictures: one channel, photographs made grey; folds colour weights of "
+               "--init")
+      ->group("Network");
   app.add_option("--threads", options.threads, "0: all cores")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()

@@ -45,6 +45,7 @@ struct Options {
   std::string checkpoint = "checkpoint.safetensors";
   std::vector<std::int64_t> widths{16, 32, 64, 128};
   std::int64_t blocks = 2;
+  bool grey = false;  ///< a network of one channel, measured on grey photographs
   Settings settings;
   std::vector<std::string> given;  ///< names of the settings that the command line states
 

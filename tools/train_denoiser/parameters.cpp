@@ -42,9 +42,19 @@ StateDict Parameters::views(const Tensor& flat) const {
   return weights;
 }
 
-StateDict random_drunet(const std::vector<std::int64_t>& widths, std::int64_t blocks,
-                        std::int64_t seed) {
-  constexpr std::int64_t channels = 3;
+StateDict folded_to_grey(StateDict colour) {
+  Tensor& head = colour.at("m_head.weight");
+  Tensor& tail = colour.at("m_tail.weight");
+  const std::int64_t channels = tail.size(0);
+  head = at::cat({head.narrow(1, 0, channels).to(at::kFloat).sum(1, /*keepdim=*/true),
+                  head.narrow(1, channels, 1).to(at::kFloat)},
+                 1);
+  tail = tail.to(at::kFloat).mean(0, /*keepdim=*/true);
+  return colour;
+}
+
+StateDict random_drunet(std::int64_t channels, const std::vector<std::int64_t>& widths,
+                        std::int64_t blocks, std::int64_t seed) {
   constexpr double branch = 0.2;
   at::Generator generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed));
   StateDict weights;

@@ -32,7 +32,11 @@ class Parameters {
   std::int64_t size_ = 0;
 };
 
-/// Random weights of a colour DRUNet. Branches of residual blocks start small, so that the network
-/// starts near a linear one.
-tessera::StateDict random_drunet(const std::vector<std::int64_t>& widths, std::int64_t blocks,
-                                 std::int64_t seed);
+/// The weights of a DRUNet for colour images as one for grey images: it does to g what the other
+/// does to (g, g, g), and gives the mean of the three channels. One for grey images stays as it is.
+tessera::StateDict folded_to_grey(tessera::StateDict colour);
+
+/// Random weights of a DRUNet for images of this many channels. Branches of residual blocks start
+/// small, so that the network starts near a linear one.
+tessera::StateDict random_drunet(std::int64_t channels, const std::vector<std::int64_t>& widths,
+                                 std::int64_t blocks, std::int64_t seed);

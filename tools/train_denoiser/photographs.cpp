@@ -72,6 +72,11 @@ std::int64_t place(double uniform, std::int64_t count) {
 
 }  // namespace
 
+Tensor grey(const Tensor& colour) {
+  return 0.299 * colour.narrow(1, 0, 1) + 0.587 * colour.narrow(1, 1, 1) +
+         0.114 * colour.narrow(1, 2, 1);
+}
+
 Photographs::Photographs(const std::vector<std::string>& paths, std::int64_t crop) : crop_(crop) {
   double places = 0;
   for (const std::string& file : pictures_in(paths)) {

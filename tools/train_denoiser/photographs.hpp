@@ -9,6 +9,10 @@
 
 #include "tessera/core/tensor.hpp"
 
+/// Red, green and blue in the shares of their brightness (ITU-R BT.601): (B, 3, H, W) to
+/// (B, 1, H, W).
+tessera::Tensor grey(const tessera::Tensor& colour);
+
 /// Photographs in memory, 8 bits per sample, each at several reduced scales: pixels of a camera or
 /// a JPEG file are not independent, those of a reduced picture are sharp and nearly free of noise.
 class Photographs {

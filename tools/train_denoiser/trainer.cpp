@@ -90,7 +90,8 @@ double Trainer::learning_rate() const {
 }
 
 double Trainer::step(const Photographs& photographs) {
-  const Tensor clean = photographs.draw(settings_.batch, generator_);
+  const Tensor colour = photographs.draw(settings_.batch, generator_);
+  const Tensor clean = is_grey() ? grey(colour) : colour;
   const Tensor levels = draw_levels(settings_.batch, generator_);
   const Tensor noise = at::randn(clean.sizes(), std::optional<at::Generator>(generator_),
                                  at::TensorOptions().dtype(at::kFloat));

@@ -24,9 +24,12 @@ class Trainer {
   static std::unique_ptr<Trainer> resume(const std::string& checkpoint, Settings settings,
                                          const std::vector<std::string>& given);
 
-  /// One step; the mean absolute (or squared) error of its crops, weighted as in training.
+  /// One step, of grey crops for a network of one channel; the mean absolute (or squared) error of
+  /// its crops, weighted as in training.
   double step(const Photographs& photographs);
 
+  /// Whether the network is one for images of a single channel.
+  bool is_grey() const { return network_->architecture().channels == 1; }
   std::int64_t steps() const { return steps_; }
   const Settings& settings() const { return settings_; }
   double learning_rate() const;

@@ -74,11 +74,6 @@ class Learned {
   std::int64_t steps_ = 0;
 };
 
-Tensor grey(const Tensor& colour) {
-  return 0.299 * colour.narrow(1, 0, 1) + 0.587 * colour.narrow(1, 1, 1) +
-         0.114 * colour.narrow(1, 2, 1);
-}
-
 /// Absolute error of one batch, weighted so that all levels count alike, away from the borders,
 /// which the filters see less of.
 Tensor loss_of(const RidgeModel& model, const Photographs& photographs, const Options& options,
@@ -143,8 +138,7 @@ void evaluate(const Options& options) {
                         *ridge.prior().gradient_lipschitz(), ridge.prior().weak_convexity())
                 .c_str());
   std::puts(to_line("PSNR in dB at noise", options.levels).c_str());
-  for (Validation& photograph : read_validation(options.validation)) {
-    photograph.image = grey(photograph.image);
+  for (const Validation& photograph : read_validation(options.validation, /*as_grey=*/true)) {
     std::puts(to_line(photograph.name, psnr_per_level(ridge, photograph, options.levels)).c_str());
     std::puts(
         to_line("  total variation", best_total_variation(photograph, options.levels)).c_str());

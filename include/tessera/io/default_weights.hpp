@@ -11,9 +11,18 @@
 
 namespace tessera {
 
-/// Path of the denoiser weights that come with the library (a small colour DRUNet, .safetensors).
-/// Looked for beside the library or program (so that a program may be moved together with them),
-/// then in `folder`. Throws error::Io saying where it looked.
+/// The weights that come with the library, each a .safetensors file.
+enum class DefaultWeights {
+  drunet,       ///< a small DRUNet for colour images
+  drunet_grey,  ///< the same for grey images
+  ridge_grey,   ///< a RidgePrior of grey images
+};
+
+/// Path of these weights. Looked for beside the library or program (so that a program may be moved
+/// together with them), then in `folder`. Throws error::Io saying where it looked.
+std::string default_weights(DefaultWeights which, const std::string& folder = TESSERA_WEIGHTS_DIR);
+
+/// Path of the small DRUNet for colour images.
 std::string default_weights(const std::string& folder = TESSERA_WEIGHTS_DIR);
 
 }  // namespace tessera
