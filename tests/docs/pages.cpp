@@ -146,6 +146,14 @@ TEST_CASE("reconstruct_a_scan.md: every method comes nearer than the one before"
   CHECK(nrmse(found.shared_least_squares, found.least_squares).item<double>() < 1e-9);
 }
 
+TEST_CASE("weights.md: the grey network removes noise") {
+  const Tensor truth = stripes(48, 56, at::kFloat).narrow(1, 0, 1);
+  const Tensor noise =
+      0.1 * at::sin(1000 * at::arange(truth.numel(), at::kFloat)).view(truth.sizes());
+  const Tensor denoised = pages::denoised_grey(truth + noise, 0.07);
+  CHECK((denoised - truth).norm().item<double>() < 0.5 * noise.norm().item<double>());
+}
+
 TEST_CASE("weights.md: the ridge prior moves noise more than the picture") {
   const Tensor truth = stripes(48, 56, at::kDouble);
   const Tensor noise =

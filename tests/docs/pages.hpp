@@ -51,6 +51,19 @@ tessera::Tensor restored_box(const tessera::TensorList& photographs, const tesse
                              const tessera::DenoiserPtr& network,
                              const tessera::CommunicatorPtr& world);
 
+/// Collective. What reconstruct_a_scan.md makes of the exact scan of `truth`, a square image.
+struct Scan {
+  tessera::Tensor filtered;
+  tessera::Tensor shared_filtered;
+  tessera::Tensor variation;
+  tessera::Tensor least_squares;
+  tessera::Tensor shared_least_squares;
+  tessera::Tensor plug_and_play;
+};
+Scan scan(const tessera::Tensor& truth, const tessera::CommunicatorPtr& ranks);
+
+/// By the grey network of weights.md.
+tessera::Tensor denoised_grey(const tessera::Tensor& x, double sigma);
 /// The gradient of the ridge prior of weights.md.
 tessera::Tensor ridge_gradient(const tessera::Tensor& x);
 

@@ -10,30 +10,10 @@
 
 #include "../../examples/highres_deblurring/options.hpp"
 #include "catch.hpp"
+#include "member_count.hpp"
 #include "settings/views.hpp"
 
 namespace {
-
-template <typename T>
-inline constexpr bool is_optional = false;
-template <typename T>
-inline constexpr bool is_optional<std::optional<T>> = true;
-
-/// Initialises a member of any type.
-struct Anything {
-  template <typename T>
-  requires(!is_optional<T>) operator T() const;
-};
-
-/// How many members an aggregate has: as many as it takes initialisers.
-template <typename Aggregate, typename... Initialisers>
-consteval std::size_t member_count() {
-  if constexpr (requires { Aggregate{Initialisers{}..., Anything{}}; }) {
-    return member_count<Aggregate, Initialisers..., Anything>();
-  } else {
-    return sizeof...(Initialisers);
-  }
-}
 
 using Row = settings::Setting<Options>;
 
@@ -81,8 +61,9 @@ std::string page_of_options() {
 }  // namespace
 
 TEST_CASE("Every member of the settings has a row of its own, and every row a member") {
-  STATIC_REQUIRE(member_count<std::pair<int, int>>() == 2);
-  CHECK(table().size() == member_count<UserSettings>() + member_count<restoration::RunSettings>());
+  STATIC_REQUIRE(test::member_count<std::pair<int, int>>() == 2);
+  CHECK(table().size() ==
+        test::member_count<UserSettings>() + test::member_count<restoration::RunSettings>());
   std::set<std::string> names;
   for (const Row& row : table()) {
     INFO(row.name);

@@ -8,7 +8,6 @@
 #include "tessera/denoiser/drunet.hpp"
 #include "tessera/denoiser/script_denoiser.hpp"
 #include "tessera/denoiser/total_variation.hpp"
-#include "tessera/io/default_weights.hpp"
 #include "tessera/io/state_dict.hpp"
 
 namespace restoration {
@@ -35,7 +34,8 @@ DenoiserPtr make_script(const std::string& weights, at::Device device) {
 
 }  // namespace
 
-DenoiserPtr make_denoiser(DenoiserKind kind, std::string& weights, at::Device device) {
+DenoiserPtr make_denoiser(DenoiserKind kind, std::string& weights, at::Device device,
+                          DefaultWeights installed) {
   if (kind == DenoiserKind::tv) return std::make_shared<TotalVariation>();
   if (kind == DenoiserKind::script) return make_script(weights, device);
   if (weights.empty()) {
@@ -43,7 +43,7 @@ DenoiserPtr make_denoiser(DenoiserKind kind, std::string& weights, at::Device de
       throw error::InvalidArgument(
           "--denoiser dncnn: no weights are installed for it, give --weights FILE");
     }
-    weights = default_weights();
+    weights = default_weights(installed);
   }
   const StateDict state = read_state_dict(weights);
   if (kind == DenoiserKind::dncnn) return std::make_shared<DnCNN>(state);

@@ -7,6 +7,7 @@
 
 #include "settings/enum_names.hpp"
 #include "tessera/denoiser/denoiser.hpp"
+#include "tessera/io/default_weights.hpp"
 
 namespace restoration {
 
@@ -14,9 +15,11 @@ namespace restoration {
 enum class DenoiserKind { drunet, dncnn, tv, script };
 
 /// The untiled denoiser. `weights` is its file; if it is empty, it becomes the file installed with
-/// tessera, where there is one. Throws error::InvalidArgument where there is none, error::Io for a
-/// file that cannot be read.
-tessera::DenoiserPtr make_denoiser(DenoiserKind kind, std::string& weights, at::Device device);
+/// tessera, where there is one: for drunet `installed`. Throws error::InvalidArgument where there
+/// is none, error::Io for a file that cannot be read.
+tessera::DenoiserPtr make_denoiser(
+    DenoiserKind kind, std::string& weights, at::Device device,
+    tessera::DefaultWeights installed = tessera::DefaultWeights::drunet);
 
 }  // namespace restoration
 

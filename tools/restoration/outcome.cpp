@@ -32,6 +32,7 @@ RunDescription description(const Telling& telling, const Outcome& outcome) {
                       {"warnings", outcome.warnings},
                       {"norm_squared", outcome.norm_squared},
                       {"guarantee", to_string(outcome.guarantee)}};
+  if (!outcome.compared.empty()) description.more.emplace_back("compared_with", outcome.compared);
   if (outcome.result.reason == StopReason::not_finite) {
     description.more.emplace_back("completed", false);  // a grid runs such a row again
   }
@@ -64,6 +65,18 @@ Tensor as_large_as(const Tensor& image, const Tensor& measurement) {
     border.insert(border.end(), {missing / 2, missing - missing / 2});
   }
   return at::constant_pad_nd(result, border, 0.5);
+}
+
+/// One file, or one for each where their shapes differ.
+void write_measurements(const std::string& folder, const TensorList& measurements) {
+  bool is_alike = true;
+  for (const Tensor& one : measurements) {
+    is_alike = is_alike && one.sizes() == measurements.front().sizes();
+  }
+  if (is_alike) return write_npy(folder + "/measurements.npy", at::cat(measurements));
+  for (std::size_t i = 0; i < measurements.size(); ++i) {
+    write_npy(fmt::format("{}/measurements_{}.npy", folder, i + 1), measurements[i]);
+  }
 }
 
 void write_preview(const std::string& path, const Outcome& outcome) {
@@ -99,6 +112,7 @@ void print_summary(const Telling& telling, const Outcome& outcome) {
     fmt::print("By theory {}\n", to_string(outcome.guarantee));
   }
   const std::vector<MetricsRow>& rows = outcome.recorder->rows();
+  if (!outcome.compared.empty()) fmt::print("{}\n", outcome.compared);
   if (!rows.empty()) fmt::print("{}\n", quality(rows.back()));
   fmt::print(
       "Results: {0}/preview.png, {0}/reconstruction.png, {0}/metrics.csv, {0}/summary.json{1}\n",
@@ -115,7 +129,7 @@ void write_outcome(const Telling& telling, const Outcome& outcome, Communicator&
     if (!telling.save_npy) return;
     write_npy(folder + "/x.npy", outcome.result.x.squeeze(0));
     write_npy(folder + "/truth.npy", outcome.truth.squeeze(0));
-    write_npy(folder + "/measurements.npy", at::cat(outcome.measurements));
+    write_measurements(folder, outcome.measurements);
   });
   write_run(folder, world, *outcome.recorder, description(telling, outcome));
   guarded(world, telling.program, [&] {

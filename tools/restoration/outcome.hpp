@@ -31,8 +31,9 @@ struct Outcome {
   tessera::SolveResult result;
   std::shared_ptr<const tessera::Recorder> recorder;
   tessera::Guarantee guarantee = tessera::Guarantee::none;  ///< of the solver
-  double step_size = 0;                                     ///< the one used
-  double norm_squared = 0;                                  ///< ||A||^2
+  std::string compared;                   ///< a simpler method, and how good it is; empty: none
+  double step_size = 0;                   ///< the one used
+  double norm_squared = 0;                ///< ||A||^2
   std::string backend;                    ///< how the ranks exchanged data: "mpi", "nccl" or "self"
   int threads = 0;                        ///< per rank
   std::optional<tessera::TilePlan> plan;  ///< none if untiled

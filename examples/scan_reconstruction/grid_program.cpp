@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "grid_program.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "run.hpp"
+#include "scan.hpp"
+
+grid::Vocabulary ScanProgram::make_vocabulary() const {
+  grid::Vocabulary words;
+  words.keys = keys();
+  words.datasets = {{"tomography_2d", "tomography_2d"},
+                    {"tomography_3d", "tomography_3d"},
+                    {"mri", "mri"},
+                    {"radio_interferometry", "radio"}};
+  words.solvers = {{"HQS", "hqs"}, {"PnP", "pnp"}, {"PrimalDual", "primal_dual"}};
+  words.objectives = {"reconstruction_objective"};
+  words.iterations = "n_iter";
+  return grid::with_layout(std::move(words));
+}
+
+const grid::Vocabulary& ScanProgram::vocabulary() const {
+  static const grid::Vocabulary words = make_vocabulary();
+  return words;
+}
+
+std::string ScanProgram::title(const grid::Settings& row) const {
+  return fmt::format("{}-{}", value_of(row, "problem", "tomography_2d"),
+                     value_of(row, "solver", "hqs"));
+}
+
+std::vector<std::string> ScanProgram::keys_in_title() const {
+  return {"problem", "solver"};
+}
+
+bool ScanProgram::knows(const std::string& solver, const std::string& option) const {
+  const auto* setting = find(option);
+  if (setting == nullptr || setting->group == "Problem") return true;
+  Options method;
+  method.solver = *settings::from_name<SolverKind>(solver);
+  return setting->applies_to(method);
+}
+
+grid::Files ScanProgram::files_of(const Options& options) const {
+  return input_files(options);
+}
+
+grid::Files ScanProgram::files_read(const grid::Run& run) const {
+  Options options = parsed(run.arguments);
+  make_network(options);  // names the installed weights
+  return input_files(options);
+}
+
+grid::RunPlan ScanProgram::plan(const grid::Run& run, int ranks) {
+  Options options = parsed(run.arguments);
+  const tessera::DenoiserPtr denoiser = make_network(options);
+  const tessera::Tensor truth = make_truth(options);
+  make_scan(options, truth.sizes().slice(2));
+  const restoration::MemoryNeed need = plan_of_rank(options, truth.sizes(), denoiser, ranks);
+  return {need.tiles, need.bytes_per_rank};
+}
+
+std::vector<std::string> ScanProgram::notices(const grid::Settings& /*row*/,
+                                              const grid::Run& /*run*/) const {
+  return {};
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// scan_reconstruction: its settings, its scans, and what it reaches.
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "../../examples/scan_reconstruction/grid_program.hpp"
+#include "../../examples/scan_reconstruction/options.hpp"
+#include "../../examples/scan_reconstruction/phantoms.hpp"
+#include "../../examples/scan_reconstruction/run.hpp"
+#include "../../examples/scan_reconstruction/scan.hpp"
+#include "catch.hpp"
+#include "member_count.hpp"
+#include "tensors.hpp"
+#include "tessera/comm/self.hpp"
+#include "tessera/metric/psnr.hpp"
+#include "tessera/physics/check_adjoint.hpp"
+#include "tessera/physics/stacked.hpp"
+
+using namespace tessera;
+
+namespace {
+
+Options options_of(std::vector<std::string> arguments) {
+  return settings::parse_arguments(command_line(), std::move(arguments));
+}
+
+const char* const problems[] = {"tomography_2d", "tomography_3d", "mri", "radio"};
+
+}  // namespace
+
+TEST_CASE("scan_reconstruction: a row for every member of the settings") {
+  CHECK(table().size() ==
+        test::member_count<UserSettings>() + test::member_count<restoration::RunSettings>());
+}
+
+TEST_CASE("phantoms have the mean densities of their ellipses") {
+  const Tensor head = head_phantom(64, 2);
+  CHECK(head.sizes() == at::IntArrayRef({1, 1, 64, 64}));
+  // Areas times densities, in units of a side of 2, less what is clamped: nothing.
+  const double expected = M_PI / 4 *
+                          (0.69 * 0.92 - 0.8 * 0.6624 * 0.874 - 0.2 * 0.11 * 0.31 -
+                           0.2 * 0.16 * 0.41 + 0.1 * 0.21 * 0.25);
+  CHECK(head.mean().item<double>() == Approx(expected).margin(0.004));
+  const Tensor volume = head_phantom(32, 3);
+  CHECK(volume.sizes() == at::IntArrayRef({1, 1, 32, 32, 32}));
+  CHECK(test::relative_error(volume.select(2, 16), head_phantom(32, 2)) < 0.25);
+  const Tensor sky = sky_phantom(48, 3);
+  CHECK(sky.max().item<double>() == 1);
+  CHECK(sky.equal(sky_phantom(48, 3)));
+  CHECK_FALSE(sky.equal(sky_phantom(48, 4)));
+}
+
+TEST_CASE("parts of a scan have their adjoints, and together see what one sees") {
+  for (const char* problem : problems) {
+    INFO(problem);
+    Options parts = options_of({"--problem", problem, "--image-size", "14", "--num-operators", "3",
+                                "--views", "7", "--coils", "4", "--antennas", "5", "--hours", "3"});
+    const Tensor truth = make_truth(parts);
+    Options one = parts;
+    one.num_operators = 1;
+    const auto many = make_scan(parts, truth.sizes().slice(2));
+    const auto single = make_scan(one, truth.sizes().slice(2));
+    const StackedPhysics stack(3, [&](std::int64_t i) { return many->part(i); });
+    const auto whole = single->part(0);
+    for (std::int64_t i = 0; i < 3; ++i) CHECK(adjoint_error(*many->part(i), truth) < 1e-12);
+    CHECK(test::relative_error(stack.normal(truth), whole->normal(truth)) < 1e-5);
+    const TensorList clean = stack.forward(truth);
+    CHECK(test::relative_error(many->linear(stack, clean, truth),
+                               single->linear(*whole, whole->forward(truth), truth)) < 1e-5);
+    const Panel shown = many->picture(clean.front());
+    CHECK(shown.image.dim() == 4);
+    CHECK(shown.image.max().item<double>() <= 1.05);
+
+    parts.num_operators = 100000;
+    CHECK_THROWS_WITH(make_scan(parts, truth.sizes().slice(2)),
+                      test::contains("--num-operators: is 100000, expected at most the number of"));
+  }
+}
+
+TEST_CASE("reconstructions are far better than the linear ones") {
+  for (const char* problem : problems) {
+    INFO(problem);
+    const bool is_volume = std::string(problem) == "tomography_3d";
+    Options options = options_of({"--problem", problem, "--image-size", is_volume ? "16" : "48",
+                                  "--num-operators", "2", "--views", "24", "--quiet", "--solver",
+                                  "primal_dual", "--iterations", "250"});
+    const restoration::Outcome outcome = run(options, self_communicator());
+    const Tensor linear = outcome.pictures.back().image.clamp(0, 1);
+    INFO(outcome.compared);
+    CHECK(psnr(outcome.result.x, outcome.truth).item<double>() >
+          psnr(linear, outcome.truth).item<double>() + 2);
+  }
+}
+
+TEST_CASE("scan_reconstruction refuses what does not go together") {
+  CHECK_THROWS_WITH(options_of({"--measurements", "a.npy"}), test::contains("give all of them"));
+  CHECK_THROWS_WITH(options_of({"--image", "a.png", "--truth", "b.npy"}),
+                    test::contains("stands for --truth"));
+  CHECK_THROWS_WITH(options_of({"--problem", "tomography_3d", "--image", "a.png"}),
+                    test::contains("needs a volume"));
+  CHECK_THROWS_WITH(options_of({"--problem", "tomography_3d", "--denoiser", "drunet"}),
+                    test::contains("drunet is for pictures"));
+  ScanProgram program;
+  CHECK(program.knows("hqs", "--prior-weight"));
+  CHECK_FALSE(program.knows("pnp", "--prior-weight"));
+  CHECK(program.title({}) == "tomography_2d-hqs");
+}
