@@ -2,15 +2,20 @@
 #include "pages.hpp"
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/complex.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 
 #include <filesystem>
 
 #include "catch.hpp"
 #include "tensors.hpp"
+#include "tessera/fourier/coil_maps.hpp"
+#include "tessera/fourier/multi_coil_fourier.hpp"
+#include "tessera/fourier/nonuniform_fourier.hpp"
 #include "tessera/tessera.hpp"
 #include "world.hpp"
 
@@ -196,4 +201,41 @@ TEST_CASE("reading_results.md: a few lines leave a run folder and its report") {
     CHECK(std::filesystem::exists(std::filesystem::path("results") / file));
   }
   clean("results");
+}
+
+TEST_CASE("magnetic_resonance.md: coils, spokes") {
+  const Tensor truth =
+      at::stack({stripes(40, 36, at::kDouble)[0][0], stripes(40, 36, at::kDouble)[0][1]})
+          .unsqueeze(0);
+  const Tensor ramp = at::arange(36, at::kDouble) / 36;
+  const Tensor maps =
+      at::complex(at::stack({0.3 + ramp, 1.3 - ramp}), at::stack({0.2 * ramp, 0 * ramp}))
+          .view({1, 2, 1, 36})
+          .expand({1, 2, 40, 36});
+  Tensor mask = at::zeros({1, 36}, at::kDouble);
+  mask.slice(1, 0, 36, 2).fill_(1);
+  mask.narrow(1, 6, 24).fill_(1);
+  const Tensor kspace = MultiCoilFourier(maps, mask).apply(truth);
+  const Tensor points =
+      at::stack({at::arange(50, at::kDouble), 2 * at::arange(50, at::kDouble)}, 1);
+  const auto result = pages::magnetic_resonance(kspace, mask, truth, points, test::world());
+  const Tensor found = estimate_coil_maps(kspace, {24, 24});
+  const MultiCoilFourier physics(found, mask);
+  CHECK(test::relative_error(result.normal, physics.normal(truth)) < 1e-12);
+  CHECK(((physics.apply(result.image) - kspace).norm() / kspace.norm()).item<double>() < 0.1);
+  CHECK(result.measured.equal(
+      NonuniformFourier({40, 36}, points, {.complex_pairs = true}).apply(truth)));
+}
+
+TEST_CASE("radio_interferometry.md: a source is where it was put") {
+  const auto ranks = test::world();
+  const Tensor k = 200.0 * ranks->rank() + at::arange(200, at::kDouble);
+  Visibilities mine{90 * at::stack({(1.3 * k).sin(), (2.1 * k).sin(), 0 * k}, 1), {}, {}};
+  Tensor truth = at::zeros({1, 1, 24, 24}, at::kDouble);
+  truth[0][0][7][15].fill_(3);
+  mine.values =
+      interferometer(mine, {24, 24}, 0.005)->forward(truth).front().flatten().to(at::kComplexFloat);
+  const Tensor x = pages::radio_interferometry(mine, 24, 0.005, ranks);
+  CHECK(x.argmax().item<std::int64_t>() == 7 * 24 + 15);
+  CHECK(x.max().item<double>() > 1);
 }

@@ -6,6 +6,7 @@
 #include "tessera/comm/communicator.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
+#include "tessera/fourier/interferometer.hpp"
 #include "tessera/physics/linear_physics.hpp"
 #include "tessera/solver/solver.hpp"
 
@@ -75,5 +76,19 @@ tessera::SolveResult resumed(const tessera::Solver& solver, const tessera::Tenso
 void recorded(const tessera::Solver& solver, const tessera::Tensor& x0,
               const tessera::Tensor& truth, const tessera::CommunicatorPtr& world,
               const tessera::DataFidelity& fidelity, const tessera::DenoiserPtr& denoiser);
+
+/// Collective. What magnetic_resonance.md computes.
+struct MagneticResonance {
+  tessera::Tensor image;
+  tessera::Tensor normal;    ///< A^T A of `image`, by coils over ranks
+  tessera::Tensor measured;  ///< of `image` at `points`
+};
+MagneticResonance magnetic_resonance(const tessera::Tensor& kspace, const tessera::Tensor& mask,
+                                     const tessera::Tensor& image, const tessera::Tensor& points,
+                                     const tessera::CommunicatorPtr& ranks);
+
+/// Collective. radio_interferometry.md.
+tessera::Tensor radio_interferometry(const tessera::Visibilities& mine, std::int64_t extent,
+                                     double cell_radians, const tessera::CommunicatorPtr& ranks);
 
 }  // namespace pages
