@@ -155,41 +155,51 @@ void add_even(const T* v, const EvenRays& rays, std::int64_t columns, T* row) {
   }
 }
 
+/// Where the rays of a block meet a plane, along one axis of n voxels: a whole voxel, counted from
+/// the border at -1, and the part to the next.
+template <typename T>
+[[gnu::noinline]] void meet(const double* start, const double* slope, double plane, double n,
+                            std::int32_t* __restrict whole, T* __restrict part) {
+  for (std::int64_t l = 0; l < RayBlock::most; ++l) {
+    const double p = clamped(start[l] + slope[l] * plane, -1.0, n) + 1;
+    whole[l] = static_cast<std::int32_t>(p);
+    part[l] = static_cast<T>(p - static_cast<double>(whole[l]));
+  }
+}
+
 template <typename T>
 void add_lines(const T* v, const RayBlock& rays, std::int64_t plane, const Planes<T>& image) {
-  T* line = image.data + plane * image.plane;
-  const auto i = static_cast<double>(plane);
-  const auto n = static_cast<double>(image.columns);
+  std::int32_t whole[RayBlock::most];
+  T part[RayBlock::most];
+  meet(rays.start[1], rays.slope[1], static_cast<double>(plane), static_cast<double>(image.columns),
+       whole, part);
+  T* line = image.data + plane * image.plane - 1;
   for (std::int64_t l = 0; l < rays.count; ++l) {
-    const double p = clamped(rays.start[1][l] + rays.slope[1][l] * i, -1.0, n) + 1;
-    const auto whole = static_cast<std::int32_t>(p);
-    const auto part = static_cast<T>(p - whole);
-    line[whole - 1] += (1 - part) * v[l];
-    line[whole] += part * v[l];
+    const T right = part[l] * v[l];
+    line[whole[l]] += v[l] - right;
+    line[whole[l] + 1] += right;
   }
 }
 
 template <typename T>
 void add_planes(const T* v, const RayBlock& rays, std::int64_t plane, const Planes<T>& image) {
-  T* first = image.data + plane * image.plane - image.row - 1;
+  std::int32_t row[RayBlock::most];
+  std::int32_t column[RayBlock::most];
+  T lower[RayBlock::most];
+  T right[RayBlock::most];
   const auto i = static_cast<double>(plane);
-  const auto rows = static_cast<double>(image.rows);
-  const auto columns = static_cast<double>(image.columns);
+  meet(rays.start[0], rays.slope[0], i, static_cast<double>(image.rows), row, lower);
+  meet(rays.start[1], rays.slope[1], i, static_cast<double>(image.columns), column, right);
+  T* first = image.data + plane * image.plane - image.row - 1;
   for (std::int64_t l = 0; l < rays.count; ++l) {
-    const double r = clamped(rays.start[0][l] + rays.slope[0][l] * i, -1.0, rows) + 1;
-    const double c = clamped(rays.start[1][l] + rays.slope[1][l] * i, -1.0, columns) + 1;
-    const auto row = static_cast<std::int32_t>(r);
-    const auto column = static_cast<std::int32_t>(c);
-    const auto lower = static_cast<T>(r - row);
-    const auto right = static_cast<T>(c - column);
-    T* upper_voxel = first + row * image.row + column;
+    T* upper_voxel = first + row[l] * image.row + column[l];
     T* lower_voxel = upper_voxel + image.row;
-    const T upper_value = (1 - lower) * v[l];
-    const T lower_value = lower * v[l];
-    upper_voxel[0] += (1 - right) * upper_value;
-    upper_voxel[1] += right * upper_value;
-    lower_voxel[0] += (1 - right) * lower_value;
-    lower_voxel[1] += right * lower_value;
+    const T below = lower[l] * v[l];
+    const T above = v[l] - below;
+    upper_voxel[0] += above - right[l] * above;
+    upper_voxel[1] += right[l] * above;
+    lower_voxel[0] += below - right[l] * below;
+    lower_voxel[1] += right[l] * below;
   }
 }
 
