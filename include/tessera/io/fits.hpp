@@ -21,11 +21,11 @@ struct FitsReadOptions {
   std::int64_t max_values = std::int64_t{1} << 34;
 };
 
-/// Reads the first image of a FITS file, the primary array or an image extension, of 1 to 4 axes
-/// and any BITPIX. Values are physical: BZERO + BSCALE * stored, NaN where an integer is BLANK.
-/// They are float32 if that holds all of them exactly (BITPIX 8 and 16 without a scale other than
-/// the offset of unsigned integers, -32 without one), else float64. The first row is the first of
-/// the file, which viewers show at the bottom.
+/// Reads the first image of a FITS file, the primary array or an image extension before any table,
+/// of 1 to 4 axes and any BITPIX. Values are physical: BZERO + BSCALE * stored, NaN where an
+/// integer is BLANK. They are float32 if that holds all of them exactly (BITPIX 8 and 16 without a
+/// scale other than the offset of unsigned integers, -32 without one), else float64. The first row
+/// is the first of the file, which viewers show at the bottom.
 ///
 /// Throws error::Io naming file and cause: missing, no FITS, truncated, damaged, without an image,
 /// tile-compressed (funpack makes plain files of those), more than options.max_values. Names are

@@ -49,20 +49,34 @@ double number_of(fitsfile* file, const char* key, double otherwise) {
   return value;
 }
 
-/// Moves to the first image that is not empty.
-void find_image(fitsfile* file) {
-  int status = 0, type = 0, axes = 0;
-  for (int number = 1; fits_movabs_hdu(file, number, &type, &status) == 0; ++number) {
-    if (type == IMAGE_HDU && fits_is_compressed_image(file, &status) != 0) {
-      throw error::Io("has a tile-compressed image, expected a plain one, as funpack makes it");
-    }
-    if (type != IMAGE_HDU) continue;
-    check_fits(fits_get_img_dim(file, &axes, &status));
-    if (axes > 0) return;
+/// Throws unless the part of the file that begins at `offset` is an image: cfitsio looks into every
+/// part on its way to the next, and tables made to harm have crashed it.
+void check_next_part(const detail::InputFile& file, std::uint64_t offset) {
+  constexpr std::string_view image = "XTENSION= 'IMAGE   '";
+  const std::uint64_t left = file.size() - std::min(file.size(), offset);
+  const std::string start = file.read(offset, std::min<std::uint64_t>(left, image.size()));
+  if (start == image) return;
+  if (start.starts_with("XTENSION")) {
+    throw error::Io(
+        "has no image before its first table (a tile-compressed image is one, funpack makes it "
+        "plain)");
   }
-  if (status != END_OF_FILE) check_fits(status);
-  fits_clear_errmsg();
   throw error::Io("has no image");
+}
+
+/// Moves to the first image that is not empty.
+void find_image(fitsfile* handle, const detail::InputFile& file) {
+  constexpr int most = 10'000;
+  int status = 0, type = 0, axes = 0;
+  for (int number = 1; number <= most; ++number) {
+    check_fits(fits_movabs_hdu(handle, number, &type, &status));
+    check_fits(fits_get_img_dim(handle, &axes, &status));
+    if (axes > 0) return;
+    LONGLONG end = 0;
+    check_fits(fits_get_hduaddrll(handle, nullptr, nullptr, &end, &status));
+    check_next_part(file, static_cast<std::uint64_t>(std::max<LONGLONG>(end, 0)));
+  }
+  throw error::Io(fmt::format("has no image among its first {} parts", most));
 }
 
 Layout read_layout(fitsfile* file, std::uint64_t file_size, std::int64_t max_values) {
@@ -133,15 +147,11 @@ std::string read_unit(fitsfile* file) {
 }
 
 FitsImage read(const std::string& path, const FitsReadOptions& options) {
-  std::uint64_t file_size = 0;
-  {
-    // cfitsio would unpack a compressed file.
-    const detail::InputFile file(path);
-    file_size = file.size();
-    constexpr std::string_view magic = "SIMPLE  =";
-    if (file.read(0, std::min<std::uint64_t>(file_size, magic.size())) != magic) {
-      throw error::Io("is not a FITS file");
-    }
+  // cfitsio would unpack a compressed file.
+  const detail::InputFile plain(path);
+  constexpr std::string_view magic = "SIMPLE  =";
+  if (plain.read(0, std::min<std::uint64_t>(plain.size(), magic.size())) != magic) {
+    throw error::Io("is not a FITS file");
   }
   // Absolute: cfitsio takes a tilde for a home.
   const std::string absolute = std::filesystem::absolute(path).string();
@@ -153,8 +163,8 @@ FitsImage read(const std::string& path, const FitsReadOptions& options) {
   FitsFile file;
   int status = 0;
   check_fits(fits_open_diskfile(file.address(), absolute.c_str(), READONLY, &status));
-  find_image(file);
-  const Layout layout = read_layout(file, file_size, options.max_values);
+  find_image(file, plain);
+  const Layout layout = read_layout(file, plain.size(), options.max_values);
   return {read_values(file, layout), read_unit(file), read_cards(file)};
 }
 

@@ -55,7 +55,7 @@ def write_fits():
     nothing = fits.PrimaryHDU()
     table = fits.BinTableHDU.from_columns([fits.Column("a", "E", array=np.arange(3.0))])
     image = fits.ImageHDU(count(2, 1, 3, 4, dtype="f4"), header=header)
-    fits.HDUList([nothing, table, image]).writeto("image_extension.fits", overwrite=True)
+    fits.HDUList([nothing, fits.ImageHDU(), image, table]).writeto("image_extension.fits", overwrite=True)
     fits.HDUList([nothing, table]).writeto("no_image.fits", overwrite=True)
     fits.HDUList([nothing, fits.CompImageHDU(count(8, 8, dtype="i2"))]).writeto("compressed.fits", overwrite=True)
 
