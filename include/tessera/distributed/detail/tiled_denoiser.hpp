@@ -70,7 +70,8 @@ inline Tensor pixels_of(const Tensor& x, const Intervals& box, Border border) {
 }
 
 /// Windows of one shape, of all images of the batch: stacked window by window.
-inline Tensor windows_of(const Tensor& x, const std::vector<const Intervals*>& boxes, Border border) {
+inline Tensor windows_of(const Tensor& x, const std::vector<const Intervals*>& boxes,
+                         Border border) {
   if (boxes.size() == 1) return pixels_of(x, *boxes.front(), border).contiguous();
   TensorList parts;
   for (const Intervals* box : boxes) parts.push_back(pixels_of(x, *box, border));
