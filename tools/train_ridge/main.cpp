@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <numbers>
 #include <optional>
 #include <string>
@@ -20,8 +21,10 @@
 #include "../train_denoiser/evaluation.hpp"
 #include "../train_denoiser/photographs.hpp"
 #include "ridge_model.hpp"
+#include "tessera/core/error.hpp"
 #include "tessera/io/safetensors.hpp"
 #include "tessera/prior/ridge_denoiser.hpp"
+#include "volumes.hpp"
 
 using tessera::Tensor;
 using Clock = std::chrono::steady_clock;
@@ -31,6 +34,7 @@ namespace {
 struct Options {
   std::vector<std::string> photographs;
   std::vector<std::string> validation;
+  std::int64_t volumes = 0;
   std::vector<double> levels{12.75, 25.5};
   std::string out = "ridge.safetensors";
   std::string init;
@@ -50,6 +54,10 @@ struct Options {
 
 constexpr double lowest_level = 3.0 / 255;
 constexpr double highest_level = 50.0 / 255;
+constexpr std::uint64_t first_held_out = 1 << 20;  // seeds of volumes that training never sees
+
+/// Clean crops to train with, (count, 1, crop...).
+using Draw = std::function<Tensor(std::int64_t count, at::Generator& generator)>;
 
 /// A parameter, and how it is learned.
 class Learned {
@@ -76,34 +84,51 @@ class Learned {
 
 /// Absolute error of one batch, weighted so that all levels count alike, away from the borders,
 /// which the filters see less of.
-Tensor loss_of(const RidgeModel& model, const Photographs& photographs, const Options& options,
+Tensor loss_of(const RidgeModel& model, const Draw& draw, const Options& options,
                at::Generator& generator) {
-  const Tensor clean = grey(photographs.draw(options.batch, generator));
+  const Tensor clean = draw(options.batch, generator);
+  std::vector<std::int64_t> per_image(static_cast<std::size_t>(clean.dim()), 1);
+  per_image[0] = options.batch;
   const std::optional<at::Generator> source(generator);
   const Tensor uniform =
       at::rand({options.batch + 1}, source, at::TensorOptions().dtype(at::kFloat));
   const Tensor levels =
       lowest_level + (highest_level - lowest_level) * uniform.narrow(0, 0, options.batch);
-  const Tensor weights = (levels * 255 + 1).pow(-0.4).view({-1, 1, 1, 1});
+  const Tensor weights = (levels * 255 + 1).pow(-0.4).view(per_image);
   const Tensor noise = at::randn(clean.sizes(), source, at::TensorOptions().dtype(at::kFloat));
   const auto free = static_cast<std::int64_t>(uniform[options.batch].item<double>() *
                                               static_cast<double>(options.most_free_steps + 1));
   const Tensor denoised =
-      model.denoise(clean + noise * levels.view({-1, 1, 1, 1}), levels, free, options.graph_steps);
+      model.denoise(clean + noise * levels.view(per_image), levels, free, options.graph_steps);
   const std::int64_t margin = model.filter_extent() - 1;
   const std::int64_t inside = options.crop - 2 * margin;
-  return ((denoised - clean).abs() * weights)
-      .narrow(2, margin, inside)
-      .narrow(3, margin, inside)
-      .mean();
+  Tensor error = (denoised - clean).abs() * weights;
+  for (std::int64_t axis = 2; axis < error.dim(); ++axis) {
+    error = error.narrow(axis, margin, inside);
+  }
+  return error.mean();
+}
+
+Draw make_draw(const Options& options) {
+  if (options.volumes > 0) {
+    const auto volumes = std::make_shared<Volumes>(options.volumes, 0);
+    return [volumes, &options](std::int64_t count, at::Generator& generator) {
+      return volumes->draw(count, options.crop, generator);
+    };
+  }
+  const auto photographs = std::make_shared<Photographs>(options.photographs, options.crop);
+  return [photographs](std::int64_t count, at::Generator& generator) {
+    return grey(photographs->draw(count, generator));
+  };
 }
 
 void train(const Options& options) {
-  const Photographs photographs(options.photographs, options.crop);
+  const Draw draw = make_draw(options);
   at::Generator generator =
       at::detail::createCPUGenerator(static_cast<std::uint64_t>(options.seed));
-  RidgeModel model = options.init.empty() ? RidgeModel(options.channels, options.size)
-                                          : RidgeModel(tessera::read_safetensors(options.init));
+  RidgeModel model = options.init.empty()
+                         ? RidgeModel(options.volumes > 0 ? 3 : 2, options.channels, options.size)
+                         : RidgeModel(tessera::read_safetensors(options.init));
   const std::vector<Tensor> parameters = model.parameters();
   std::vector<Learned> learned{{parameters[0], 3e-3}, {parameters[1], 3e-2}, {parameters[2], 1e-2}};
   const auto start = Clock::now();
@@ -114,7 +139,7 @@ void train(const Options& options) {
     const double progress =
         options.limit_s > 0 ? std::max(by_steps, elapsed_s / options.limit_s) : by_steps;
     if (progress >= 1) break;
-    const Tensor loss = loss_of(model, photographs, options, generator);
+    const Tensor loss = loss_of(model, draw, options, generator);
     loss.backward();
     const double share = 0.5 * (1 + std::cos(std::numbers::pi * progress));
     for (Learned& one : learned) one.step(share);
@@ -131,14 +156,23 @@ void train(const Options& options) {
   tessera::write_safetensors(options.out, model.weights());
 }
 
-/// Grey photographs: the prior beside total variation at its best weight of a list.
+/// Grey photographs, or volumes: the prior beside total variation at its best weight of a list.
 void evaluate(const Options& options) {
   const tessera::RidgeDenoiser ridge(tessera::read_safetensors(options.out));
   std::puts(fmt::format("Lipschitz constant {:.3f}, weak convexity {:.3f}",
                         *ridge.prior().gradient_lipschitz(), ridge.prior().weak_convexity())
                 .c_str());
   std::puts(to_line("PSNR in dB at noise", options.levels).c_str());
-  for (const Validation& photograph : read_validation(options.validation, /*as_grey=*/true)) {
+  std::vector<Validation> held_out = read_validation(options.validation, /*as_grey=*/true);
+  if (ridge.prior().dimensions() == 3) {
+    for (std::uint64_t seed = first_held_out; seed < first_held_out + 4; ++seed) {
+      held_out.push_back({fmt::format("volume {}", seed), random_volume(seed)});
+    }
+  }
+  if (held_out.empty()) {
+    throw tessera::error::InvalidArgument("--validation: photographs are needed to measure with");
+  }
+  for (const Validation& photograph : held_out) {
     std::puts(to_line(photograph.name, psnr_per_level(ridge, photograph, options.levels)).c_str());
     std::puts(
         to_line("  total variation", best_total_variation(photograph, options.levels)).c_str());
@@ -148,32 +182,34 @@ void evaluate(const Options& options) {
 void run(const Options& options) {
   at::set_num_threads(options.threads);
   if (!options.evaluate) train(options);
-  if (!options.validation.empty()) evaluate(options);
+  if (options.evaluate || !options.validation.empty()) evaluate(options);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Trains a RidgePrior of grey images as a denoiser", "train_ridge");
+  CLI::App app("Trains a RidgePrior of grey images or of volumes as a denoiser", "train_ridge");
   app.get_formatter()->column_width(34);
   app.option_defaults()->always_capture_default();
   CLI::Option* photographs =
       app.add_option("--photographs", options.photographs, "Pictures and folders of pictures");
-  CLI::Option* validation =
-      app.add_option("--validation", options.validation, "Photographs to measure with, in the end");
+  app.add_option("--volumes", options.volumes,
+                 "Trains on so many generated volumes instead; --evaluate measures with others")
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(photographs);
+  app.add_option("--validation", options.validation, "Photographs to measure with, in the end");
   app.add_option("--levels", options.levels, "Noise levels to measure at, on the scale 0 to 255")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
   app.add_flag("--evaluate", options.evaluate, "Measure the weights --out, do not train")
-      ->needs(validation)
       ->excludes(photographs);
   app.add_option("--out", options.out, "Weights (.safetensors)");
   app.add_option("--init", options.init, "Weights of this program to start from");
   app.add_option("--channels", options.channels, "Filters")->check(CLI::Range(1, 1000));
   app.add_option("--size", options.size, "Extent of a filter, odd")->check(CLI::Range(3, 31));
-  app.add_option("--crop", options.crop, "Extent of a crop of a photograph")
-      ->check(CLI::Range(24, 512));
+  app.add_option("--crop", options.crop, "Extent of a crop of a photograph or volume")
+      ->check(CLI::Range(16, 512));
   app.add_option("--batch", options.batch, "Crops per step")->check(CLI::PositiveNumber);
   app.add_option("--steps", options.steps, "Training steps")->check(CLI::PositiveNumber);
   app.add_option("--graph-steps", options.graph_steps, "Gradient steps that are differentiated")
@@ -187,8 +223,8 @@ int main(int argc, char** argv) {
   app.add_option("--limit", options.limit_s, "Seconds after which the training ends; 0: none")
       ->check(CLI::NonNegativeNumber);
   CLI11_PARSE(app, argc, argv);
-  if (!options.evaluate && options.photographs.empty()) {
-    fmt::print(stderr, "train_ridge: --photographs is needed for training\n");
+  if (!options.evaluate && options.photographs.empty() && options.volumes == 0) {
+    fmt::print(stderr, "train_ridge: --photographs or --volumes is needed for training\n");
     return 1;
   }
   try {
