@@ -46,9 +46,11 @@ Tensor estimate_coil_maps(const Tensor& kspace, const Extents& centre) {
     axes.push_back(axis);
     const std::int64_t n = kspace.size(axis);
     const std::int64_t extent = centre[static_cast<std::size_t>(axis + count)];
-    const Tensor from_dc = at::arange(n, at::kDouble) - static_cast<double>(n / 2);
-    const Tensor inside = from_dc.ge(-static_cast<double>(extent / 2))
-                              .logical_and(from_dc.lt(static_cast<double>(extent - extent / 2)));
+    const std::int64_t dc = n / 2;
+    const std::int64_t before = extent / 2;
+    const Tensor from_dc = at::arange(n, at::kDouble) - static_cast<double>(dc);
+    const Tensor inside = from_dc.ge(-static_cast<double>(before))
+                              .logical_and(from_dc.lt(static_cast<double>(extent - before)));
     const Tensor hann =
         at::cos(from_dc * (std::numbers::pi / static_cast<double>(extent + 1))).square() * inside;
     Extents along(static_cast<std::size_t>(-axis), 1);

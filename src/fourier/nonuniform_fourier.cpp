@@ -19,13 +19,13 @@ namespace tessera {
 
 namespace {
 
-constexpr const char* who = "nonuniform_fourier";
+constexpr const char* transform_name = "nonuniform_fourier";
 
 void check_points(const Extents& spatial, const Tensor& points) {
   if (spatial.empty() || spatial.size() > 3 ||
       *std::min_element(spatial.begin(), spatial.end()) < 1) {
     throw error::InvalidArgument(
-        formatted("{}: the extents are {}, expected 1 to 3 of them, each 1 or more", who,
+        formatted("{}: the extents are {}, expected 1 to 3 of them, each 1 or more", transform_name,
                   to_string(spatial)));
   }
   const bool ok = points.defined() && points.is_floating_point() && points.dim() == 2 &&
@@ -33,23 +33,23 @@ void check_points(const Extents& spatial, const Tensor& points) {
                   points.size(1) == static_cast<std::int64_t>(spatial.size());
   if (!ok) {
     throw error::ShapeMismatch(
-        formatted("{}: the points are {}, expected floating (M, {}) for images of extents {}", who,
-                  describe(points), spatial.size(), to_string(spatial)));
+        formatted("{}: the points are {}, expected floating (M, {}) for images of extents {}",
+                  transform_name, describe(points), spatial.size(), to_string(spatial)));
   }
-  check_finite(points, who, "the points");
+  check_finite(points, transform_name, "the points");
 }
 
 void check_weights(const Tensor& weights, const Tensor& points) {
   if (!weights.is_floating_point() || weights.sizes() != at::IntArrayRef({points.size(0)})) {
     throw error::ShapeMismatch(
-        formatted("{}: the weights are {}, expected floating [{}] for points {}", who,
+        formatted("{}: the weights are {}, expected floating [{}] for points {}", transform_name,
                   describe(weights), points.size(0), describe(points)));
   }
-  check_finite(weights, who, "the weights");
+  check_finite(weights, transform_name, "the weights");
   const double least = weights.min().item<double>();
   if (least < 0) {
     throw error::InvalidArgument(
-        formatted("{}: a weight is {}, expected numbers >= 0", who, least));
+        formatted("{}: a weight is {}, expected numbers >= 0", transform_name, least));
   }
 }
 
@@ -65,8 +65,8 @@ NonuniformFourier::NonuniformFourier(Extents spatial, const Tensor& points,
     : extents_(std::move(spatial)), options_(std::move(options)) {
   check_points(extents_, points);
   if (!(options_.tolerance >= 1e-14 && options_.tolerance <= 0.1)) {
-    throw error::InvalidArgument(
-        formatted("{}: the tolerance is {}, expected 1e-14 to 0.1", who, options_.tolerance));
+    throw error::InvalidArgument(formatted("{}: the tolerance is {}, expected 1e-14 to 0.1",
+                                           transform_name, options_.tolerance));
   }
   points_ = points.detach().to(at::kDouble).contiguous();
   if (options_.weights.defined()) {
@@ -87,8 +87,8 @@ void NonuniformFourier::check_image_fits(const Tensor& x, const char* what) cons
                   x.sizes().slice(2) == at::IntArrayRef(extents_) && (!pairs || x.size(1) % 2 == 0);
   if (ok) return;
   throw error::ShapeMismatch(formatted(
-      "{}.{} is {}, expected a float32 or float64 image{} of extents {}", who, what, describe(x),
-      pairs ? " with pairs of channels, re and im," : "", to_string(extents_)));
+      "{}.{} is {}, expected a float32 or float64 image{} of extents {}", transform_name, what,
+      describe(x), pairs ? " with pairs of channels, re and im," : "", to_string(extents_)));
 }
 
 Tensor NonuniformFourier::weighted(const Tensor& values) const {
@@ -111,8 +111,8 @@ Tensor NonuniformFourier::do_apply_adjoint(const Tensor& v) const {
                   v.dim() == 3 && v.size(2) == points_.size(0);
   if (!ok) {
     throw error::ShapeMismatch(
-        formatted("{}.adjoint: v is {}, expected complex64 or complex128 (B, C, {})", who,
-                  describe(v), points_.size(0)));
+        formatted("{}.adjoint: v is {}, expected complex64 or complex128 (B, C, {})",
+                  transform_name, describe(v), points_.size(0)));
   }
   Extents shape = {v.size(0), v.size(1)};
   shape.insert(shape.end(), extents_.begin(), extents_.end());

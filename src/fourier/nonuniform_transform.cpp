@@ -57,8 +57,9 @@ Tensor NonuniformTransform::corrected(Tensor z, const GriddingKernel& kernel) co
   for (std::size_t a = 0; a < extents_.size(); ++a) {
     const std::int64_t n = extents_[a];
     Tensor factors = at::empty({n}, at::kDouble);
+    const std::int64_t centre = n / 2;
     for (std::int64_t i = 0; i < n; ++i) {
-      const double frequency = static_cast<double>(i - n / 2) / static_cast<double>(grid_[a]);
+      const double frequency = static_cast<double>(i - centre) / static_cast<double>(grid_[a]);
       factors.data_ptr<double>()[i] = 1 / kernel.transform(frequency);
     }
     Extents along(extents_.size() - a, 1);

@@ -30,7 +30,8 @@ Tensor phase(const Tensor& turns) {
 /// n - 1 of each pixel, without cancellation near the centre.
 Tensor heights_of(const Extents& spatial, double cell) {
   const auto squares = [&](std::int64_t n) {
-    return ((at::arange(n, at::kDouble) - static_cast<double>(n / 2)) * cell).square();
+    const std::int64_t centre = n / 2;
+    return ((at::arange(n, at::kDouble) - static_cast<double>(centre)) * cell).square();
   };
   const Tensor square = squares(spatial[0]).unsqueeze(1) + squares(spatial[1]).unsqueeze(0);
   if (square.max().item<double>() >= 1) {

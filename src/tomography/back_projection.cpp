@@ -65,8 +65,9 @@ Tensor parker(double beta, const Tensor& gamma, double fan) {
 Tensor ramp(std::int64_t length, double distance, const RampFilter& filter, const Tensor& like) {
   const auto options = like.options().dtype(at::kDouble);
   const Tensor n = at::arange(length, options);
+  const std::int64_t middle = length / 2;
   const Tensor lag =
-      at::where(n <= static_cast<double>(length / 2), n, n - static_cast<double>(length));
+      at::where(n <= static_cast<double>(middle), n, n - static_cast<double>(length));
   Tensor kernel = at::where(lag.remainder(2) == 1, -1 / (pi * lag).square(), 0.0);
   kernel[0] = 0.25;
   const Tensor values = at::real(at::fft_rfft(kernel)) / distance;

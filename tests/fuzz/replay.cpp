@@ -13,6 +13,9 @@
 int main(int argc, char** argv) {
   std::vector<std::filesystem::path> files;
   for (int i = 1; i < argc; ++i) {
+    // Git keeps no folder without a file: a corpus that has none yet is not there.
+    const bool is_corpus = i == 1;
+    if (is_corpus && !std::filesystem::exists(argv[i])) continue;
     for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {
       if (entry.is_regular_file()) files.push_back(entry.path());
     }

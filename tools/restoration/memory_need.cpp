@@ -65,8 +65,7 @@ MemoryNeed memory_need(const MemoryQuestion& question) {
     while (need.tiles.ends_with('\n')) need.tiles.pop_back();
     need.bytes_of_denoiser = tiles.costs(costs).peak_bytes;
   } else {
-    need.tiles = fmt::format("the whole image, {}, on every rank",
-                             fmt::join(image.rbegin(), image.rend() - 2, "x"));
+    need.tiles = fmt::format("the whole image, {}, on every rank", fmt::join(image.slice(2), "x"));
     need.bytes_of_denoiser = working * static_cast<double>(element);
   }
   need.bytes_per_rank = bytes_of_program + need.bytes_of_denoiser + question.images * image_bytes +

@@ -40,7 +40,8 @@ class FitsFile {
   }
 
   fitsfile** address() { return &handle_; }
-  operator fitsfile*() const { return handle_; }
+  // What cfitsio takes: this class is that handle, closed at the end.
+  operator fitsfile*() const { return handle_; }  // NOLINT(google-explicit-constructor)
 
   void close() {
     int status = 0;

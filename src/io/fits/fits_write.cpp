@@ -101,9 +101,8 @@ void write(const std::string& path, const Tensor& values, FitsType type,
     for (const std::string& card : cards) {
       if (!is_structural(card)) check_fits(fits_write_record(file, card.c_str(), &status));
     }
-    Tensor source = values;  // cfitsio takes what it does not change as not const
-    check_fits(
-        fits_write_img(file, type.memory, 1, values.numel(), source.mutable_data_ptr(), &status));
+    check_fits(fits_write_img(file, type.memory, 1, values.numel(),
+                              const_cast<void*>(values.const_data_ptr()), &status));
     check_fits(fits_flush_file(file, &status));
     check_fits(fits_get_hduaddrll(file, nullptr, nullptr, &length, &status));
     file.close();

@@ -20,7 +20,8 @@ class Hdf5Id {
     if (id_ >= 0) close_(id_);
   }
 
-  operator hid_t() const { return id_; }
+  // What HDF5 takes: this class is that identifier, closed at the end.
+  operator hid_t() const { return id_; }  // NOLINT(google-explicit-constructor)
 
  private:
   hid_t id_;
