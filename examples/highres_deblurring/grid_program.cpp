@@ -26,11 +26,6 @@ grid::Vocabulary HighresProgram::make_vocabulary() const {
   return grid::with_layout(std::move(words));
 }
 
-const grid::Vocabulary& HighresProgram::vocabulary() const {
-  static const grid::Vocabulary words = make_vocabulary();
-  return words;
-}
-
 std::string HighresProgram::title(const grid::Settings& row) const {
   const bool is_red = value_of(row, "prior", "pnp") == "red";
   return fmt::format("{}-{}", is_red ? "red" : value_of(row, "solver", "pnp"),
@@ -49,16 +44,12 @@ bool HighresProgram::knows(const std::string& solver, const std::string& option)
   return setting == nullptr || setting->applies_to(method);
 }
 
-grid::Files HighresProgram::files_of(const Options& options) const {
-  return input_files(options);
-}
-
 grid::Files HighresProgram::files_read(const grid::Run& run) const {
   Options options = parsed(run.arguments);
   if (options.weights.empty() && options.denoiser == DenoiserKind::drunet) {
     options.weights = tessera::default_weights();
   }
-  return input_files(options);
+  return files_of(options);
 }
 
 const std::vector<std::int64_t>& HighresProgram::shape(const Options& options) {

@@ -14,7 +14,6 @@
 class HighresProgram final : public restoration::TableProgram<Options> {
  public:
   HighresProgram() : TableProgram(command_line()) {}
-  const grid::Vocabulary& vocabulary() const override;
   std::string title(const grid::Settings& row) const override;
   std::vector<std::string> keys_in_title() const override;
   bool knows(const std::string& solver, const std::string& option) const override;
@@ -23,8 +22,7 @@ class HighresProgram final : public restoration::TableProgram<Options> {
   std::vector<std::string> notices(const grid::Settings& row, const grid::Run& run) const override;
 
  private:
-  grid::Files files_of(const Options& options) const override;
-  grid::Vocabulary make_vocabulary() const;
+  grid::Vocabulary make_vocabulary() const override;
 
   struct Network {
     tessera::DenoiserPtr denoiser;

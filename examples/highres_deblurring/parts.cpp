@@ -6,30 +6,11 @@
 #include <algorithm>
 
 #include "problem.hpp"
-#include "tessera/distributed/distributed_physics.hpp"
-#include "tessera/physics/stacked.hpp"
 
 using namespace tessera;
 
-LinearPhysicsPtr make_physics(const Options& options, const CommunicatorPtr& world) {
-  const auto make = [&](std::int64_t index) { return make_operator(options, index); };
-  if (*options.distribute_physics) {
-    return std::make_shared<DistributedPhysics>(options.num_operators, make, world);
-  }
-  return std::make_shared<StackedPhysics>(options.num_operators, make);
-}
-
 DenoiserPtr make_network(Options& options) {
   return restoration::make_denoiser(options.denoiser, options.weights, device(options));
-}
-
-restoration::Files input_files(const Options& options) {
-  restoration::Files files = {{"image", options.image},
-                              {"truth", options.truth},
-                              {"measurements", options.measurements},
-                              {"weights", options.weights}};
-  std::erase_if(files, [](const auto& file) { return file.second.empty(); });
-  return files;
 }
 
 restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef image,

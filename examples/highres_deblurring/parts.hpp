@@ -14,17 +14,8 @@
 
 /// The parts that the options name.
 
-/// The blurs: all on this rank, or shared among the ranks of `world`, as options.distribute_physics
-/// says.
-tessera::LinearPhysicsPtr make_physics(const Options& options,
-                                       const tessera::CommunicatorPtr& world);
-
 /// The untiled denoiser. Sets options.weights to the installed weights where none were given.
 tessera::DenoiserPtr make_network(Options& options);
-
-/// Every file that the result depends on. The weights are the installed ones once make_network has
-/// named them.
-restoration::Files input_files(const Options& options);
 
 /// What one of `ranks` ranks will do with images of the shape `image`, (1, 3, H, W), and the memory
 /// that takes. Throws what the run would throw: tiles that do not fit the image.

@@ -71,7 +71,7 @@ Inputs read_inputs(Options& options, SupervisedRun& run) {
                                             shape[3], shape[2], options.num_operators),
                                 advice_on_memory(options));
     }
-    mine.digests = restoration::digests_of(input_files(options));
+    mine.digests = restoration::digests_of(settings::files_named(table(), options));
     return mine;
   });
   restoration::check_same_files(run.world(), command_line().name, inputs.digests);
@@ -95,18 +95,6 @@ TensorList make_measurements(const Options& options, const LinearPhysics& physic
   }
   run.warn(read.warning);
   return std::move(read.held);
-}
-
-/// The denoiser over the tiles of all ranks.
-DenoiserPtr shared_by_tiles(const Options& options, DenoiserPtr network,
-                            const LinearPhysics& physics, SupervisedRun& run) {
-  restoration::Outcome& outcome = run.outcome();
-  const auto tiled =
-      std::make_shared<TiledDenoiser>(std::move(network), run.ranks(), tiling_options(options));
-  outcome.plan = tiled->plan(outcome.truth.sizes(), outcome.truth.element_size());
-  outcome.tiling = tiled->summary(outcome.truth.sizes(), outcome.truth.element_size());
-  restoration::check_every_rank_works(physics, *tiled, outcome.truth.sizes(), run.world().size());
-  return tiled;
 }
 
 double automatic_step(const Options& options, double norm_squared) {
@@ -179,12 +167,17 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   outcome.samples = inputs.source.samples;
   outcome.truth =
       run.together([&] { return make_truth(options, std::exchange(inputs.source, {})); });
-  const LinearPhysicsPtr physics = make_physics(options, run.ranks());
+  const LinearPhysicsPtr physics = restoration::make_physics(
+      *options.distribute_physics, options.num_operators,
+      [&](std::int64_t index) { return make_operator(options, index); }, run.ranks());
   outcome.operators_per_rank = restoration::operators_per_rank(*physics, world->size());
   DenoiserPtr denoiser = inputs.network;
   run.together([&] {
     outcome.measurements = make_measurements(options, *physics, run);
-    if (*options.distribute_denoiser) denoiser = shared_by_tiles(options, denoiser, *physics, run);
+    if (!*options.distribute_denoiser) return;
+    const auto tiled = run.shared_by_tiles(denoiser, tiling_options(options));
+    restoration::check_every_rank_works(*physics, *tiled, outcome.truth.sizes(), world->size());
+    denoiser = tiled;
   });
 
   const restoration::Method method = options.method();
@@ -200,10 +193,7 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   Tensor x0 = starting_point(options, *physics, *fidelity, outcome);
   if (options.solver == SolverKind::mlem) x0 = x0.clamp_min(1e-3);  // what is 0 stays 0
   run.solve(*solver, x0, *fidelity, limit, [&] { return identity_of_run(options, outcome); });
-  if (const auto* shared = dynamic_cast<const DistributedPhysics*>(physics.get());
-      shared != nullptr && options.save_npy) {
-    outcome.measurements = shared->gather(outcome.measurements);
-  }
+  if (options.save_npy) run.gather_measurements(*physics);
   return outcome;
 }
 

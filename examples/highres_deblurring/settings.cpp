@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <limits>
-
 #include "options.hpp"
 
 namespace {
 
+using settings::many;
 using settings::Role;
+using settings::unbounded;
 using Make = settings::Members<Options>;
 using enum settings::Section;
 
-constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t many = 1 << 20;
+constexpr auto always = settings::always<Options>;
 
 /// Levels of noise.
 const settings::Bounds level{.high = 1, .hint = ", of intensities 0 to 1: 25 of 255 is 0.098"};
 const settings::Bounds positive_level{.high = 1, .open = true, .hint = level.hint};
 const settings::Bounds step{.open = true, .hint = ", or auto"};
 
-bool always(const Options&) {
-  return true;
-}
 bool of_superres(const Options& options) {
   return options.problem == ProblemKind::multiframe_superres;
 }
@@ -62,7 +58,7 @@ bool is_scaled(const Options& options) {
 /// A setting is a line here and a member of UserSettings.
 settings::Table<Options> make_table() {
   // clang-format off
-  settings::Table<Options> rows = {
+  const settings::Table<Options> rows = {
       {.name = "problem", .group = "Problem", .member = Make::word(&Options::problem), .identifies = always,
        .help = "highres_blur: blurs along several directions; multiframe_superres: several frames of lower resolution"},
       {.name = "image", .group = "Problem", .member = Make::path(&Options::image), .section = dataset,
@@ -119,8 +115,6 @@ settings::Table<Options> make_table() {
       {.name = "iterations", .group = "Method", .member = Make::integer(&Options::iterations, 1, 1 << 30), .section = solver, .key = "n_iter", .help_has_default = true, .identifies = levels_vary,
        .help = "Iterations [dpir: 8; pnp: 30; published: 10; primal_dual: 200; others: 50]"},
   };
-  const settings::Table<Options> shared = restoration::run_rows<Options>();
-  rows.insert(rows.end(), shared.begin(), shared.end());
   const settings::Table<Options> planning = {
       {.name = "plan", .group = "Planning", .member = Make::flag(&Options::plan), .role = Role::mode,
        .help = "Print how the run would scale with the ranks, and stop"},
@@ -132,8 +126,7 @@ settings::Table<Options> make_table() {
        .help = "Between ranks, in microseconds"},
   };
   // clang-format on
-  rows.insert(rows.end(), planning.begin(), planning.end());
-  return rows;
+  return joined(joined(rows, restoration::run_rows<Options>()), planning);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "run.hpp"
 #include "scan.hpp"
+#include "tessera/io/default_weights.hpp"
 
 grid::Vocabulary ScanProgram::make_vocabulary() const {
   grid::Vocabulary words;
@@ -19,11 +20,6 @@ grid::Vocabulary ScanProgram::make_vocabulary() const {
   words.objectives = {"reconstruction_objective"};
   words.iterations = "n_iter";
   return grid::with_layout(std::move(words));
-}
-
-const grid::Vocabulary& ScanProgram::vocabulary() const {
-  static const grid::Vocabulary words = make_vocabulary();
-  return words;
 }
 
 std::string ScanProgram::title(const grid::Settings& row) const {
@@ -43,14 +39,12 @@ bool ScanProgram::knows(const std::string& solver, const std::string& option) co
   return setting->applies_to(method);
 }
 
-grid::Files ScanProgram::files_of(const Options& options) const {
-  return input_files(options);
-}
-
 grid::Files ScanProgram::files_read(const grid::Run& run) const {
   Options options = parsed(run.arguments);
-  make_network(options);  // names the installed weights
-  return input_files(options);
+  if (options.weights.empty() && options.denoiser == DenoiserKind::drunet) {
+    options.weights = tessera::default_weights(tessera::DefaultWeights::drunet_grey);
+  }
+  return files_of(options);
 }
 
 grid::RunPlan ScanProgram::plan(const grid::Run& run, int ranks) {

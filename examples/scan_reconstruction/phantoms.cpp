@@ -6,6 +6,7 @@
 #include <ATen/ops/mean.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
@@ -92,7 +93,6 @@ Tensor sky_phantom(std::int64_t size, std::uint64_t seed) {
     image += (0.1 + 0.3 * draw()) * at::exp(-0.5 * ((u / wide).square() + (v / narrow).square()));
   }
   const auto points = std::max<std::int64_t>(10, size * size / 800);
-  const Tensor rows = image;
   for (std::int64_t i = 0; i < points; ++i) {
     const auto row = static_cast<std::int64_t>((0.08 + 0.84 * draw()) * extent);
     const auto column = static_cast<std::int64_t>((0.08 + 0.84 * draw()) * extent);

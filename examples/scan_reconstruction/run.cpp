@@ -16,14 +16,11 @@
 #include "settings/views.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"
-#include "tessera/distributed/distributed_physics.hpp"
-#include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/io/digest.hpp"
 #include "tessera/io/npy.hpp"
 #include "tessera/metric/psnr.hpp"
 #include "tessera/physics/finite_differences.hpp"
-#include "tessera/physics/stacked.hpp"
 #include "tessera/prior/box_prior.hpp"
 #include "tessera/prior/l1_prior.hpp"
 #include "tessera/prior/plug_and_play.hpp"
@@ -43,15 +40,6 @@ constexpr std::pair intensities = {0.0, 1.0};
 constexpr ConjugateGradientOptions inner_solves{
     .tolerance = 1e-4, .max_iterations = 30, .unconverged = Unconverged::accept};
 
-LinearPhysicsPtr make_physics(const Options& options, const Scan& scan,
-                              const CommunicatorPtr& ranks) {
-  const auto make = [&](std::int64_t index) { return scan.part(index); };
-  if (*options.distribute_physics) {
-    return std::make_shared<DistributedPhysics>(options.num_operators, make, ranks);
-  }
-  return std::make_shared<StackedPhysics>(options.num_operators, make);
-}
-
 /// The data of the parts that this rank holds: simulated, or read.
 TensorList make_measurements(const Options& options, const LinearPhysics& physics,
                              const Tensor& truth) {
@@ -65,16 +53,6 @@ TensorList make_measurements(const Options& options, const LinearPhysics& physic
                        .unsqueeze(0));
   }
   return held;
-}
-
-/// The denoiser over the tiles of all ranks.
-DenoiserPtr shared_by_tiles(const Options& options, DenoiserPtr network, SupervisedRun& run) {
-  restoration::Outcome& outcome = run.outcome();
-  const auto tiled =
-      std::make_shared<TiledDenoiser>(std::move(network), run.ranks(), tiling_options(options));
-  outcome.plan = tiled->plan(outcome.truth.sizes(), outcome.truth.element_size());
-  outcome.tiling = tiled->summary(outcome.truth.sizes(), outcome.truth.element_size());
-  return tiled;
 }
 
 /// What the fidelity and the prior of a run are, and its solver, which refers to them.
@@ -143,16 +121,6 @@ DenoiserPtr make_network(Options& options) {
                                     DefaultWeights::drunet_grey);
 }
 
-restoration::Files input_files(const Options& options) {
-  restoration::Files files = {{"image", options.image},
-                              {"truth", options.truth},
-                              {"vectors", options.vectors},
-                              {"measurements", options.measurements},
-                              {"weights", options.weights}};
-  std::erase_if(files, [](const auto& file) { return file.second.empty(); });
-  return files;
-}
-
 restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef image,
                                      const DenoiserPtr& denoiser, int ranks) {
   restoration::MemoryQuestion question{
@@ -185,7 +153,7 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   DenoiserPtr denoiser;
   const std::unique_ptr<Scan> scan = run.together([&] {
     denoiser = make_network(options);
-    outcome.inputs = restoration::digests_of(input_files(options));
+    outcome.inputs = restoration::digests_of(settings::files_named(table(), options));
     outcome.truth = make_truth(options).to(run.device(), options.dtype).contiguous();
     if (options.device == at::kCPU) {
       restoration::check_memory(
@@ -196,11 +164,14 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
     return make_scan(options, outcome.truth.sizes().slice(2));
   });
   restoration::check_same_files(run.world(), command_line().name, outcome.inputs);
-  const LinearPhysicsPtr physics = make_physics(options, *scan, run.ranks());
+  const LinearPhysicsPtr physics = restoration::make_physics(
+      *options.distribute_physics, options.num_operators,
+      [&](std::int64_t index) { return scan->part(index); }, run.ranks());
   outcome.operators_per_rank = restoration::operators_per_rank(*physics, world->size());
   run.together([&] {
     outcome.measurements = make_measurements(options, *physics, outcome.truth);
-    if (*options.distribute_denoiser) denoiser = shared_by_tiles(options, denoiser, run);
+    if (*options.distribute_denoiser)
+      denoiser = run.shared_by_tiles(denoiser, tiling_options(options));
   });
   const Tensor linear = scan->linear(*physics, outcome.measurements, outcome.truth);
   if (!outcome.measurements.empty()) {
@@ -216,10 +187,7 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
       options.init_method == InitMethod::zeros ? at::zeros_like(outcome.truth) : linear.clamp(0, 1);
   run.solve(*method.solver, x0, *method.fidelity, std::nullopt,
             [&] { return identity_of_run(options, outcome); });
-  if (const auto* shared = dynamic_cast<const DistributedPhysics*>(physics.get());
-      shared != nullptr && options.save_npy) {
-    outcome.measurements = shared->gather(outcome.measurements);
-  }
+  if (options.save_npy) run.gather_measurements(*physics);
   return outcome;
 }
 

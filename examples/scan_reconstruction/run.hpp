@@ -19,10 +19,6 @@ restoration::Telling telling_of(const Options& options, const restoration::Outco
 /// The untiled denoiser. Sets options.weights to the installed weights where none were given.
 tessera::DenoiserPtr make_network(Options& options);
 
-/// Every file that the result depends on. The weights are the installed ones once make_network has
-/// named them.
-restoration::Files input_files(const Options& options);
-
 /// What one of `ranks` ranks will do with images of this shape, and the memory that takes. Throws
 /// what the run would throw: tiles that do not fit the image.
 restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef image,

@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <algorithm>
-#include <limits>
 
 #include "options.hpp"
 
 namespace {
 
+using settings::many;
 using settings::Role;
+using settings::unbounded;
 using Make = settings::Members<Options>;
 using enum settings::Section;
 
-constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t many = 1 << 20;
+constexpr auto always = settings::always<Options>;
 
 /// Levels of noise in an image.
 const settings::Bounds level{
     .high = 1, .open = true, .hint = ", of intensities 0 to 1: 25 of 255 is 0.098"};
 const settings::Bounds step{.open = true, .hint = ", or auto"};
 
-bool always(const Options&) {
-  return true;
-}
 bool of_tomography(const Options& options) {
   return options.is_tomography();
 }
@@ -49,7 +46,7 @@ bool is_made(const Options& options) {
 /// A setting is a line here and a member of UserSettings.
 settings::Table<Options> make_table() {
   // clang-format off
-  settings::Table<Options> rows = {
+  const settings::Table<Options> rows = {
       {.name = "problem", .group = "Problem", .member = Make::word(&Options::problem), .identifies = always,
        .help = "tomography_2d: line integrals along parallel rays; tomography_3d: along the rays of a cone; mri: k-space of several coils, undersampled; radio: visibilities of an interferometer"},
       {.name = "image", .group = "Problem", .member = Make::path(&Options::image), .section = dataset,
@@ -103,9 +100,7 @@ settings::Table<Options> make_table() {
        .help = "Iterations [hqs: 20; pnp: 100; primal_dual: 300]"},
   };
   // clang-format on
-  const settings::Table<Options> shared = restoration::run_rows<Options>();
-  rows.insert(rows.end(), shared.begin(), shared.end());
-  return rows;
+  return joined(rows, restoration::run_rows<Options>());
 }
 
 constexpr const char* description =

@@ -22,14 +22,13 @@ namespace {
 ScanGeometry make_geometry(const Options& options, at::IntArrayRef spatial) {
   const auto larger = static_cast<double>(options.image_size);
   if (!options.vectors.empty()) {
-    const Tensor data = read_npy(options.measurements);
-    if (data.dim() != 3) {
+    const Extents data = read_npy_header(options.measurements).shape;
+    if (data.size() != 3) {
       throw error::ShapeMismatch(
           fmt::format("--measurements {}: the file holds {}, expected (views, rows, columns)",
-                      options.measurements, describe(data)));
+                      options.measurements, to_string(data)));
     }
-    return ScanGeometry::from_vectors(read_npy(options.vectors), {data.size(1), data.size(2)},
-                                      false);
+    return ScanGeometry::from_vectors(read_npy(options.vectors), {data[1], data[2]}, false);
   }
   double square = 0;
   for (const std::int64_t extent : spatial) square += static_cast<double>(extent * extent);

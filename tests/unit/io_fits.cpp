@@ -7,24 +7,17 @@
 #include <limits>
 
 #include "catch.hpp"
+#include "data_files.hpp"
 #include "files.hpp"
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/fits.hpp"
 
 using namespace tessera;
+using test::counting;
+using test::data_file;
 
 namespace {
-
-std::string data_file(const std::string& name) {
-  return std::string(TESSERA_TEST_DATA) + "/io/" + name;
-}
-
-Tensor counting(at::IntArrayRef shape, at::ScalarType type) {
-  std::int64_t count = 1;
-  for (const std::int64_t extent : shape) count *= extent;
-  return at::arange(count, at::TensorOptions().dtype(at::kDouble)).view(shape).to(type);
-}
 
 bool has_card(const FitsImage& image, const std::string& start) {
   return std::any_of(image.cards.begin(), image.cards.end(),

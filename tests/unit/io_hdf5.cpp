@@ -6,32 +6,22 @@
 #include <algorithm>
 
 #include "catch.hpp"
+#include "data_files.hpp"
 #include "files.hpp"
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/hdf5.hpp"
 
 using namespace tessera;
+using test::data_file;
+using test::part;
 
 namespace {
 
-std::string data_file(const std::string& name) {
-  return std::string(TESSERA_TEST_DATA) + "/io/" + name;
-}
-
 /// 0, 1, 2, ...; complex numbers are n - 1i n.
 Tensor counting(at::IntArrayRef shape, at::ScalarType type) {
-  std::int64_t count = 1;
-  for (const std::int64_t extent : shape) count *= extent;
-  const Tensor n = at::arange(count, at::TensorOptions().dtype(at::kDouble)).view(shape);
+  const Tensor n = test::counting(shape, at::kDouble);
   return (at::isComplexType(type) ? at::complex(n, -n) : n).to(type);
-}
-
-Tensor part(Tensor whole, const Window& window) {
-  for (std::size_t i = 0; i < window.size(); ++i) {
-    whole = whole.narrow(static_cast<std::int64_t>(i), window[i].first, window[i].count);
-  }
-  return whole;
 }
 
 }  // namespace

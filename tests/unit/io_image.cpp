@@ -7,18 +7,16 @@
 #include <limits>
 
 #include "catch.hpp"
+#include "data_files.hpp"
 #include "files.hpp"
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/image.hpp"
 
 using namespace tessera;
+using test::data_file;
 
 namespace {
-
-std::string data_file(const std::string& name) {
-  return std::string(TESSERA_TEST_DATA) + "/io/" + name;
-}
 
 /// The formula of tests/data/io/make_files.py as (1, C, H, W): 8-bit or 16-bit integers, not
 /// scaled.

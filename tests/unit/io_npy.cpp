@@ -6,22 +6,20 @@
 #include <filesystem>
 
 #include "catch.hpp"
+#include "data_files.hpp"
 #include "files.hpp"
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/npy.hpp"
 
 using namespace tessera;
+using test::data_file;
 
 namespace {
 
-std::string data_file(const std::string& name) {
-  return std::string(TESSERA_TEST_DATA) + "/io/" + name;
-}
-
 /// Element n of (2, 3, 4) is n: what the files hold.
 Tensor counting(at::ScalarType type) {
-  return at::arange(24, at::TensorOptions().dtype(at::kDouble)).view({2, 3, 4}).to(type);
+  return test::counting({2, 3, 4}, type);
 }
 
 /// A version-1 file with this header text and `data_size` zero bytes.

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "catch.hpp"
+#include "data_files.hpp"
 #include "files.hpp"
 #include "tensors.hpp"
 #include "tessera/core/error.hpp"
@@ -11,12 +12,9 @@
 #include "tessera/io/state_dict.hpp"
 
 using namespace tessera;
+using test::data_file;
 
 namespace {
-
-std::string data_file(const std::string& name) {
-  return std::string(TESSERA_TEST_DATA) + "/io/" + name;
-}
 
 /// start, start + 1, ...: the tensors of tests/data/io/make_files.py.
 Tensor count(std::int64_t start, at::IntArrayRef shape, at::ScalarType type = at::kFloat) {

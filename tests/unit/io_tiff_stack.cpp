@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "catch.hpp"
+#include "data_files.hpp"
 #include "files.hpp"
 #include "picture_files.hpp"
 #include "tensors.hpp"
@@ -14,27 +15,11 @@
 #include "tessera/io/tiff_stack.hpp"
 
 using namespace tessera;
+using test::counting;
+using test::data_file;
+using test::part;
 
 namespace {
-
-std::string data_file(const std::string& name) {
-  return std::string(TESSERA_TEST_DATA) + "/io/" + name;
-}
-
-/// 0, 1, 2, ... in this shape.
-Tensor counting(at::IntArrayRef shape, at::ScalarType type = at::kFloat) {
-  std::int64_t count = 1;
-  for (const std::int64_t extent : shape) count *= extent;
-  return at::arange(count, at::TensorOptions().dtype(at::kDouble)).view(shape).to(type);
-}
-
-/// The window of a tensor by slices.
-Tensor part(Tensor whole, const Window& window) {
-  for (std::size_t i = 0; i < window.size(); ++i) {
-    whole = whole.narrow(static_cast<std::int64_t>(i), window[i].first, window[i].count);
-  }
-  return whole;
-}
 
 void replace(std::string& text, const std::string& old, const std::string& by) {
   const std::size_t at = text.find(old);

@@ -5,7 +5,6 @@
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -90,10 +89,10 @@ settings::Table<Options> run_rows() {
   using settings::Role;
   using Make = settings::Members<Options>;
   using enum settings::Section;
-  constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
-  constexpr std::int64_t many = 1 << 20;
   constexpr int most_threads = 1024;
-  const auto always = [](const Options&) { return true; };
+  using settings::many;
+  using settings::unbounded;
+  constexpr auto always = settings::always<Options>;
   // clang-format off
   return {
       {.name = "distribute_physics", .group = "Distribution", .member = Make::choice(&RunSettings::distribute_physics), .section = solver, .help_has_default = true,

@@ -8,12 +8,19 @@
 #include "restoration/enums.hpp"
 #include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/core/error.hpp"
-#include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/io/digest.hpp"
+#include "tessera/physics/stacked.hpp"
 
 namespace restoration {
 
 using namespace tessera;
+
+LinearPhysicsPtr make_physics(bool is_shared, std::int64_t count,
+                              const DistributedPhysics::Factory& factory,
+                              const CommunicatorPtr& ranks) {
+  if (is_shared) return std::make_shared<DistributedPhysics>(count, factory, ranks);
+  return std::make_shared<StackedPhysics>(count, factory);
+}
 
 std::vector<std::int64_t> operators_per_rank(const LinearPhysics& physics, int ranks) {
   std::vector<std::int64_t> counts(static_cast<std::size_t>(ranks), physics.operator_count());

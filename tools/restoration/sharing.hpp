@@ -8,10 +8,16 @@
 #include <vector>
 
 #include "tessera/comm/communicator.hpp"
+#include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 namespace restoration {
+
+/// `count` operators: shared among the ranks, or all of them on each. Collective if shared.
+tessera::LinearPhysicsPtr make_physics(bool is_shared, std::int64_t count,
+                                       const tessera::DistributedPhysics::Factory& factory,
+                                       const tessera::CommunicatorPtr& ranks);
 
 /// How many operators each of `ranks` ranks has.
 std::vector<std::int64_t> operators_per_rank(const tessera::LinearPhysics& physics, int ranks);

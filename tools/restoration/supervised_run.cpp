@@ -10,6 +10,7 @@
 
 #include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/run/checkpoint.hpp"
 #include "tessera/run/progress.hpp"
 
@@ -81,6 +82,20 @@ void SupervisedRun::warn(const std::string& text) {
   if (text.empty()) return;
   outcome_.warnings.push_back(text);
   if (world_->is_root()) fmt::print(stderr, "{}: warning: {}\n", options_.program, text);
+}
+
+std::shared_ptr<const TiledDenoiser> SupervisedRun::shared_by_tiles(DenoiserPtr network,
+                                                                    const TilingOptions& tiling) {
+  auto tiled = std::make_shared<TiledDenoiser>(std::move(network), ranks(), tiling);
+  const Tensor& truth = outcome_.truth;
+  outcome_.plan = tiled->plan(truth.sizes(), truth.element_size());
+  outcome_.tiling = tiled->summary(truth.sizes(), truth.element_size());
+  return tiled;
+}
+
+void SupervisedRun::gather_measurements(const LinearPhysics& physics) {
+  const auto* shared = dynamic_cast<const DistributedPhysics*>(&physics);
+  if (shared != nullptr) outcome_.measurements = shared->gather(outcome_.measurements);
 }
 
 void SupervisedRun::solve(const Solver& solver, const Tensor& x0, const DataFidelity& fidelity,

@@ -19,6 +19,7 @@
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/counting.hpp"
+#include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
 #include "tessera/run/recorder.hpp"
 #include "tessera/run/stop_on_signal.hpp"
@@ -78,6 +79,13 @@ class SupervisedRun {
   /// Local. Keeps what is to be told, and prints it on the first rank, also with --quiet. Every
   /// rank has the same to tell.
   void warn(const std::string& text);
+
+  /// Local. The denoiser over the tiles of all ranks, told in the outcome; the truth is there.
+  std::shared_ptr<const tessera::TiledDenoiser> shared_by_tiles(
+      tessera::DenoiserPtr network, const tessera::TilingOptions& tiling);
+
+  /// The outcome's measurements become those of all ranks, in the order of their operators.
+  void gather_measurements(const tessera::LinearPhysics& physics);
 
   /// Ends the set-up and iterates from x0, with a Recorder of `fidelity` watching; as often as
   /// options.repetitions says, or from a checkpoint to the next. `identity` names what must be the

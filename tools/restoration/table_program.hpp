@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "grid/table_keys.hpp"
 #include "restoration/run_settings.hpp"
 #include "settings/command_line.hpp"
+#include "settings/views.hpp"
 
 namespace restoration {
 
@@ -19,6 +21,10 @@ class TableProgram : public grid::Program {
   explicit TableProgram(const settings::Program<Options>& program) : program_(program) {}
 
   std::string name() const override { return program_.name; }
+  const grid::Vocabulary& vocabulary() const override {
+    if (!vocabulary_) vocabulary_ = make_vocabulary();
+    return *vocabulary_;
+  }
   std::vector<std::string> flags_of_several_ranks() const override {
     return {"distribute-physics", "distribute-denoiser"};
   }
@@ -40,6 +46,9 @@ class TableProgram : public grid::Program {
   Options parsed(const std::vector<std::string>& arguments) const {
     return settings::parse_arguments(program_, arguments);
   }
+  grid::Files files_of(const Options& options) const {
+    return settings::files_named(program_.table, options);
+  }
   /// The keys of the table, and those that files have without effect here.
   std::vector<grid::Key> keys() const {
     std::vector<grid::Key> all = grid::keys_of(program_.table);
@@ -55,10 +64,10 @@ class TableProgram : public grid::Program {
   }
 
  private:
-  /// Every file that the options name.
-  virtual grid::Files files_of(const Options& options) const = 0;
+  virtual grid::Vocabulary make_vocabulary() const = 0;
 
   const settings::Program<Options>& program_;
+  mutable std::optional<grid::Vocabulary> vocabulary_;
 };
 
 }  // namespace restoration

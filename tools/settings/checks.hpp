@@ -21,6 +21,10 @@ struct Bounds {
   std::string hint = {};  ///< follows what is expected
 };
 
+/// The highest of whole numbers: any, and numbers of things that a run makes or counts.
+inline constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
+inline constexpr std::int64_t many = 1 << 20;
+
 inline const Bounds zero_or_more{};
 inline const Bounds more_than_zero{.open = true};
 

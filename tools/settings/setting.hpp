@@ -54,9 +54,22 @@ struct Setting {
   }
 };
 
+/// For settings that always identify a run.
+template <typename Options>
+bool always(const Options& /*options*/) {
+  return true;
+}
+
 /// In the order of --help.
 template <typename Options>
 using Table = std::vector<Setting<Options>>;
+
+/// Tables one after the other.
+template <typename Options>
+Table<Options> joined(Table<Options> first, const Table<Options>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
 
 /// The setting of an option, "--no-distribute-physics" too, or nullptr.
 template <typename Options>

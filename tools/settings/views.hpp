@@ -70,6 +70,19 @@ std::map<std::string, std::string> identity_of(const Table<Options>& table,
   return identity;
 }
 
+/// The files that a result depends on: the settings that are paths, and what they stand at.
+template <typename Options>
+std::vector<std::pair<std::string, std::string>> files_named(const Table<Options>& table,
+                                                             const Options& options) {
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const Setting<Options>& setting : table) {
+    if (setting.role != Role::result || setting.member.kind != Kind::path) continue;
+    const std::string path = setting.member.text(options);
+    if (!path.empty()) files.emplace_back(setting.name, path);
+  }
+  return files;
+}
+
 /// The table as Markdown, a heading per group.
 template <typename Options>
 std::string markdown(const Table<Options>& table) {

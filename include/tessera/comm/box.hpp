@@ -34,6 +34,13 @@ struct Box {
   bool operator==(const Box&) const = default;
 };
 
+/// All pixels of an image with these spatial extents.
+inline Box whole_box(at::IntArrayRef extents) {
+  Box box;
+  for (const std::int64_t extent : extents) box.axes.push_back({0, extent});
+  return box;
+}
+
 /// What two boxes have in common; of no length along an axis where that is nothing.
 inline Box intersection(const Box& a, const Box& b) {
   Box common;

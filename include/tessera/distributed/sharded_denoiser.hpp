@@ -77,6 +77,7 @@ inline const ShardedDenoiser::Layout& ShardedDenoiser::layout(const Tensor& x) c
   const Communicator& ranks = space_->communicator();
   const Partition partition = plan.assign(ranks.size());
   const Box nothing{std::vector<Interval>(space_->extents().size())};
+  const Box image = whole_box(space_->extents());
   std::vector<TiledDenoiser::Window> windows;
   std::vector<Tensor> weights;
   BoxesOfRanks owned, fetched, kept;
@@ -89,14 +90,8 @@ inline const ShardedDenoiser::Layout& ShardedDenoiser::layout(const Tensor& x) c
     for (const std::int64_t index : partition.of(rank)) {
       const Tile& tile = plan.tiles()[static_cast<std::size_t>(index)];
       const TiledDenoiser::Window window = tiled_.window_of(plan, tile);
-      Box inside, contribution;
-      for (std::size_t d = 0; d < tile.axes.size(); ++d) {
-        inside.axes.push_back({std::max<std::int64_t>(0, window.box[d].begin),
-                               std::min(space_->extents()[d], window.box[d].end)});
-        contribution.axes.push_back(weighted_interval(tile.axes[d], tiled_.options().window));
-      }
-      fetched.back().push_back(inside);
-      kept.back().push_back(contribution);
+      fetched.back().push_back(intersection(window.box, image));
+      kept.back().push_back(detail::contribution(tile, tiled_.options().window));
       if (rank != ranks.rank()) continue;
       windows.push_back(window);
       weights.push_back(detail::weights_of(tile, tiled_.options().window, x));
@@ -118,20 +113,18 @@ inline const ShardedDenoiser::Layout& ShardedDenoiser::layout(const Tensor& x) c
 
 inline Tensor ShardedDenoiser::denoise_tile(const Layout& layout, std::size_t tile,
                                             const Tensor& window, const NoiseLevel& sigma) const {
-  std::vector<Interval> from_inside;
-  Box whole;
-  for (std::size_t d = 0; d < layout.windows[tile].box.size(); ++d) {
-    const Interval along = layout.windows[tile].box[d];
+  const Box& box = layout.windows[tile].box;
+  Box from_inside;
+  for (std::size_t d = 0; d < box.axes.size(); ++d) {
     const std::int64_t origin = layout.inside[tile].axes[d].begin;
-    from_inside.push_back({along.begin - origin, along.end - origin});
-    whole.axes.push_back(along);
+    from_inside.axes.push_back({box.axes[d].begin - origin, box.axes[d].end - origin});
   }
   const Tensor extended = detail::pixels_of(window, from_inside, Border::clamp).contiguous();
   const Denoiser& denoiser = tiled_.denoiser();
   const Tensor denoised = layout.windows[tile].is_extended
                               ? denoiser.denoise_window(extended, sigma)
                               : denoiser.denoise(extended, sigma);
-  const Tensor part = part_of(denoised, whole, layout.kept[tile]);
+  const Tensor part = part_of(denoised, box, layout.kept[tile]);
   return layout.weights[tile].defined() ? part * layout.weights[tile] : part;
 }
 

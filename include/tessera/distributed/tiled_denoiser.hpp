@@ -110,8 +110,8 @@ class TiledDenoiser : public Denoiser {
   struct Layout;
   /// What the denoiser is given for one tile.
   struct Window {
-    std::vector<Interval> box;  // per axis; may reach out of the image
-    bool is_extended = false;   // as the whole image is
+    Box box;                   // may reach out of the image
+    bool is_extended = false;  // as the whole image is
   };
 
   friend class ShardedDenoiser;  // cuts as this one does

@@ -145,16 +145,14 @@ inline Tensor BoxSpace::scatter(const Tensor& whole) const {
     throw error::ShapeMismatch(formatted("BoxSpace.scatter: the image is {}, expected extents {}",
                                          describe(whole), to_string(extents_)));
   }
-  const Box all = detail::boxes_of(extents_, Extents(extents_.size(), 1), 1).front();
-  return part_of(whole, all, local()).contiguous();
+  return part_of(whole, whole_box(extents_), local()).contiguous();
 }
 
 inline Tensor BoxSpace::gather(const Tensor& own) const {
   fail_together(*ranks_, "BoxSpace.gather", [&] { check_own(own, "BoxSpace.gather"); });
-  const Box all = detail::boxes_of(extents_, Extents(extents_.size(), 1), 1).front();
   BoxesOfRanks owned;
   for (const Box& box : boxes_) owned.push_back({box});
-  const BoxExchange exchange(ranks_, owned, BoxesOfRanks(boxes_.size(), {all}));
+  const BoxExchange exchange(ranks_, owned, BoxesOfRanks(boxes_.size(), {whole_box(extents_)}));
   return exchange.forward({own}).front();
 }
 

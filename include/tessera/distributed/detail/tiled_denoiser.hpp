@@ -29,10 +29,10 @@ namespace tessera {
 /// A plan made ready for images of one shape, dtype and device.
 struct TiledDenoiser::Layout {
   TilePlan plan;
-  std::vector<std::int64_t> own;            // tiles of this rank
-  std::vector<Window> windows;              // of this rank's tiles
-  std::vector<Tensor> weights;              // of this rank's tiles; undefined: all ones
-  std::vector<std::vector<Interval>> kept;  // per tile and axis, the pixels it contributes to
+  std::vector<std::int64_t> own;     // tiles of this rank
+  std::vector<Window> windows;       // of this rank's tiles
+  std::vector<Tensor> weights;       // of this rank's tiles; undefined: all ones
+  std::vector<Box> kept;             // per tile, the pixels it contributes to
   std::vector<std::int64_t> offset;  // per tile, where its elements begin in the gathered buffer
   std::vector<std::int64_t> size;    // per tile, its elements
   std::vector<std::int64_t> counts;  // per rank, its tiles' elements
@@ -59,42 +59,35 @@ inline Tensor pixels_along(const Tensor& x, std::int64_t axis, const Interval& i
                         at::tensor(source, at::TensorOptions().dtype(at::kLong)).to(x.device()));
 }
 
-using Intervals = std::vector<Interval>;
-
-inline Tensor pixels_of(const Tensor& x, const Intervals& box, Border border) {
+inline Tensor pixels_of(const Tensor& x, const Box& box, Border border) {
   Tensor part = x;
-  for (std::size_t axis = 0; axis < box.size(); ++axis) {
-    part = pixels_along(part, static_cast<std::int64_t>(axis) + 2, box[axis], border);
+  for (std::size_t axis = 0; axis < box.axes.size(); ++axis) {
+    part = pixels_along(part, static_cast<std::int64_t>(axis) + 2, box.axes[axis], border);
   }
   return part;
 }
 
 /// Windows of one shape, of all images of the batch: stacked window by window.
-inline Tensor windows_of(const Tensor& x, const std::vector<const Intervals*>& boxes,
-                         Border border) {
+inline Tensor windows_of(const Tensor& x, const std::vector<const Box*>& boxes, Border border) {
   if (boxes.size() == 1) return pixels_of(x, *boxes.front(), border).contiguous();
   TensorList parts;
-  for (const Intervals* box : boxes) parts.push_back(pixels_of(x, *box, border));
+  for (const Box* box : boxes) parts.push_back(pixels_of(x, *box, border));
   return at::cat(parts, 0);
 }
 
 inline NoiseLevel level_of(const NoiseLevel& sigma, const Tensor& x,
-                           const std::vector<const Intervals*>& boxes, Border border) {
+                           const std::vector<const Box*>& boxes, Border border) {
   if (sigma.is_number()) return sigma;
   if (sigma.is_map()) return NoiseLevel(windows_of(sigma.as_map(x), boxes, border));
   return NoiseLevel(
       sigma.broadcastable(x).reshape(-1).repeat({static_cast<std::int64_t>(boxes.size())}));
 }
 
-/// The box `kept` of an image whose first pixel is `origin`.
-inline Tensor box_of(const Tensor& image, const std::vector<Interval>& kept,
-                     const Extents& origin) {
-  Tensor part = image;
-  for (std::size_t axis = 0; axis < kept.size(); ++axis) {
-    part = part.narrow(static_cast<std::int64_t>(axis) + 2, kept[axis].begin - origin[axis],
-                       kept[axis].length());
-  }
-  return part;
+/// The pixels that a tile contributes to.
+inline Box contribution(const Tile& tile, BlendWindow window) {
+  Box box;
+  for (const TileAxis& axis : tile.axes) box.axes.push_back(weighted_interval(axis, window));
+  return box;
 }
 
 /// Weights of a tile, broadcastable against (B, C, spatial...); undefined if they are all 1.
@@ -206,14 +199,9 @@ inline const TiledDenoiser::Layout& TiledDenoiser::layout(const Tensor& x) const
   const Partition partition = made->plan.assign(ranks);
   const std::vector<Tile>& tiles = made->plan.tiles();
   for (const Tile& tile : tiles) {
-    std::vector<Interval> kept;
-    std::int64_t elements = x.size(0) * x.size(1);
-    for (const TileAxis& axis : tile.axes) {
-      kept.push_back(weighted_interval(axis, options_.window));
-      elements *= kept.back().length();
-    }
-    made->kept.push_back(std::move(kept));
-    made->size.push_back(elements);
+    made->kept.push_back(detail::contribution(tile, options_.window));
+    made->size.push_back(x.size(0) * x.size(1) *
+                         c10::multiply_integers(made->kept.back().extents()));
   }
   made->offset.resize(tiles.size());
   made->counts.resize(static_cast<std::size_t>(ranks));
@@ -262,9 +250,7 @@ inline Tensor TiledDenoiser::denoise_own_tiles(const Tensor& x, const NoiseLevel
   // Tiles of equal windows together, each group in the plan's order.
   std::map<std::pair<Extents, bool>, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < layout.own.size(); ++i) {
-    Extents extents;
-    for (const Interval& along : layout.windows[i].box) extents.push_back(along.length());
-    groups[{extents, layout.windows[i].is_extended}].push_back(i);
+    groups[{layout.windows[i].box.extents(), layout.windows[i].is_extended}].push_back(i);
   }
   const Border border = layout.plan.border();
   for (const auto& [kind, members] : groups) {
@@ -273,7 +259,7 @@ inline Tensor TiledDenoiser::denoise_own_tiles(const Tensor& x, const NoiseLevel
         std::min(batch_size(x, first), static_cast<std::int64_t>(members.size())));
     for (std::size_t begin = 0; begin < members.size(); begin += most) {
       const std::size_t end = std::min(members.size(), begin + most);
-      std::vector<const detail::Intervals*> batch;
+      std::vector<const Box*> batch;
       for (std::size_t i = begin; i < end; ++i) batch.push_back(&layout.windows[members[i]].box);
       const Tensor windows = detail::windows_of(x, batch, border);
       const NoiseLevel level = detail::level_of(sigma, x, batch, border);
@@ -281,11 +267,9 @@ inline Tensor TiledDenoiser::denoise_own_tiles(const Tensor& x, const NoiseLevel
                                           : denoiser_->denoise(windows, level);
       for (std::size_t i = begin; i < end; ++i) {
         const auto tile = static_cast<std::size_t>(layout.own[members[i]]);
-        Extents origin;
-        for (const Interval& along : layout.windows[members[i]].box) origin.push_back(along.begin);
         const auto place = static_cast<std::int64_t>(i - begin);
-        Tensor part = detail::box_of(denoised.narrow(0, place * x.size(0), x.size(0)),
-                                     layout.kept[tile], origin);
+        Tensor part = part_of(denoised.narrow(0, place * x.size(0), x.size(0)),
+                              layout.windows[members[i]].box, layout.kept[tile]);
         if (layout.weights[members[i]].defined()) part = part * layout.weights[members[i]];
         mine.narrow(0, layout.offset[tile] - layout.own_begin, layout.size[tile])
             .view(part.sizes())
@@ -326,9 +310,9 @@ inline Tensor TiledDenoiser::do_denoise(const Tensor& x, const NoiseLevel& sigma
   });
   Tensor result = layout_of_x->overlapping ? at::zeros_like(x, at::MemoryFormat::Contiguous)
                                            : at::empty_like(x, at::MemoryFormat::Contiguous);
-  const Extents origin(layout_of_x->plan.shape().size(), 0);
+  const Box image = whole_box(layout_of_x->plan.shape());
   for (std::size_t tile = 0; tile < layout_of_x->size.size(); ++tile) {
-    Tensor target = detail::box_of(result, layout_of_x->kept[tile], origin);
+    Tensor target = part_of(result, image, layout_of_x->kept[tile]);
     const Tensor part =
         all.narrow(0, layout_of_x->offset[tile], layout_of_x->size[tile]).view(target.sizes());
     if (layout_of_x->overlapping) {

@@ -113,7 +113,7 @@ inline TiledDenoiser::Window TiledDenoiser::window_of(const TilePlan& plan,
     }
     window.is_extended =
         window.is_extended && along.length() % grid == 0 && along.length() >= minimum;
-    window.box.push_back(along);
+    window.box.axes.push_back(along);
   }
   return window;
 }
@@ -128,7 +128,7 @@ inline bool TiledDenoiser::is_exact(const TilePlan& plan) const {
     return false;
   return std::all_of(plan.tiles().begin(), plan.tiles().end(), [&](const Tile& tile) {
     const Window window = window_of(plan, tile);
-    return std::all_of(window.box.begin(), window.box.end(), [&](const Interval& along) {
+    return std::all_of(window.box.axes.begin(), window.box.axes.end(), [&](const Interval& along) {
       return along.begin % denoiser_->alignment() == 0 &&
              along.length() >= denoiser_->minimum_extent();
     });
