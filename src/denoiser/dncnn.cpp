@@ -109,7 +109,18 @@ void DnCNN::do_check(const Tensor& x, const std::string& who) const {
 }
 
 Tensor DnCNN::do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const {
-  if (const auto engine = network_->engine_for(x)) {
+  return run(x, nullptr);
+}
+
+Tensor DnCNN::denoise_box(const Tensor& x, const NoiseLevel& /*sigma*/,
+                          const BoxPyramid& boxes) const {
+  do_check(x, "dncnn.denoise_box");
+  return run(x, &boxes);
+}
+
+Tensor DnCNN::run(const Tensor& x, const BoxPyramid* boxes) const {
+  const auto engine = boxes == nullptr ? network_->engine_for(x) : nullptr;
+  if (engine) {
     const Tensor input = x.to(at::kFloat).contiguous();
     return detail::ConvolutionalNetwork::leave(engine->run(input).add_(input), x);
   }
@@ -119,7 +130,9 @@ Tensor DnCNN::do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const {
   auto next = parameters->begin();
   const auto apply = [&](const auto& convolution, const Tensor& features) {
     const Tensor& kernel = *next++;
-    return convolution(features, kernel, architecture_.has_bias ? *next++ : Tensor());
+    const Tensor bias = architecture_.has_bias ? *next++ : Tensor();
+    if (boxes == nullptr) return convolution(features, kernel, bias, Padding::constant);
+    return convolution(boxes->with_halo(features, 1, 1), kernel, bias, Padding::valid);
   };
   Tensor features = input;
   for (std::int64_t i = 0; i < architecture_.depth - 1; ++i) {

@@ -19,14 +19,15 @@ std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
 
 /// Applies the network, taking its parameters in order. All in-place operations act on results of a
 /// convolution or of a block, which nothing else needs, in a graph or out of it; features are
-/// released as soon as the next ones exist.
+/// released as soon as the next ones exist. With `boxes`, for this rank's box.
 class Pass {
  public:
-  Pass(const DRUNetArchitecture& architecture, const std::vector<Tensor>& parameters)
-      : architecture_(architecture), next_(parameters.begin()) {}
+  Pass(const DRUNetArchitecture& architecture, const std::vector<Tensor>& parameters,
+       const BoxPyramid* boxes)
+      : architecture_(architecture), next_(parameters.begin()), boxes_(boxes) {}
 
   Tensor operator()(Tensor input) {
-    Tensor x = detail::convolve(input, *next_++);
+    Tensor x = single(input);
     input.reset();
     std::vector<Tensor> skips;
     const std::size_t coarser_scales = architecture_.widths.size() - 1;
@@ -34,6 +35,7 @@ class Pass {
       skips.push_back(x);
       x = blocks(std::move(x));
       x = detail::convolve_down(x, *next_++);
+      pixel_ *= 2;
     }
     skips.push_back(x);
     x = blocks(std::move(x));
@@ -41,26 +43,44 @@ class Pass {
       x.add_(skips.back());
       skips.pop_back();
       x = detail::convolve_up(x, *next_++);
+      pixel_ /= 2;
       x = blocks(std::move(x));
     }
     x.add_(skips.back());
     skips.pop_back();
-    return detail::convolve(x, *next_++);
+    return single(x);
   }
 
  private:
+  Tensor single(const Tensor& x) {
+    const Tensor& kernel = *next_++;
+    if (boxes_ == nullptr) return detail::convolve(x, kernel);
+    return detail::convolve(boxes_->with_halo(x, pixel_, 1), kernel, {}, Padding::valid);
+  }
+
   Tensor blocks(Tensor x) {
     for (std::int64_t block = 0; block < architecture_.blocks; ++block) {
-      Tensor inner = detail::convolve_relu(x, *next_++);
-      Tensor residual = detail::convolve(inner, *next_++);
-      inner.reset();
+      Tensor residual = branch(x);
       x = residual.add_(x);
     }
     return x;
   }
 
+  /// Both convolutions of a block.
+  Tensor branch(const Tensor& x) {
+    const Tensor& first = *next_++;
+    const Tensor& second = *next_++;
+    if (boxes_ == nullptr) return detail::convolve(detail::convolve_relu(x, first), second);
+    const Tensor inner =
+        detail::convolve_relu(boxes_->with_halo(x, pixel_, 2), first, {}, Padding::valid);
+    boxes_->clear_outside(inner, pixel_, 1);
+    return detail::convolve(inner, second, {}, Padding::valid);
+  }
+
   const DRUNetArchitecture& architecture_;
   std::vector<Tensor>::const_iterator next_;
+  const BoxPyramid* boxes_;
+  std::int64_t pixel_ = 1;  ///< of this scale, in pixels of the image
 };
 
 }  // namespace
@@ -168,14 +188,26 @@ void DRUNet::do_check(const Tensor& x, const std::string& who) const {
 }
 
 Tensor DRUNet::do_denoise(const Tensor& x, const NoiseLevel& sigma) const {
+  return run(x, sigma, nullptr);
+}
+
+Tensor DRUNet::denoise_box(const Tensor& x, const NoiseLevel& sigma,
+                           const BoxPyramid& boxes) const {
+  do_check(x, "drunet.denoise_box");
+  return run(x, sigma, &boxes);
+}
+
+Tensor DRUNet::run(const Tensor& x, const NoiseLevel& sigma, const BoxPyramid* boxes) const {
   Tensor input = at::cat({x, sigma.as_map(x)}, 1);
-  if (const auto engine = network_->engine_for(input)) {
+  const auto engine = boxes == nullptr ? network_->engine_for(input) : nullptr;
+  if (engine) {
     return detail::ConvolutionalNetwork::leave(engine->run(input.to(at::kFloat).contiguous()), x);
   }
   const detail::ConvolutionalNetwork::DeviceMode mode(*network_, input);
   input = network_->enter(input);
   const detail::ConvolutionalNetwork::Parameters parameters = network_->parameters(input);
-  return detail::ConvolutionalNetwork::leave(Pass(architecture_, *parameters)(std::move(input)), x);
+  return detail::ConvolutionalNetwork::leave(
+      Pass(architecture_, *parameters, boxes)(std::move(input)), x);
 }
 
 }  // namespace tessera

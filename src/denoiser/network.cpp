@@ -47,6 +47,10 @@ Tensor convolution(const Tensor& x, const Tensor& kernel, const Tensor& bias, st
   return at::convolution(x, kernel, optional_bias, strides, paddings, ones, transposed, zeros, 1);
 }
 
+std::int64_t width_of(Padding padding, const Tensor& kernel) {
+  return padding == Padding::valid ? 0 : kernel.size(-1) / 2;
+}
+
 }  // namespace
 
 ConvolutionalNetwork::ConvolutionalNetwork(std::vector<Tensor> parameters, NetworkOptions options,
@@ -195,21 +199,20 @@ void check_channels(const Tensor& x, std::int64_t channels, std::int64_t dimensi
                   channels, dimensions));
 }
 
-Tensor convolve(const Tensor& x, const Tensor& kernel, const Tensor& bias) {
-  return convolution(x, kernel, bias, 1, kernel.size(-1) / 2, false);
+Tensor convolve(const Tensor& x, const Tensor& kernel, const Tensor& bias, Padding padding) {
+  return convolution(x, kernel, bias, 1, width_of(padding, kernel), false);
 }
 
-Tensor convolve_relu(const Tensor& x, const Tensor& kernel, const Tensor& bias) {
+Tensor convolve_relu(const Tensor& x, const Tensor& kernel, const Tensor& bias, Padding padding) {
   const bool gradients =
       at::GradMode::is_enabled() &&
       (x.requires_grad() || kernel.requires_grad() || (bias.defined() && bias.requires_grad()));
   const bool fused = x.is_cuda() && x.dim() == 4 && !gradients && x.scalar_type() != at::kDouble &&
                      at::globalContext().userEnabledCuDNN() && at::Context::hasCuDNN();
-  if (!fused) return convolve(x, kernel, bias).relu_();
-  const std::int64_t padding = kernel.size(-1) / 2;
+  if (!fused) return convolve(x, kernel, bias, padding).relu_();
+  const std::int64_t width = width_of(padding, kernel);
   const std::optional<Tensor> optional_bias = bias.defined() ? std::optional(bias) : std::nullopt;
-  return at::cudnn_convolution_relu(x, kernel, optional_bias, {1, 1}, {padding, padding}, {1, 1},
-                                    1);
+  return at::cudnn_convolution_relu(x, kernel, optional_bias, {1, 1}, {width, width}, {1, 1}, 1);
 }
 
 Tensor convolve_down(const Tensor& x, const Tensor& kernel) {

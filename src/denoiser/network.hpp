@@ -11,6 +11,7 @@
 
 #include "tessera/core/tensor.hpp"
 #include "tessera/denoiser/network_options.hpp"
+#include "tessera/physics/padding.hpp"
 
 namespace tessera::engine {
 class Network;
@@ -100,12 +101,14 @@ class ConvolutionalNetwork {
 void check_channels(const Tensor& x, std::int64_t channels, std::int64_t dimensions,
                     const std::string& who);
 
-/// Convolution with zero padding, stride 1 and the kernel's own size (odd): the image's extent is
-/// kept. `bias` may be undefined.
-Tensor convolve(const Tensor& x, const Tensor& kernel, const Tensor& bias = {});
+/// Convolution with stride 1 and the kernel's own size (odd). The image continues with zeros and
+/// its extent is kept, or, with Padding::valid, with nothing. `bias` may be undefined.
+Tensor convolve(const Tensor& x, const Tensor& kernel, const Tensor& bias = {},
+                Padding padding = Padding::constant);
 
 /// The same, then relu: one operation of cuDNN where no gradients are needed on a GPU.
-Tensor convolve_relu(const Tensor& x, const Tensor& kernel, const Tensor& bias = {});
+Tensor convolve_relu(const Tensor& x, const Tensor& kernel, const Tensor& bias = {},
+                     Padding padding = Padding::constant);
 
 /// Kernels of size 2 with stride 2: halves the extent, or doubles it.
 Tensor convolve_down(const Tensor& x, const Tensor& kernel);

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "tessera/core/state_dict.hpp"
-#include "tessera/denoiser/denoiser.hpp"
+#include "tessera/denoiser/layerwise_network.hpp"
 #include "tessera/denoiser/network_options.hpp"
 
 namespace tessera {
@@ -29,7 +29,7 @@ struct DnCNNArchitecture {
 /// are trained for one noise level: `sigma` is checked and otherwise ignored.
 ///
 /// Differentiable in x and in weights that require gradients. Safe to use from several threads.
-class DnCNN : public Denoiser {
+class DnCNN : public LayerwiseNetwork {
  public:
   /// `weights` has the keys in_conv.weight, conv_list.0.weight, ..., out_conv.weight, and a .bias
   /// beside each or beside none; the architecture follows from them. Tensors are shared, not
@@ -48,12 +48,16 @@ class DnCNN : public Denoiser {
   /// The depth: each convolution looks one pixel further.
   std::optional<std::int64_t> reach() const override { return architecture_.depth; }
   std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
+  Tensor denoise_box(const Tensor& x, const NoiseLevel& sigma,
+                     const BoxPyramid& boxes) const override;
   bool follows_level() const override { return false; }
   bool is_trainable() const override;
 
  private:
   void do_check(const Tensor& x, const std::string& who) const override;
   Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
+  /// Of a whole image, or with `boxes` of this rank's box.
+  Tensor run(const Tensor& x, const BoxPyramid* boxes) const;
 
   DnCNNArchitecture architecture_;
   std::shared_ptr<const detail::ConvolutionalNetwork> network_;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tessera/core/state_dict.hpp"
-#include "tessera/denoiser/denoiser.hpp"
+#include "tessera/denoiser/layerwise_network.hpp"
 #include "tessera/denoiser/network_options.hpp"
 
 namespace tessera {
@@ -37,7 +37,7 @@ struct DRUNetArchitecture {
 ///
 /// Differentiable in x, in a noise level given as tensor, and in weights that require gradients.
 /// Safe to use from several threads.
-class DRUNet : public Denoiser {
+class DRUNet : public LayerwiseNetwork {
  public:
   /// `weights` has the keys m_head.weight, m_down1.0.res.0.weight, ..., m_body..., m_up3.0.weight,
   /// ..., m_tail.weight; number of scales, blocks, widths and channels follow from them. Tensors
@@ -61,10 +61,14 @@ class DRUNet : public Denoiser {
   std::vector<std::int64_t> extended_extents(at::IntArrayRef spatial) const override;
   bool is_trainable() const override;
   std::optional<double> memory_estimate(at::IntArrayRef shape) const override;
+  Tensor denoise_box(const Tensor& x, const NoiseLevel& sigma,
+                     const BoxPyramid& boxes) const override;
 
  private:
   void do_check(const Tensor& x, const std::string& who) const override;
   Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override;
+  /// Of a whole image, or with `boxes` of this rank's box.
+  Tensor run(const Tensor& x, const NoiseLevel& sigma, const BoxPyramid* boxes) const;
 
   DRUNetArchitecture architecture_;
   std::shared_ptr<const detail::ConvolutionalNetwork> network_;
