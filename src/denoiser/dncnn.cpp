@@ -119,10 +119,10 @@ Tensor DnCNN::denoise_box(const Tensor& x, const NoiseLevel& /*sigma*/,
 }
 
 Tensor DnCNN::run(const Tensor& x, const BoxPyramid* boxes) const {
-  const auto engine = boxes == nullptr ? network_->engine_for(x) : nullptr;
-  if (engine) {
+  if (const auto engine = network_->engine_for(x)) {
     const Tensor input = x.to(at::kFloat).contiguous();
-    return detail::ConvolutionalNetwork::leave(engine->run(input).add_(input), x);
+    const Tensor residual = boxes == nullptr ? engine->run(input) : engine->run_box(input, *boxes);
+    return detail::ConvolutionalNetwork::leave(residual.add_(input), x);
   }
   const detail::ConvolutionalNetwork::DeviceMode mode(*network_, x);
   const Tensor input = network_->enter(x);

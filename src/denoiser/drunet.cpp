@@ -199,9 +199,10 @@ Tensor DRUNet::denoise_box(const Tensor& x, const NoiseLevel& sigma,
 
 Tensor DRUNet::run(const Tensor& x, const NoiseLevel& sigma, const BoxPyramid* boxes) const {
   Tensor input = at::cat({x, sigma.as_map(x)}, 1);
-  const auto engine = boxes == nullptr ? network_->engine_for(input) : nullptr;
-  if (engine) {
-    return detail::ConvolutionalNetwork::leave(engine->run(input.to(at::kFloat).contiguous()), x);
+  if (const auto engine = network_->engine_for(input)) {
+    input = input.to(at::kFloat).contiguous();
+    return detail::ConvolutionalNetwork::leave(
+        boxes == nullptr ? engine->run(input) : engine->run_box(input, *boxes), x);
   }
   const detail::ConvolutionalNetwork::DeviceMode mode(*network_, input);
   input = network_->enter(input);

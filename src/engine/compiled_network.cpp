@@ -8,12 +8,27 @@
 
 namespace tessera::engine {
 
-Tensor CompiledNetwork::run(const Tensor& input) const {
-  const std::int64_t height = input.size(2);
-  const std::int64_t width = input.size(3);
-  Program program;
-  build(program, height, width);
+namespace {
+
+/// The box and what the network's first layer, and its last one, see around it.
+Tensor window_of(const Tensor& box, const BoxPyramid& boxes) {
+  const Box around = boxes.around(1, Program::surround);
+  const Extents extents = around.extents();
+  Tensor window = at::empty({box.size(0), box.size(1), extents[0], extents[1]}, box.options());
+  part_of(window, around, boxes.local()).copy_(box);
+  boxes.fill_around(window, around, 1, Program::surround);
+  return window;
+}
+
+}  // namespace
+
+Tensor CompiledNetwork::compute(const Tensor& input, const BoxPyramid* boxes) const {
+  Program program(boxes);
+  build(program, input.size(2), input.size(3));
   program.plan();
+  const Tensor planes = boxes == nullptr ? input : window_of(input, *boxes);
+  const std::int64_t height = planes.size(2);
+  const std::int64_t width = planes.size(3);
 
   Execution execution;
   execution.lanes.count = at::get_num_threads();
@@ -24,7 +39,7 @@ Tensor CompiledNetwork::run(const Tensor& input) const {
   execution.lanes.scratch = buffer.data() + program.memory_floats();
 
   const Tensor result = at::empty({input.size(0), out_channels(), height, width}, input.options());
-  execution.in = {input.const_data_ptr<float>(), input.size(1), height, width};
+  execution.in = {planes.const_data_ptr<float>(), input.size(1), height, width};
   execution.out = result.mutable_data_ptr<float>();
   for (std::int64_t image = 0; image < input.size(0); ++image) {
     program.run(execution);
@@ -32,7 +47,8 @@ Tensor CompiledNetwork::run(const Tensor& input) const {
     execution.out += out_channels() * height * width;
   }
   return_buffer(std::move(buffer));
-  return result;
+  if (boxes == nullptr) return result;
+  return part_of(result, boxes->around(1, Program::surround), boxes->local()).contiguous();
 }
 
 std::int64_t CompiledNetwork::working_floats(std::int64_t height, std::int64_t width) const {

@@ -17,7 +17,10 @@ namespace tessera::engine {
 /// images, kept from call to call: one per concurrent call.
 class CompiledNetwork : public Network {
  public:
-  Tensor run(const Tensor& input) const override;
+  Tensor run(const Tensor& input) const override { return compute(input, nullptr); }
+  Tensor run_box(const Tensor& input, const BoxPyramid& boxes) const override {
+    return compute(input, &boxes);
+  }
   std::int64_t working_floats(std::int64_t height, std::int64_t width) const override;
   std::string summary() const override { return summary_; }
 
@@ -29,6 +32,7 @@ class CompiledNetwork : public Network {
   virtual std::int64_t out_channels() const = 0;
   virtual void build(Program& program, std::int64_t height, std::int64_t width) const = 0;
 
+  Tensor compute(const Tensor& input, const BoxPyramid* boxes) const;
   Buffer take_buffer(std::int64_t floats) const;
   void return_buffer(Buffer buffer) const;
 

@@ -49,27 +49,28 @@ class Dncnn final : public CompiledNetwork {
 
   void build(Program& program, std::int64_t height, std::int64_t width) const override {
     Program::Slot current = program.image(height, width, head_.weights.columns);
-    program.need_scratch(head_scratch(head_, width));
+    program.need_scratch(head_scratch(head_, program.shape_of(current).width));
     program.step({current}, [this, &program, current](const Execution& e) {
       run_head(head_, e.in, program.image_of(e, current), e.lanes);
     });
     std::size_t i = 0;
     for (; i + 1 < layers_.size(); i += 2) {
       add_pair(program, *layers_[i], Epilogue::relu, *layers_[i + 1], Epilogue::relu, current,
-               current, height, width);
+               current);
     }
-    if (i < layers_.size()) current = add_last(program, *layers_[i], current, height, width);
-    program.need_scratch(tail_scratch(tail_, nullptr, width));
+    if (i < layers_.size()) current = add_last(program, *layers_[i], current);
+    program.need_scratch(tail_scratch(tail_, nullptr, program.shape_of(current).width));
+    program.fetch_surroundings(current);
     program.step({current}, [this, &program, current](const Execution& e) {
       run_tail(tail_, program.image_of(e, current), nullptr, nullptr, e.out, e.lanes);
     });
   }
 
   /// The layer that an odd number of them leaves over.
-  static Program::Slot add_last(Program& program, const WinogradWeights& layer, Program::Slot in,
-                                std::int64_t height, std::int64_t width) {
-    const Program::Slot out = program.image(height, width, layer.out_channels);
+  static Program::Slot add_last(Program& program, const WinogradWeights& layer, Program::Slot in) {
+    const Program::Slot out = program.image_like(in);
     program.need_scratch(convolution_scratch(layer));
+    program.fetch_surroundings(in);
     program.step({in, out}, [&program, &layer, in, out](const Execution& e) {
       Convolution work;
       work.in = program.image_of(e, in);

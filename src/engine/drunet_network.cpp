@@ -77,14 +77,11 @@ class Drunet final : public CompiledNetwork {
   /// Residual blocks on slot `in`, in place; returns the slot of the result. With `keep`, `in` is
   /// left as it is and the first block writes elsewhere.
   static Program::Slot add_blocks(Program& program, const Blocks& blocks, Program::Slot in,
-                                  bool keep, std::int64_t height, std::int64_t width) {
+                                  bool keep) {
     Program::Slot current = in;
     for (const Block& block : blocks) {
-      const Program::Slot out = keep && current == in
-                                    ? program.image(height, width, block.second->out_channels)
-                                    : current;
-      add_pair(program, *block.first, Epilogue::relu, *block.second, Epilogue::add, current, out,
-               height, width);
+      const Program::Slot out = keep && current == in ? program.image_like(in) : current;
+      add_pair(program, *block.first, Epilogue::relu, *block.second, Epilogue::add, current, out);
       current = out;
     }
     return current;
@@ -92,39 +89,43 @@ class Drunet final : public CompiledNetwork {
 
   void build(Program& program, std::int64_t height, std::int64_t width) const override {
     Program::Slot current = program.image(height, width, head_.weights.columns);
-    program.need_scratch(head_scratch(head_, width));
+    program.need_scratch(head_scratch(head_, program.shape_of(current).width));
     program.step({current}, [this, &program, current](const Execution& e) {
       run_head(head_, e.in, program.image_of(e, current), e.lanes);
     });
 
+    std::int64_t pixel = 1;
     std::vector<Program::Slot> skips;
     for (const Scale& scale : scales_) {
-      current = add_blocks(program, scale.before, current, !skips.empty(), height, width);
+      current = add_blocks(program, scale.before, current, !skips.empty());
       height /= 2;
       width /= 2;
-      const Program::Slot next = program.image(height, width, scale.down.columns);
+      pixel *= 2;
+      const Program::Slot next = program.image(height, width, scale.down.columns, pixel);
       program.step({current, next}, [&program, &scale, current, next](const Execution& e) {
-        run_down(scale.down, program.image_of(e, current), program.image_of(e, next), e.lanes);
+        run_down(scale.down, program.box_of(e, current), program.box_of(e, next), e.lanes);
       });
       skips.push_back(next);
       current = next;
     }
-    current = add_blocks(program, body_, current, !skips.empty(), height, width);
+    current = add_blocks(program, body_, current, !skips.empty());
     for (std::size_t i = scales_.size(); i-- > 0;) {
       const Scale& scale = scales_[i];
       const Program::Slot skip = skips[i];
       height *= 2;
       width *= 2;
-      const Program::Slot next = program.image(height, width, scale.channels);
+      pixel /= 2;
+      const Program::Slot next = program.image(height, width, scale.channels, pixel);
       program.need_scratch(up_scratch(scale.up.rows));
       program.step({current, skip, next},
                    [&program, &scale, current, skip, next](const Execution& e) {
-                     run_up(scale.up, program.image_of(e, current), program.image_of(e, skip),
-                            program.image_of(e, next), e.lanes);
+                     run_up(scale.up, program.box_of(e, current), program.box_of(e, skip),
+                            program.box_of(e, next), e.lanes);
                    });
-      current = add_blocks(program, scale.after, next, false, height, width);
+      current = add_blocks(program, scale.after, next, false);
     }
-    program.need_scratch(tail_scratch(tail_, &head_, width));
+    program.need_scratch(tail_scratch(tail_, &head_, program.shape_of(current).width));
+    program.fetch_surroundings(current);
     program.step({current}, [this, &program, current](const Execution& e) {
       run_tail(tail_, program.image_of(e, current), &head_, &e.in, e.out, e.lanes);
     });

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/comm/box_pyramid.hpp"
 #include "tessera/core/tensor.hpp"
 
 namespace tessera::engine {
@@ -21,6 +22,13 @@ class Network {
   /// input: (B, channels, H, W) float32, contiguous, on the host, with the sizes the network
   /// accepts.
   virtual Tensor run(const Tensor& input) const = 0;
+
+  /// Collective over the ranks of `boxes`. The part of the result of the whole image in this rank's
+  /// box, of which `input` is the part; the network's sizes divide all ends of boxes. Ranks
+  /// exchange pixels around their boxes of the input for the batch at once, and of features, image
+  /// by image, before every pair of 3x3 convolutions, before one without a second, and before the
+  /// last layer.
+  virtual Tensor run_box(const Tensor& input, const BoxPyramid& boxes) const = 0;
 
   /// Floats of working memory that run needs for images of this size (one at a time) with the
   /// present number of threads, input and result not counted.

@@ -1,19 +1,36 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "program.hpp"
 
+#include <ATen/ops/from_blob.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace tessera::engine {
 
-Program::Slot Program::image(std::int64_t height, std::int64_t width, std::int64_t channels) {
+Program::Slot Program::image(std::int64_t height, std::int64_t width, std::int64_t channels,
+                             std::int64_t pixel) {
+  if (boxes_ != nullptr) {
+    const Extents window = boxes_->around(pixel, surround).extents();
+    height = window[0];
+    width = window[1];
+  }
   const Slot slot = memory(image_floats(height, width, channels));
-  images_[static_cast<std::size_t>(slot)] = image_at(nullptr, height, width, channels);
+  images_.back() = image_at(nullptr, height, width, channels);
+  pixels_.back() = pixel;
   return slot;
+}
+
+Program::Slot Program::image_like(Slot slot) {
+  const Slot other = memory(requests_[static_cast<std::size_t>(slot)].floats);
+  images_.back() = shape_of(slot);
+  pixels_.back() = pixels_[static_cast<std::size_t>(slot)];
+  return other;
 }
 
 Program::Slot Program::memory(std::int64_t floats) {
   images_.emplace_back();
+  pixels_.push_back(1);
   requests_.push_back({floats, -1, -1});
   return static_cast<Slot>(requests_.size()) - 1;
 }
@@ -28,6 +45,17 @@ void Program::step(std::initializer_list<Slot> slots, Step step) {
   steps_.push_back(std::move(step));
 }
 
+void Program::fetch_surroundings(Slot slot) {
+  if (boxes_ == nullptr) return;
+  step({slot}, [this, slot](const Execution& e) {
+    const Image image = image_of(e, slot);
+    const Tensor window = at::from_blob(image.data, {1, image.channels, image.height, image.width},
+                                        {0, 1, image.row_stride, image.channels}, at::kFloat);
+    const std::int64_t pixel = pixels_[static_cast<std::size_t>(slot)];
+    boxes_->fill_around(window, boxes_->around(pixel, surround), pixel, surround);
+  });
+}
+
 void Program::need_scratch(std::int64_t floats) {
   scratch_ = std::max(scratch_, round_up(floats, channel_block));
 }
@@ -37,8 +65,21 @@ void Program::plan() {
 }
 
 Image Program::image_of(const Execution& execution, Slot slot) const {
-  Image image = images_[static_cast<std::size_t>(slot)];
+  Image image = shape_of(slot);
   image.data = memory_of(execution, slot);
+  return image;
+}
+
+Image Program::box_of(const Execution& execution, Slot slot) const {
+  Image image = image_of(execution, slot);
+  if (boxes_ == nullptr) return image;
+  const std::int64_t pixel = pixels_[static_cast<std::size_t>(slot)];
+  const std::vector<Interval> box = boxes_->local(pixel).axes;
+  const std::vector<Interval> window = boxes_->around(pixel, surround).axes;
+  image.data =
+      image.row(box[0].begin - window[0].begin) + (box[1].begin - window[1].begin) * image.channels;
+  image.height = box[0].length();
+  image.width = box[1].length();
   return image;
 }
 
@@ -52,7 +93,10 @@ void Program::run(const Execution& execution) const {
 
 void add_pair(Program& program, const WinogradWeights& first, Epilogue first_epilogue,
               const WinogradWeights& second, Epilogue second_epilogue, Program::Slot in,
-              Program::Slot out, std::int64_t height, std::int64_t width) {
+              Program::Slot out) {
+  program.fetch_surroundings(in);
+  const std::int64_t height = program.shape_of(in).height;
+  const std::int64_t width = program.shape_of(in).width;
   const std::int64_t rows = ring_rows(height, width, first);
   const Program::Slot ring = program.memory(image_floats(rows, width, first.out_channels));
   program.need_scratch(std::max(convolution_scratch(first), convolution_scratch(second)));

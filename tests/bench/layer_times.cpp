@@ -104,7 +104,7 @@ class Layers {
       engine::Program program;
       const auto slot = program.image(height, width, weights.out_channels);
       engine::add_pair(program, weights, engine::Epilogue::relu, weights, engine::Epilogue::relu,
-                       slot, slot, height, width);
+                       slot, slot);
       const Runner runner(program, 1, 1, 1, threads_);
       add(fmt::format("3x3, tiles of {}", static_cast<int>(tile)), channels, height, width,
           runner.run(rounds_).json(flop, 0.5));

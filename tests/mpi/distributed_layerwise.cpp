@@ -29,8 +29,9 @@ LayerwiseNetworkPtr drunet(std::int64_t channels = 3, std::int64_t dimensions = 
       test::sine_weights(test::drunet_keys(channels, {4, 6, 8, 8}, blocks, dimensions)), options);
 }
 
-LayerwiseNetworkPtr dncnn(bool has_bias, NetworkOptions options = {}) {
-  return std::make_shared<DnCNN>(test::sine_weights(test::dncnn_keys(3, 6, depth, has_bias)),
+std::shared_ptr<const DnCNN> dncnn(bool has_bias, NetworkOptions options = {},
+                                   std::int64_t layers = depth) {
+  return std::make_shared<DnCNN>(test::sine_weights(test::dncnn_keys(3, 6, layers, has_bias)),
                                  options);
 }
 
@@ -80,9 +81,16 @@ TEST_CASE("DnCNN layer by layer on boxes is DnCNN on the whole image") {
 TEST_CASE("single precision on boxes is as exact as on the whole image") {
   NetworkOptions reference;
   reference.engine = Engine::reference;
+  const NetworkOptions automatic;
   const Tensor image = test::indexed({2, 3, 70, 77}, 0, at::kFloat);
   CHECK(error_of(drunet(3, 2, reference), shared_out(image, 8), image) < 1e-6);
   CHECK(error_of(dncnn(true, reference), shared_out(image, 1), image) < 1e-6);
+  // With the engine, which computes windows of any extents; an even and an odd number of layers.
+  for (const Extents& grid : thin_grids()) {
+    CHECK(error_of(drunet(3, 2, automatic), shared_out(image, 8, grid), image) < 1e-6);
+    CHECK(error_of(dncnn(true, automatic), shared_out(image, 1, grid), image) < 1e-6);
+    CHECK(error_of(dncnn(false, automatic, depth + 1), shared_out(image, 1, grid), image) < 1e-6);
+  }
   // Features of 16 bits travel too.
   NetworkOptions half;
   half.compute_type = at::kBFloat16;
@@ -102,19 +110,25 @@ TEST_CASE("a map of noise levels is shared out as the image is") {
 TEST_CASE("ranks exchange once per residual block and once per single convolution") {
   const auto counting = std::make_shared<CountingCommunicator>(test::world());
   const bool alone = counting->size() == 1;
-  const Tensor image = test::indexed({2, 3, 64, 72});
+  const Tensor image = test::indexed({1, 3, 64, 72});
   const auto space =
       std::make_shared<BoxSpace>(counting, Extents{64, 72}, BoxSpaceOptions{.alignment = 8});
-  const auto exchanges_of = [&](const LayerwiseNetworkPtr& network) {
+  const auto exchanges_of = [&](const LayerwiseNetworkPtr& network, at::ScalarType type) {
     const LayerwiseDenoiser layerwise(network, space);
     counting->reset();
-    layerwise.denoise(space->scatter(image), 0.1);
+    layerwise.denoise(space->scatter(image).to(type), 0.1);
     CHECK(counting->data().calls == counting->data(Collective::exchange).calls);
     return counting->data(Collective::exchange).calls;
   };
   // Four scales: seven stages of blocks, head and tail, nothing for the six steps between scales.
-  CHECK(exchanges_of(drunet()) == (alone ? 0 : 7 * blocks + 2));
-  CHECK(exchanges_of(dncnn(true)) == (alone ? 0 : depth));
+  CHECK(exchanges_of(drunet(), at::kDouble) == (alone ? 0 : 7 * blocks + 2));
+  CHECK(exchanges_of(drunet(), at::kFloat) == (alone ? 0 : 7 * blocks + 2));
+  const auto network = dncnn(true);
+  CHECK(exchanges_of(network, at::kDouble) == (alone ? 0 : depth));
+  // The engine takes the inner layers in pairs.
+  const bool has_engine = !network->engine_summary().empty();
+  CHECK(exchanges_of(network, at::kFloat) ==
+        (alone ? 0 : (has_engine ? 2 + (depth - 1) / 2 : depth)));
 }
 
 TEST_CASE("plug and play with a network on boxes is that on the whole image") {

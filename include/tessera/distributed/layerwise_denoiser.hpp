@@ -24,9 +24,11 @@ namespace tessera {
 ///
 /// The result is that of the network on the whole image, to rounding, on any number of ranks: the
 /// image is extended as the network extends it, by the ranks at its far ends. Where a tile has its
-/// whole context computed again, here that is one pixel around a box, in the middle of a residual
-/// block. It pays with latency: one exchange per block or single convolution, 30 for the usual
-/// DRUNet and 20 for the usual DnCNN, each after an agreement of the ranks.
+/// whole context computed again, here that is a pixel or two around a box. It pays with latency:
+/// one exchange per block or single convolution, 30 for the usual DRUNet and 20 for the usual
+/// DnCNN, each after an agreement of the ranks. For float32 on processors the networks' engine
+/// computes boxes too: it takes the inner convolutions of DnCNN in pairs, and the images of a batch
+/// in turn, with exchanges for each.
 ///
 /// denoise is collective. Not differentiable. One call at a time.
 class LayerwiseDenoiser : public Denoiser {
