@@ -121,6 +121,7 @@
 
 #include "tessera/distributed/blend_window.hpp"
 #include "tessera/distributed/box_space.hpp"
+#include "tessera/distributed/box_stream.hpp"
 #include "tessera/distributed/boxed_operator.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
 #include "tessera/distributed/distributed_options.hpp"

@@ -14,7 +14,7 @@
 
 #include "io/guard.hpp"
 #include "io/host.hpp"
-#include "io/input_file.hpp"
+#include "io/safetensors_file.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/atomic_file.hpp"
 
@@ -22,8 +22,9 @@ namespace tessera {
 
 namespace {
 
+using detail::Metadata;
 using nlohmann::json;
-using Metadata = std::map<std::string, std::string>;
+using Entry = detail::SafetensorsEntry;
 
 constexpr const char* metadata_key = "__metadata__";
 /// The limit of the format's reference implementation.
@@ -39,15 +40,6 @@ constexpr std::array dtypes{
     Dtype{"BF16", at::kBFloat16}, Dtype{"I64", at::kLong},  Dtype{"I32", at::kInt},
     Dtype{"I16", at::kShort},     Dtype{"I8", at::kChar},   Dtype{"U8", at::kByte},
     Dtype{"BOOL", at::kBool},
-};
-
-/// One tensor as the header declares it; offsets count from the end of the header.
-struct Entry {
-  std::string name;
-  at::ScalarType type = at::kFloat;
-  std::vector<std::int64_t> shape;
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
 };
 
 /// Refuses what a permissive parser would let pass: repeated keys and deep nesting.
@@ -178,14 +170,6 @@ void check_layout(std::vector<Entry>& entries, std::uint64_t data_size) {
   }
 }
 
-Tensor read_entry(const detail::InputFile& file, std::uint64_t data_offset, const Entry& entry) {
-  // Any byte but 0 and 1 in a bool would be undefined behaviour.
-  const bool logical = entry.type == at::kBool;
-  const Tensor tensor = detail::host_tensor(entry.shape, logical ? at::kByte : entry.type);
-  file.read(data_offset + entry.begin, tensor.mutable_data_ptr(), entry.end - entry.begin);
-  return logical ? tensor.ne(0) : tensor;
-}
-
 Metadata parse_metadata(const json& header) {
   const auto found = header.find(metadata_key);
   if (found == header.end()) return {};
@@ -196,48 +180,102 @@ Metadata parse_metadata(const json& header) {
   return found->get<Metadata>();
 }
 
-StateDict read(const detail::InputFile& file, Metadata* metadata) {
-  std::array<unsigned char, 8> bytes{};
-  file.read(0, bytes.data(), bytes.size());
-  const auto header_size = std::bit_cast<std::uint64_t>(bytes);
-  if (header_size > std::min(longest_header, file.size() - bytes.size())) {
-    throw error::Io(fmt::format(
-        "is no .safetensors file or truncated: it declares a header of {} bytes", header_size));
-  }
-  const std::string text = file.read(bytes.size(), header_size);
-  if (!text.starts_with('{'))
-    throw error::Io("is no .safetensors file: its header does not begin with '{'");
-  const json header = parse_header(text);
-  if (metadata != nullptr) *metadata = parse_metadata(header);
+const Dtype* find_dtype(at::ScalarType type) {
+  const auto* found = std::find_if(dtypes.begin(), dtypes.end(),
+                                   [&](const Dtype& candidate) { return candidate.type == type; });
+  return found == dtypes.end() ? nullptr : found;
+}
 
-  const std::uint64_t data_offset = bytes.size() + header_size;
-  const std::uint64_t data_size = file.size() - data_offset;
-  std::vector<Entry> entries;
-  for (const auto& [name, value] : header.items()) {
-    if (name != metadata_key) entries.push_back(parse_entry(name, value, data_size));
-  }
-  check_layout(entries, data_size);
-  StateDict tensors;
-  for (const Entry& entry : entries)
-    tensors.emplace(entry.name, read_entry(file, data_offset, entry));
-  return tensors;
+std::uint64_t bytes_of(const Entry& entry) {
+  return static_cast<std::uint64_t>(c10::multiply_integers(entry.shape)) *
+         c10::elementSize(entry.type);
 }
 
 }  // namespace
 
+namespace detail {
+
+SafetensorsReader::SafetensorsReader(const std::string& path) : file_(path) {
+  std::array<unsigned char, 8> bytes{};
+  file_.read(0, bytes.data(), bytes.size());
+  const auto header_size = std::bit_cast<std::uint64_t>(bytes);
+  if (header_size > std::min(longest_header, file_.size() - bytes.size())) {
+    throw error::Io(fmt::format(
+        "is no .safetensors file or truncated: it declares a header of {} bytes", header_size));
+  }
+  const std::string text = file_.read(bytes.size(), header_size);
+  if (!text.starts_with('{'))
+    throw error::Io("is no .safetensors file: its header does not begin with '{'");
+  const json header = parse_header(text);
+  metadata_ = parse_metadata(header);
+
+  data_offset_ = bytes.size() + header_size;
+  const std::uint64_t data_size = file_.size() - data_offset_;
+  for (const auto& [name, value] : header.items()) {
+    if (name != metadata_key) entries_.push_back(parse_entry(name, value, data_size));
+  }
+  check_layout(entries_, data_size);
+}
+
+void SafetensorsReader::read(const SafetensorsEntry& entry, std::uint64_t offset, void* into,
+                             std::uint64_t count) const {
+  file_.read(data_offset_ + entry.begin + offset, into, count);
+}
+
+Tensor SafetensorsReader::read(const SafetensorsEntry& entry) const {
+  // Any byte but 0 and 1 in a bool would be undefined behaviour.
+  const bool logical = entry.type == at::kBool;
+  const Tensor tensor = host_tensor(entry.shape, logical ? at::kByte : entry.type);
+  read(entry, 0, tensor.mutable_data_ptr(), entry.end - entry.begin);
+  return logical ? tensor.ne(0) : tensor;
+}
+
+std::vector<SafetensorsEntry> in_file_order(std::vector<SafetensorsEntry> entries) {
+  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return c10::elementSize(a.type) > c10::elementSize(b.type);
+  });
+  std::uint64_t offset = 0;
+  for (Entry& entry : entries) {
+    entry.begin = offset;
+    entry.end = offset + bytes_of(entry);
+    offset = entry.end;
+  }
+  return entries;
+}
+
+std::string safetensors_header(const std::string& path,
+                               const std::vector<SafetensorsEntry>& entries,
+                               const Metadata& metadata) {
+  json header = json::object();
+  if (!metadata.empty()) header[metadata_key] = metadata;
+  for (const Entry& entry : entries) {
+    header[entry.name] = {{"dtype", std::string(find_dtype(entry.type)->name)},
+                          {"shape", entry.shape},
+                          {"data_offsets", {entry.begin, entry.end}}};
+  }
+  std::string text = in_file("write_safetensors", path, [&] { return header.dump(); });
+  text.append((8 - text.size() % 8) % 8, ' ');
+  const auto size = std::bit_cast<std::array<char, 8>>(static_cast<std::uint64_t>(text.size()));
+  return std::string(size.data(), size.size()) + text;
+}
+
+}  // namespace detail
+
 StateDict read_safetensors(const std::string& path, Metadata* metadata) {
-  return detail::in_file("read_safetensors", path,
-                         [&] { return read(detail::InputFile(path), metadata); });
+  return detail::in_file("read_safetensors", path, [&] {
+    const detail::SafetensorsReader file(path);
+    if (metadata != nullptr) *metadata = file.metadata();
+    StateDict tensors;
+    for (const Entry& entry : file.entries()) tensors.emplace(entry.name, file.read(entry));
+    return tensors;
+  });
 }
 
 void write_safetensors(const std::string& path, const StateDict& tensors,
                        const Metadata& metadata) {
-  std::vector<std::pair<std::string, Tensor>> ordered;
+  std::vector<Entry> entries;
   for (const auto& [name, tensor] : tensors) {
-    const bool known = tensor.defined() && std::any_of(dtypes.begin(), dtypes.end(),
-                                                       [&value = tensor](const Dtype& dtype) {
-                                                         return dtype.type == value.scalar_type();
-                                                       });
+    const bool known = tensor.defined() && find_dtype(tensor.scalar_type()) != nullptr;
     if (!known || name == metadata_key) {
       throw error::InvalidArgument(
           fmt::format("write_safetensors: {}: tensor {} is {}, expected a float64, float32, "
@@ -245,34 +283,17 @@ void write_safetensors(const std::string& path, const StateDict& tensors,
                       "or bool tensor with another name than {}",
                       path, detail::in_quotes(name), describe(tensor), metadata_key));
     }
-    ordered.emplace_back(name, detail::host_copy(tensor));
+    entries.push_back({name, tensor.scalar_type(), tensor.sizes().vec()});
   }
-  // Wide types first keeps every tensor aligned.
-  std::stable_sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
-    return a.second.element_size() > b.second.element_size();
-  });
-
-  json header = json::object();
-  if (!metadata.empty()) header[metadata_key] = metadata;
-  std::uint64_t offset = 0;
-  for (const auto& [name, tensor] : ordered) {
-    const auto* dtype = std::find_if(
-        dtypes.begin(), dtypes.end(),
-        [&type = tensor](const Dtype& candidate) { return candidate.type == type.scalar_type(); });
-    const std::uint64_t end = offset + tensor.nbytes();
-    header[name] = {{"dtype", std::string(dtype->name)},
-                    {"shape", tensor.sizes().vec()},
-                    {"data_offsets", {offset, end}}};
-    offset = end;
-  }
-  std::string text = detail::in_file("write_safetensors", path, [&] { return header.dump(); });
-  text.append((8 - text.size() % 8) % 8, ' ');
-  const auto size = std::bit_cast<std::array<char, 8>>(static_cast<std::uint64_t>(text.size()));
+  entries = detail::in_file_order(std::move(entries));
+  const std::string header = detail::safetensors_header(path, entries, metadata);
 
   AtomicFile file(path);
-  file.write(size.data(), size.size());
-  file.write(text);
-  for (const auto& [name, tensor] : ordered) file.write(tensor.const_data_ptr(), tensor.nbytes());
+  file.write(header);
+  for (const Entry& entry : entries) {
+    const Tensor here = detail::host_copy(tensors.at(entry.name));
+    file.write(here.const_data_ptr(), here.nbytes());
+  }
   file.commit();
 }
 

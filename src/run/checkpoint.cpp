@@ -46,6 +46,15 @@ std::string differences(const Configuration& before, const Configuration& now) {
   return text;
 }
 
+/// What x is in the file of a run from x0, without values; on the device where it is read.
+Tensor expected_in_file(const Tensor& x0, const BoxSpace* space) {
+  if (space == nullptr) return at::empty(x0.sizes(), x0.options().device(at::kCPU));
+  space->check_own(x0, "Checkpoint.resume: x0");
+  Extents shape = x0.sizes().slice(0, 2).vec();
+  shape.insert(shape.end(), space->extents().begin(), space->extents().end());
+  return at::empty(shape, x0.options().device(at::kMeta));
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(std::string path, CommunicatorPtr ranks, CheckpointOptions options)
@@ -54,6 +63,11 @@ Checkpoint::Checkpoint(std::string path, CommunicatorPtr ranks, CheckpointOption
     throw error::InvalidArgument(
         fmt::format("Checkpoint: every is {}, expected at least 1", options_.every));
   }
+  if (options_.space && options_.space->communicator().size() != ranks_->size()) {
+    throw error::InvalidArgument(
+        fmt::format("Checkpoint: {} ranks share images out and {} keep the run, expected the same",
+                    options_.space->communicator().size(), ranks_->size()));
+  }
 }
 
 SolverState Checkpoint::resume(const Tensor& x0) {
@@ -61,14 +75,14 @@ SolverState Checkpoint::resume(const Tensor& x0) {
   guarded(*ranks_, "Checkpoint.resume", [&] {
     check_image(x0, "Checkpoint.resume: x0");
     if (!ranks_->is_root() || !exists(path_)) return;
-    file = detail::read_checkpoint(path_);
+    file = detail::read_checkpoint(path_, options_.space != nullptr);
     const std::string differing = differences(file.configuration, options_.configuration);
     if (!differing.empty()) {
       throw error::InvalidArgument(fmt::format(
           "Checkpoint.resume: {} belongs to another run: {}. Go on with the same, or start anew",
           path_, differing));
     }
-    check_like(file.state.x, at::empty(x0.sizes(), x0.options().device(at::kCPU)),
+    check_like(file.state.x, expected_in_file(x0, options_.space.get()),
                fmt::format("Checkpoint.resume: x in {}", path_));
   });
 
@@ -77,7 +91,8 @@ SolverState Checkpoint::resume(const Tensor& x0) {
     ranks_before_ = static_cast<std::int64_t>(file.observers.size());
     host.broadcast(&ranks_before_, 1, DataType::i64, 0);
     if (ranks_before_ == 0) return SolverState{.x = x0};
-    SolverState state = detail::scatter_state(*ranks_, file, options_.held, x0.device(), path_);
+    SolverState state = detail::scatter_state(*ranks_, file, options_.held, x0.device(), path_,
+                                              options_.space.get());
     written_ = state.iterations;
     const auto rank = static_cast<std::size_t>(ranks_->rank());
     const auto all = detail::broadcast_texts(host, std::move(file.observers),
@@ -112,6 +127,13 @@ Observer::Verdict Checkpoint::on_iteration(const Iteration& iteration) {
     throw error::InvalidArgument("Checkpoint: the iteration comes without the state of a solver");
   }
   detail::check_measured(iteration.state->measured, options_.held);
+  if (options_.space && !iteration.state->measured.empty()) {
+    throw error::InvalidArgument(
+        fmt::format("Checkpoint: the solver keeps '{}' for each operator, which has no place in a "
+                    "checkpoint of "
+                    "images that are shared out",
+                    iteration.state->measured.begin()->first));
+  }
   if (iteration.state->iterations % options_.every == 0) write(*iteration.state);
   return verdict;
 }
@@ -139,7 +161,9 @@ void Checkpoint::write(const SolverState& state) {
     file.observers = detail::gather_texts(*ranks_, mine);
     file.measured = detail::gather_measured(*ranks_, state.measured, options_.held);
   });
-  if (ranks_->is_root()) detail::write_checkpoint(path_, file);
+  if (options_.space || ranks_->is_root()) {
+    detail::write_checkpoint(path_, file, options_.space.get());
+  }
   written_ = state.iterations;
 }
 

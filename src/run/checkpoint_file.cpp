@@ -6,29 +6,33 @@
 #include <ATen/ops/view_as_real.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <functional>
+#include <optional>
 
 #include "io/crc32.hpp"
 #include "io/guard.hpp"
 #include "io/host.hpp"
+#include "io/safetensors_file.hpp"
 #include "tessera/core/error.hpp"
-#include "tessera/io/safetensors.hpp"
+#include "tessera/core/state_dict.hpp"
+#include "tessera/distributed/box_stream.hpp"
+#include "tessera/io/atomic_file.hpp"
 
 namespace tessera::detail {
 
 namespace {
 
-using Metadata = std::map<std::string, std::string>;
-
 constexpr const char* format_key = "format";
 constexpr std::string_view format_family = "tessera checkpoint ";
 constexpr const char* format_name = "tessera checkpoint 2";
 constexpr const char* checksum_key = "checksum";
+constexpr const char* iterate_name = "x";
 constexpr std::string_view option_prefix = "option.";
 constexpr std::string_view number_prefix = "number.";
 constexpr std::string_view complex_prefix = "complex.";
-constexpr std::string_view image_prefix = "image.";
 constexpr std::string_view measured_prefix = "measured.";
 constexpr std::int64_t most_ranks = std::int64_t{1} << 24;
 
@@ -36,23 +40,46 @@ std::string observer_key(std::size_t rank) {
   return fmt::format("observer.{}", rank);
 }
 
-std::string checksum(const StateDict& tensors, const Metadata& metadata) {
-  std::uint32_t crc = 0;
-  const auto add = [&crc](const std::string& text) {
-    crc = detail::crc32(text.c_str(), text.size() + 1,
-                        crc);  // with its zero, so that lengths count too
-  };
-  for (const auto& [key, value] : metadata) {
-    if (key == checksum_key) continue;
-    add(key);
-    add(value);
+/// The checksum of a file, from its metadata and then its tensors in the order of their names.
+class Checksum {
+ public:
+  explicit Checksum(const Metadata& metadata) {
+    for (const auto& [key, value] : metadata) {
+      if (key == checksum_key) continue;
+      add(key);
+      add(value);
+    }
   }
-  for (const auto& [name, tensor] : tensors) {
-    add(name);
-    add(fmt::format("{} {}", c10::toString(tensor.scalar_type()), to_string(tensor.sizes())));
-    crc = detail::crc32(tensor.const_data_ptr(), tensor.nbytes(), crc);
+  void begin(const SafetensorsEntry& entry) {
+    add(entry.name);
+    add(fmt::format("{} {}", c10::toString(entry.type), to_string(entry.shape)));
   }
-  return fmt::format("{:08x}", crc);
+  void add(const void* bytes, std::size_t size) { crc_ = crc32(bytes, size, crc_); }
+  std::string text() const { return fmt::format("{:08x}", crc_); }
+
+ private:
+  void add(const std::string& text) {
+    add(text.c_str(), text.size() + 1);  // with its zero, so that lengths count too
+  }
+  std::uint32_t crc_ = 0;
+};
+
+std::string checksum(const SafetensorsReader& file) {
+  std::map<std::string, const SafetensorsEntry*> by_name;
+  for (const SafetensorsEntry& entry : file.entries()) by_name[entry.name] = &entry;
+  Checksum sum(file.metadata());
+  std::vector<char> piece(std::size_t{1} << 20);
+  for (const auto& [name, entry] : by_name) {
+    sum.begin(*entry);
+    const std::uint64_t size = entry->end - entry->begin;
+    for (std::uint64_t done = 0; done < size; done += piece.size()) {
+      const auto count =
+          static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), size - done));
+      file.read(*entry, done, piece.data(), count);
+      sum.add(piece.data(), count);
+    }
+  }
+  return sum.text();
 }
 
 Tensor as_tensor(const std::string& bytes) {
@@ -103,16 +130,55 @@ void check_format(const Metadata& metadata) {
                               detail::in_quotes(format->second), format_name));
 }
 
-/// Puts tensors into a dictionary, complex ones as .safetensors can hold them.
-class Writer {
+/// A tensor of the file: this rank's part of an image that is shared out, or one that is whole.
+struct Source {
+  Tensor tensor;
+  bool is_part = false;
+};
+
+/// The tensors of a file, by name.
+class Sources {
  public:
-  void add(const std::string& key, const Tensor& tensor) {
-    const Tensor here = detail::host_copy(tensor);
-    if (here.is_complex()) metadata.emplace(std::string(complex_prefix) + key, "");
-    tensors.emplace(key, here.is_complex() ? at::view_as_real(here) : here);
+  explicit Sources(const BoxSpace* space) : space_(space) {}
+
+  void add_image(const std::string& name, const Tensor& image) {
+    sources_[name] = {image, space_ != nullptr};
   }
-  StateDict tensors;
-  Metadata metadata;
+  void add(const std::string& name, const Tensor& tensor) { sources_[name] = {tensor, false}; }
+
+  /// As they are to be declared, by name; complex ones as .safetensors can hold them.
+  std::vector<SafetensorsEntry> entries() const {
+    std::vector<SafetensorsEntry> all;
+    for (const auto& [name, source] : sources_) {
+      const Tensor& tensor = source.tensor;
+      std::vector<std::int64_t> shape = tensor.sizes().vec();
+      if (source.is_part) std::copy(extents().begin(), extents().end(), shape.begin() + 2);
+      if (tensor.is_complex()) shape.push_back(2);
+      all.push_back({name, c10::toRealValueType(tensor.scalar_type()), shape});
+    }
+    return all;
+  }
+
+  Metadata complex_names() const {
+    Metadata names;
+    for (const auto& [name, source] : sources_) {
+      if (source.tensor.is_complex()) names.emplace(std::string(complex_prefix) + name, "");
+    }
+    return names;
+  }
+
+  /// Collective if it is a part. The tensor piece by piece in C order, on the rank that writes.
+  void stream(const std::string& name, const std::function<void(const Tensor&)>& take) const {
+    const auto& [tensor, is_part] = sources_.at(name);
+    const auto take_host = [&take](const Tensor& piece) { take(host_copy(piece)); };
+    is_part ? stream_to_root(*space_, tensor, take_host) : take_host(tensor);
+  }
+
+ private:
+  const Extents& extents() const { return space_->extents(); }
+
+  const BoxSpace* space_;
+  std::map<std::string, Source> sources_;
 };
 
 void read_measured(const std::string& key, const Tensor& tensor, MeasuredByOperator& measured) {
@@ -125,12 +191,25 @@ void read_measured(const std::string& key, const Tensor& tensor, MeasuredByOpera
   measured[std::string(rest.substr(0, dot))][index] = tensor;
 }
 
-CheckpointFile read(const std::string& path) {
-  Metadata metadata;
-  StateDict tensors = read_safetensors(path, &metadata);
+bool is_image(const std::string& name) {
+  return name == iterate_name || name.starts_with(image_prefix);
+}
+
+Tensor without_values(const SafetensorsEntry& entry) {
+  return at::empty(entry.shape, at::TensorOptions(entry.type).device(at::kMeta));
+}
+
+CheckpointFile read(const std::string& path, bool images_later) {
+  const SafetensorsReader file(path);
+  const Metadata& metadata = file.metadata();
   check_format(metadata);
-  if (member(metadata, checksum_key) != checksum(tensors, metadata)) {
+  if (member(metadata, checksum_key) != checksum(file)) {
     throw error::Io("is damaged: its checksum does not match");
+  }
+  StateDict tensors;
+  for (const SafetensorsEntry& entry : file.entries()) {
+    const bool later = images_later && is_image(entry.name);
+    tensors.emplace(entry.name, later ? without_values(entry) : file.read(entry));
   }
   CheckpointFile content;
   for (const auto& [key, value] : metadata) {
@@ -143,8 +222,8 @@ CheckpointFile read(const std::string& path) {
       if (pairs != tensors.end()) pairs->second = at::view_as_complex(pairs->second);
     }
   }
-  if (tensors.count("x") == 0) throw error::Io("is damaged: it has no tensor 'x'");
-  content.state.x = tensors.at("x");
+  if (tensors.count(iterate_name) == 0) throw error::Io("is damaged: it has no tensor 'x'");
+  content.state.x = tensors.at(iterate_name);
   for (const auto& [key, tensor] : tensors) {
     if (key.starts_with(image_prefix)) {
       content.state.images[key.substr(image_prefix.size())] = tensor;
@@ -167,22 +246,26 @@ CheckpointFile read(const std::string& path) {
 
 }  // namespace
 
-void write_checkpoint(const std::string& path, const CheckpointFile& content) {
-  Writer file;
-  file.add("x", content.state.x);
+void write_checkpoint(const std::string& path, const CheckpointFile& content,
+                      const BoxSpace* space) {
+  const bool writes = space == nullptr || space->communicator().is_root();
+  Sources sources(space);
+  sources.add_image(iterate_name, content.state.x);
   for (const auto& [name, image] : content.state.images) {
-    file.add(std::string(image_prefix) + name, image);
+    sources.add_image(std::string(image_prefix) + name, image);
   }
-  for (const auto& [name, list] : content.measured) {
-    for (const auto& [index, tensor] : list) {
-      file.add(fmt::format("{}{}.{}", measured_prefix, name, index), tensor);
+  if (writes) {
+    for (const auto& [name, list] : content.measured) {
+      for (const auto& [index, tensor] : list) {
+        sources.add(fmt::format("{}{}.{}", measured_prefix, name, index), tensor);
+      }
+    }
+    for (std::size_t rank = 0; rank < content.observers.size(); ++rank) {
+      const std::string& saved = content.observers[rank];
+      if (!saved.empty()) sources.add(observer_key(rank), as_tensor(saved));
     }
   }
-  for (std::size_t rank = 0; rank < content.observers.size(); ++rank) {
-    const std::string& saved = content.observers[rank];
-    if (!saved.empty()) file.tensors.emplace(observer_key(rank), as_tensor(saved));
-  }
-  Metadata& metadata = file.metadata;
+  Metadata metadata = sources.complex_names();
   metadata.emplace(format_key, format_name);
   metadata.emplace("iterations", fmt::format("{}", content.state.iterations));
   metadata.emplace("elapsed_s", fmt::format("{}", content.state.elapsed_s));
@@ -194,17 +277,61 @@ void write_checkpoint(const std::string& path, const CheckpointFile& content) {
   for (const auto& [name, value] : content.configuration) {
     metadata.emplace(std::string(option_prefix) + name, value);
   }
-  metadata.emplace(checksum_key, checksum(file.tensors, metadata));
-  write_safetensors(path, file.tensors, metadata);
+
+  // The checksum stands before the tensors: they come twice, and no rank keeps them.
+  Checksum sum(metadata);
+  for (const SafetensorsEntry& entry : sources.entries()) {
+    sum.begin(entry);
+    sources.stream(entry.name, [&sum](const Tensor& piece) {
+      sum.add(piece.const_data_ptr(), piece.nbytes());
+    });
+  }
+  metadata.emplace(checksum_key, sum.text());
+
+  const std::vector<SafetensorsEntry> entries = in_file_order(sources.entries());
+  std::optional<AtomicFile> file;
+  if (writes) {
+    file.emplace(path);
+    file->write(safetensors_header(path, entries, metadata));
+  }
+  for (const SafetensorsEntry& entry : entries) {
+    sources.stream(entry.name, [&file](const Tensor& piece) {
+      file->write(piece.const_data_ptr(), piece.nbytes());
+    });
+  }
+  if (writes) file->commit();
 }
 
-CheckpointFile read_checkpoint(const std::string& path) {
+CheckpointFile read_checkpoint(const std::string& path, bool images_later) {
   try {
-    return detail::in_file("read_checkpoint", path, [&] { return read(path); });
+    return detail::in_file("read_checkpoint", path, [&] { return read(path, images_later); });
   } catch (const error::Io& failure) {
     throw error::Io(fmt::format(
         "{}. Nothing can be resumed from this file: remove it to start anew", failure.what()));
   }
+}
+
+Tensor read_shared_image(const std::string& path, const std::string& name, const Tensor& like,
+                         const BoxSpace& space) {
+  std::optional<SafetensorsReader> file;
+  const SafetensorsEntry* entry = nullptr;
+  std::uint64_t done = 0;
+  Extents shape = like.sizes().slice(0, 2).vec();
+  for (const std::int64_t extent : space.local().extents()) shape.push_back(extent);
+  Tensor own = at::empty(shape, at::TensorOptions(like.scalar_type()).device(at::kCPU));
+  stream_from_root(space, own, [&](Tensor& slab) {
+    detail::in_file("read_checkpoint", path, [&] {
+      if (!file) {
+        file.emplace(path);
+        const auto& entries = file->entries();
+        entry = &*std::find_if(entries.begin(), entries.end(),
+                               [&](const SafetensorsEntry& each) { return each.name == name; });
+      }
+      file->read(*entry, done, slab.mutable_data_ptr(), slab.nbytes());
+      done += slab.nbytes();
+    });
+  });
+  return own;
 }
 
 }  // namespace tessera::detail

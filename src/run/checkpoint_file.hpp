@@ -3,8 +3,10 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "tessera/distributed/box_space.hpp"
 #include "tessera/solver/solver.hpp"
 
 namespace tessera::detail {
@@ -30,7 +32,21 @@ struct CheckpointFile {
 /// the CRC-32 of all the rest.
 ///
 /// Both throw error::Io; read_checkpoint also for files of another format, naming it.
-void write_checkpoint(const std::string& path, const CheckpointFile& content);
-CheckpointFile read_checkpoint(const std::string& path);
+///
+/// Where `space` shares images out, write_checkpoint is collective: images are the parts of each
+/// rank, and the first one writes the file, the same as if they were whole.
+void write_checkpoint(const std::string& path, const CheckpointFile& content,
+                      const BoxSpace* space = nullptr);
+
+/// With `images_later`, x and the images are tensors without values (on the device "meta"), for
+/// read_shared_image().
+CheckpointFile read_checkpoint(const std::string& path, bool images_later = false);
+
+/// Collective. This rank's part of the image `name`, "x" or "image.<name>", of which `like` says
+/// leading dimensions and dtype, from the file that the first rank reads.
+Tensor read_shared_image(const std::string& path, const std::string& name, const Tensor& like,
+                         const BoxSpace& space);
+
+inline constexpr std::string_view image_prefix = "image.";
 
 }  // namespace tessera::detail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "state_transfer.hpp"
 
+#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,9 +28,20 @@ json layout_of(const Tensor& tensor) {
   return layout;
 }
 
+Extents shape_of(const json& layout) {
+  return {layout.begin() + 1, layout.end()};
+}
+
+at::ScalarType type_of(const json& layout) {
+  return static_cast<at::ScalarType>(layout.front().get<int>());
+}
+
 Tensor allocated(const json& layout) {
-  return detail::host_tensor({layout.begin() + 1, layout.end()},
-                             static_cast<at::ScalarType>(layout.front().get<int>()));
+  return detail::host_tensor(shape_of(layout), type_of(layout));
+}
+
+Tensor without_values(const json& layout) {
+  return at::empty(shape_of(layout), at::TensorOptions(type_of(layout)).device(at::kMeta));
 }
 
 Message message(int peer, const Tensor& tensor) {
@@ -147,7 +159,7 @@ MeasuredByOperator gather_measured(Communicator& ranks,
 }
 
 SolverState scatter_state(Communicator& ranks, const CheckpointFile& file, const Held& held,
-                          at::Device device, const std::string& path) {
+                          at::Device device, const std::string& path, const BoxSpace* space) {
   Communicator& control = ranks.control();
   const std::string mine = ranks.is_root() ? described(file).dump() : "";
   const json content = json::parse(broadcast_texts(control, {mine}, 1).front());
@@ -164,7 +176,10 @@ SolverState scatter_state(Communicator& ranks, const CheckpointFile& file, const
   for (const json& each : content["numbers"]) {
     state.numbers[each[0].get<std::string>()] = number_of(each[1]);
   }
-  const auto image = [&](const Tensor& read, const json& layout) {
+  const auto image = [&](const std::string& name, const Tensor& read, const json& layout) {
+    if (space != nullptr) {
+      return read_shared_image(path, name, without_values(layout), *space).to(device);
+    }
     const Tensor here = ranks.is_root() ? read : allocated(layout);
     control.broadcast(here.mutable_data_ptr(), static_cast<std::int64_t>(here.nbytes()),
                       DataType::u8, 0);
@@ -173,10 +188,10 @@ SolverState scatter_state(Communicator& ranks, const CheckpointFile& file, const
   const auto of_root = [&](const std::string& name) {
     return ranks.is_root() ? file.state.images.at(name) : Tensor();
   };
-  state.x = image(file.state.x, content["x"]);
+  state.x = image("x", file.state.x, content["x"]);
   for (const json& each : content["images"]) {
     const auto name = each[0].get<std::string>();
-    state.images[name] = image(of_root(name), each[1]);
+    state.images[name] = image(std::string(image_prefix) + name, of_root(name), each[1]);
   }
 
   std::vector<Message> sends;

@@ -29,8 +29,9 @@ MeasuredByOperator gather_measured(Communicator& ranks,
 /// Collective. What the first rank has read, on every rank, its measured variables on those that
 /// hold their operators now. Throws error::InvalidArgument, or error::RankFailure on several ranks,
 /// unless every operator of the file is held by a rank and the other way round; `path` is for the
-/// message.
+/// message. Where `space` shares images out, each rank gets its parts: the first rank reads them
+/// from `path`.
 SolverState scatter_state(Communicator& ranks, const CheckpointFile& file, const Held& held,
-                          at::Device device, const std::string& path);
+                          at::Device device, const std::string& path, const BoxSpace* space);
 
 }  // namespace tessera::detail

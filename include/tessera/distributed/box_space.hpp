@@ -45,6 +45,10 @@ class BoxSpace : public ImageSpace {
   const std::vector<Box>& boxes() const { return boxes_; }
   const CommunicatorPtr& ranks() const { return ranks_; }
 
+  /// Local. Throws error::ShapeMismatch, beginning with `who`, unless `own` is (B, C, extents of
+  /// local()).
+  void check_own(const Tensor& own, const char* who) const;
+
   /// Local. This rank's part of an image (B, C, extents()) that it has whole.
   Tensor scatter(const Tensor& whole) const;
   /// Collective. The whole image on every rank: for small ones, and for tests.
@@ -64,7 +68,6 @@ class BoxSpace : public ImageSpace {
     Extents before, after;
   };
   const Extension& extension(const Halo& halo, Padding padding) const;
-  void check_own(const Tensor& own, const char* who) const;
 
   CommunicatorPtr ranks_;
   Extents extents_;

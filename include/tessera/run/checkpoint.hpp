@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tessera/comm/communicator.hpp"
+#include "tessera/distributed/box_space.hpp"
 #include "tessera/solver/solver.hpp"
 
 namespace tessera {
@@ -21,6 +22,9 @@ struct CheckpointOptions {
   /// The operators that this rank holds, Physics::held(): for solvers with SolverState::measured,
   /// whose tensors the file keeps by operator.
   std::vector<std::int64_t> held = {};
+  /// Where images are shared out; null: every rank has them whole. The file is the same: images
+  /// come to the first rank slab by slab, and no rank ever has one whole.
+  BoxSpacePtr space = nullptr;
 };
 
 /// Keeps a run in a file, so that it can go on after the job was killed:
@@ -41,11 +45,12 @@ struct CheckpointOptions {
 /// checksum over all it holds; docs/how_to/checkpoint.md names its fields.
 class Checkpoint : public Observer {
  public:
-  /// Throws error::InvalidArgument if options.every < 1. Local.
+  /// Throws error::InvalidArgument if options.every < 1, or options.space is of other ranks. Local.
   Checkpoint(std::string path, CommunicatorPtr ranks, CheckpointOptions options = {});
 
   /// Collective. Where the run stood that wrote the file; {.x = x0} if there is none, so that
-  /// `iterations` == 0 means that it begins anew. All tensors come to the device of x0. Throws
+  /// `iterations` == 0 means that it begins anew. Images that are shared out are cut as they are
+  /// now, whatever ranks and cuts wrote the file. All tensors come to the device of x0. Throws
   /// error::InvalidArgument naming what differs if the file belongs to another configuration or to
   /// other operators, error::ShapeMismatch if its x is not like x0, error::Io if it is truncated,
   /// damaged or of another format.
