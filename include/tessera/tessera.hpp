@@ -133,6 +133,7 @@
 #include "tessera/distributed/shard.hpp"
 #include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/sharded_physics.hpp"
+#include "tessera/distributed/slab_fourier.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 
