@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <ATen/ops/abs.h>
 #include <ATen/ops/complex.h>
 #include <ATen/ops/fft_irfftn.h>
 #include <ATen/ops/fft_rfftn.h>
-#include <ATen/ops/real.h>
+#include <ATen/ops/view_as_real.h>
 
 #include "catch.hpp"
 #include "distributed_parts.hpp"
 #include "tessera/comm/counting.hpp"
+#include "tessera/distributed/slab_blur.hpp"
 #include "tessera/distributed/slab_fourier.hpp"
 #include "tessera/physics/detail/convolution.hpp"
 #include "world.hpp"
@@ -19,15 +19,28 @@ using test::relative_error;
 // whole.
 namespace {
 
-BoxSpacePtr space_of(const Tensor& image, CommunicatorPtr ranks = test::world()) {
+BoxSpacePtr box_space_of(const Tensor& image, CommunicatorPtr ranks = test::world()) {
   return std::make_shared<BoxSpace>(std::move(ranks), image.sizes().slice(2).vec());
 }
 
 /// Odd, even and prime extents; fewer rows, and fewer frequencies along the second axis, than some
 /// numbers of ranks.
 std::vector<Tensor> images() {
-  return {test::indexed({2, 3, 29, 37}), test::indexed({1, 2, 3, 40}), test::indexed({1, 1, 41, 4}),
-          test::indexed({1, 2, 11, 13, 17}), test::indexed({2, 1, 12, 3, 10})};
+  return {test::indexed({2, 3, 29, 37}), test::indexed({1, 1, 3, 40}),
+          test::indexed({1, 2, 11, 3, 17})};
+}
+
+/// Kernels of no symmetry: shorter than the image, longer, one for each channel.
+std::vector<Tensor> kernels_for(const Tensor& image) {
+  Extents size = image.sizes().slice(2).vec();
+  std::vector<Tensor> kernels;
+  for (const std::int64_t more : {-1, 4}) {
+    Extents shape = {1, more < 0 ? image.size(1) : 1};
+    for (const std::int64_t extent : size) shape.push_back(extent + more);
+    const Tensor kernel = test::indexed(shape, 1) + 0.2;
+    kernels.push_back(kernel / kernel.abs().sum());
+  }
+  return kernels;
 }
 
 double error_of(const Tensor& spectrum, const Tensor& truth) {
@@ -40,7 +53,7 @@ double error_of(const Tensor& spectrum, const Tensor& truth) {
 TEST_CASE("slabs of a spectrum are those of the whole image's") {
   for (const Tensor& image : images()) {
     INFO(to_string(image.sizes()));
-    const BoxSpacePtr space = space_of(image);
+    const BoxSpacePtr space = box_space_of(image);
     const SlabFourier fourier(space);
     const Tensor whole = to_fourier(image, space->extents());
     const Box frequencies = whole_box(whole.sizes().slice(2));
@@ -63,7 +76,7 @@ TEST_CASE("slabs of a spectrum are those of the whole image's") {
 TEST_CASE("a transform is two exchanges, of this rank's part of image and spectrum") {
   const auto counting = std::make_shared<CountingCommunicator>(test::world());
   const Tensor image = test::indexed({1, 2, 24, 30});
-  const BoxSpacePtr space = space_of(image, counting);
+  const BoxSpacePtr space = box_space_of(image, counting);
   const SlabFourier fourier(space);
   const Tensor own = space->scatter(image);
   counting->reset();
@@ -84,9 +97,61 @@ TEST_CASE("images that have no slabs are refused on every rank") {
   const auto line = std::make_shared<BoxSpace>(test::world(), Extents{64});
   CHECK_THROWS_WITH(SlabFourier(line), test::contains("expected 2 or 3 dimensions"));
   const Tensor image = test::indexed({1, 1, 16, 16});
-  const SlabFourier fourier(space_of(image));
+  const SlabFourier fourier(box_space_of(image));
   CHECK_THROWS_WITH(fourier.forward(test::indexed({1, 1, 3, 5})),
                     test::contains("of the box [0, "));
   CHECK_THROWS_WITH(fourier.inverse(at::complex(test::indexed({1, 1, 3, 5}), image.new_zeros({}))),
                     test::contains("of the box [0, "));
+}
+
+TEST_CASE("circular blurs of any length on boxes are the boxes of blurs") {
+  for (const Tensor& image : images()) {
+    const BoxSpacePtr space = box_space_of(image);
+    const Tensor own = space->scatter(image);
+    for (const Tensor& kernel : kernels_for(image)) {
+      INFO(to_string(image.sizes()) << " by " << to_string(kernel.sizes()));
+      const Blur whole(kernel, Padding::circular);
+      const auto boxed = slab_blur(space, kernel);
+      const Tensor y = boxed->forward(own).front();
+      CHECK(relative_error(space->gather(y), whole.apply(image)) < 1e-13);
+      const Tensor v = test::indexed(image.sizes(), 2);
+      const Tensor back = boxed->adjoint({space->scatter(v)});
+      CHECK(relative_error(space->gather(back), whole.apply_adjoint(v)) < 1e-13);
+      CHECK(space->dot_each(y, space->scatter(v), 1).front() ==
+            Approx(space->dot_each(own, back, 1).front())
+                .margin(1e-13 * image.norm().item<double>() * v.norm().item<double>()));
+    }
+    // As large as the image, and nowhere whole.
+    Extents shape = image.sizes().vec();
+    shape[0] = 1;
+    const Tensor kernel = test::indexed(shape, 3) / static_cast<double>(image[0][0].numel());
+    const auto boxed = slab_blur_of_boxes(space, space->scatter(kernel));
+    CHECK(relative_error(space->gather(boxed->forward(own).front()),
+                         Blur(kernel, Padding::circular).apply(image)) < 1e-13);
+  }
+}
+
+TEST_CASE("float32 boxes are blurred in float32") {
+  const Tensor image = test::indexed({1, 1, 24, 30}, 0, at::kFloat);
+  const BoxSpacePtr space = box_space_of(image);
+  const Tensor kernel = kernels_for(image).front();
+  const auto boxed = slab_blur(space, kernel.to(at::kFloat));
+  const Tensor y = boxed->forward(space->scatter(image)).front();
+  CHECK(y.scalar_type() == at::kFloat);
+  CHECK(relative_error(space->gather(y), Blur(kernel, Padding::circular).apply(image)) < 1e-6);
+  CHECK(boxed->solve_normal(space->scatter(image), 0.1).scalar_type() == at::kFloat);
+}
+
+TEST_CASE("blurs that do not fit are refused on every rank") {
+  const Tensor image = test::indexed({1, 2, 16, 18});
+  const BoxSpacePtr space = box_space_of(image);
+  CHECK_THROWS_WITH(slab_blur(space, test::indexed({3, 3})),
+                    test::contains("the kernel is [3, 3] float64"));
+  const auto boxed = slab_blur(space, test::indexed({1, 3, 3, 3}));
+  CHECK_THROWS_WITH(boxed->forward(space->scatter(image)), test::contains("the kernel's spectrum"));
+  CHECK_THROWS_WITH(boxed->norm_squared(test::indexed({1, 3, 40, 40})),
+                    test::contains("the extents"));
+  const auto fourier = std::make_shared<SlabFourier>(space);
+  CHECK_THROWS_WITH(SlabBlur(fourier, test::indexed({1, 1, 2, 2})),
+                    test::contains("expected complex (1 or B, 1 or C, ...)"));
 }

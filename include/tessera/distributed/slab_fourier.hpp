@@ -15,6 +15,7 @@
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/distributed/box_space.hpp"
+#include "tessera/physics/shared_fourier.hpp"
 
 namespace tessera {
 
@@ -30,13 +31,12 @@ namespace tessera {
 /// Images: (B, C, extents of the space's local()). Spectra: (B, C, extents of slab()), complex,
 /// nothing but plain tensors: products with a slab of another spectrum are right as they are. Not
 /// differentiable.
-class SlabFourier {
+class SlabFourier : public SharedFourier {
  public:
   /// Local. Throws error::InvalidArgument for a null space or one of another number of dimensions.
   explicit SlabFourier(BoxSpacePtr space);
 
-  const BoxSpace& space() const { return *space_; }
-  const BoxSpacePtr& shared_space() const { return space_; }
+  const BoxSpace& space() const override { return *space_; }
   /// This rank's frequencies in the half spectrum, whose extents are those of the image with
   /// n / 2 + 1 for the last. May be empty.
   const Box& slab() const {
@@ -45,11 +45,11 @@ class SlabFourier {
 
   /// Collective, two exchanges. This rank's slab of the spectrum, complex128 for float64, otherwise
   /// complex64. Throws error::RankFailure, on every rank, if `own` is not of this rank's box.
-  Tensor forward(const Tensor& own) const;
+  Tensor forward(const Tensor& own) const override;
 
   /// Collective, two exchanges. The image whose half spectrum this is; this rank's box of it,
   /// float64 or float32. Throws error::RankFailure, on every rank, if `spectrum` is not of slab().
-  Tensor inverse(const Tensor& spectrum) const;
+  Tensor inverse(const Tensor& spectrum) const override;
 
  private:
   static BoxExchange rows_of(const BoxSpacePtr& space);
