@@ -95,6 +95,7 @@
 #include "tessera/fidelity/squared_distance.hpp"
 #include "tessera/fidelity/student_distance.hpp"
 #include "tessera/fidelity/transmission_distance.hpp"
+#include "tessera/fidelity/weighted_l2.hpp"
 
 #include "tessera/denoiser/adapted.hpp"
 #include "tessera/denoiser/denoiser.hpp"

@@ -23,7 +23,8 @@ LinearPhysicsPtr weighted(LinearPhysicsPtr physics, double weight);
 /// W_i A_i: each measurement times the weights of its operator, element by element: whitening,
 /// where weights are 1 / standard deviation. `weights` holds one real floating tensor per held
 /// operator, of the measurement's shape or one that broadcasts to it; else error::InvalidArgument
-/// or, once measurements are known, error::ShapeMismatch.
+/// or, once measurements are known, error::ShapeMismatch. Where each is one number, and the physics
+/// a stack or one operator, on one rank, filters and transfer functions are kept, as above.
 LinearPhysicsPtr weighted(LinearPhysicsPtr physics, TensorList weights);
 /// The same for a single operator.
 LinearPhysicsPtr weighted(LinearPhysicsPtr physics, const Tensor& weight);

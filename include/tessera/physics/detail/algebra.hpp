@@ -4,6 +4,7 @@
 #include <ATen/ops/fft_fftn.h>
 #include <ATen/ops/fft_irfftn.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/physics/algebra.hpp"
+#include "tessera/physics/stacked.hpp"
 
 namespace tessera::detail {
 
@@ -167,6 +169,20 @@ class WeightedPhysics final : public DerivedPhysics {
   TensorList weights_;
 };
 
+/// Each operator times its number; null for a physics that is on several ranks.
+inline LinearPhysicsPtr scaled_each(const LinearPhysicsPtr& physics, const TensorList& numbers) {
+  if (physics->communicator().size() > 1) return nullptr;
+  const auto scaled = [&](const LinearPhysicsPtr& one, std::size_t i) {
+    return std::make_shared<ScaledPhysics>(one, numbers[i].item<double>());
+  };
+  if (const auto* stack = dynamic_cast<const StackedPhysics*>(physics.get())) {
+    std::vector<LinearPhysicsPtr> each;
+    for (const LinearPhysicsPtr& one : stack->operators()) each.push_back(scaled(one, each.size()));
+    return std::make_shared<StackedPhysics>(std::move(each));
+  }
+  return physics->operator_count() == 1 ? scaled(physics, 0) : nullptr;
+}
+
 class SummedPhysics final : public LinearPhysics {
  public:
   explicit SummedPhysics(std::vector<LinearPhysicsPtr> operators)
@@ -250,6 +266,11 @@ inline LinearPhysicsPtr weighted(LinearPhysicsPtr physics, TensorList weights) {
     }
     check_finite(each, "weighted", "a weight");
   }
+  const bool are_numbers = std::all_of(weights.begin(), weights.end(),
+                                       [](const Tensor& each) { return each.numel() == 1; });
+  const LinearPhysicsPtr scaled =
+      are_numbers ? detail::scaled_each(physics, weights) : LinearPhysicsPtr();
+  if (scaled) return scaled;
   return std::make_shared<detail::WeightedPhysics>(std::move(physics), std::move(weights));
 }
 
