@@ -4,6 +4,8 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <array>
 #include <cmath>
@@ -166,6 +168,29 @@ TEST_CASE("The gradient of a ridge prior moves with the image") {
     const Tensor difference = (prior.gradient(other) - prior.gradient(x)).abs().amax({0, 1, 3});
     CHECK(difference.narrow(0, 0, 9).max().item<double>() == 0);
     CHECK(difference[9].item<double>() > 0);
+  }
+}
+
+TEST_CASE("A ridge prior that was used in inference mode can be differentiated through") {
+  const StateDict weights = ridge_weights({3, 3}, 2, convex_knots);
+  const std::shared_ptr<const RidgePrior> prior = [&] {
+    const c10::InferenceMode no_graph;
+    return std::make_shared<const RidgePrior>(weights, 0.05);
+  }();
+  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kDouble}) {
+    Tensor x = test::indexed({1, 1, 6, 7}, 0, type);
+    const Tensor expected = prior->gradient(x);
+    {
+      const c10::InferenceMode no_graph;
+      CHECK(test::relative_error(prior->gradient(x.clone()), expected) == 0);
+    }
+    x.requires_grad_();
+    const Tensor gradient = prior->gradient(x);
+    CHECK(gradient.scalar_type() == type);
+    CHECK(test::relative_error(gradient.detach(), RidgePrior(weights, 0.05).gradient(x.detach())) ==
+          0);
+    const Tensor second = torch::autograd::grad({gradient.sum()}, {x}).front();
+    CHECK(second.norm().item<double>() > 0);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tessera/core/state_dict.hpp"
+#include "tessera/prior/detail/converted_tensor.hpp"
 #include "tessera/prior/detail/ridge_weights.hpp"
 #include "tessera/prior/prior.hpp"
 
@@ -86,7 +87,7 @@ class RidgePrior : public Prior {
   std::shared_ptr<const detail::RidgeWeights> weights_;
   double sigma_;
   RidgeOptions options_;
-  Tensor scales_;  // alpha_c, float64, (filters, 1...)
+  detail::ConvertedTensor scales_;  // alpha_c, (filters, 1...)
 };
 
 }  // namespace tessera

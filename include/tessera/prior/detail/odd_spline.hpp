@@ -6,10 +6,12 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "tessera/core/check.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/prior/detail/converted_tensor.hpp"
 
 namespace tessera::detail {
 
@@ -18,20 +20,27 @@ namespace tessera::detail {
 class OddSpline {
  public:
   /// `values` are phi(h), ..., phi(n h), n >= 1; spacing h > 0, else error::InvalidArgument.
-  OddSpline(const std::vector<double>& values, double spacing) : spacing_(spacing) {
+  OddSpline(const std::vector<double>& values, double spacing)
+      : spacing_(spacing), count_(static_cast<std::int64_t>(values.size())) {
     check_positive(spacing_, "RidgePrior", "spline.spacing");
+    std::vector<double> lefts;
+    std::vector<double> rises;
+    std::vector<double> areas;
     double last = 0;
     double area = 0;
     for (const double value : values) {
-      values_.push_back(last);
-      rises_.push_back(value - last);
-      areas_.push_back(area);
+      lefts.push_back(last);
+      rises.push_back(value - last);
+      areas.push_back(area);
       largest_slope_ = std::max(largest_slope_, (value - last) / spacing_);
       least_slope_ = std::min(least_slope_, (value - last) / spacing_);
       area += 0.5 * (last + value);
       last = value;
     }
     end_ = last;
+    values_ = ConvertedTensor(at::tensor(lefts, at::kDouble));
+    rises_ = ConvertedTensor(at::tensor(rises, at::kDouble));
+    areas_ = ConvertedTensor(at::tensor(areas, at::kDouble));
   }
 
   /// Of any part; 0 beyond the last knot, so at least and at most 0.
@@ -59,22 +68,22 @@ class OddSpline {
     Tensor part;      // of the way to the next
   };
 
-  double count() const { return static_cast<double>(values_.size()); }
+  double count() const { return static_cast<double>(count_); }
 
   Place find(const Tensor& u) const {
     const Tensor position = at::abs(u) / spacing_;
-    const auto last = static_cast<std::int64_t>(values_.size()) - 1;
-    const Tensor knot = position.detach().clamp_max(count()).to(at::kLong).clamp(0, last);
+    const Tensor knot = position.detach().clamp_max(count()).to(at::kLong).clamp(0, count_ - 1);
     return {position, knot, position.clamp_max(count()) - knot};
   }
-  static Tensor look_up(const std::vector<double>& table, const Place& place) {
-    return at::tensor(table, at::kDouble).to(place.part.options()).take(place.knot);
+  static Tensor look_up(const ConvertedTensor& table, const Place& place) {
+    return table.like(place.part).take(place.knot);
   }
 
   double spacing_;
-  std::vector<double> values_;  // at the left ends of the parts
-  std::vector<double> rises_;   // over them
-  std::vector<double> areas_;   // up to them, in units of the spacing
+  std::int64_t count_;      // of the parts
+  ConvertedTensor values_;  // at the left ends of the parts
+  ConvertedTensor rises_;   // over them
+  ConvertedTensor areas_;   // up to them, in units of the spacing
   double end_ = 0;
   double largest_slope_ = 0;
   double least_slope_ = 0;

@@ -26,7 +26,7 @@ inline RidgePrior::RidgePrior(std::shared_ptr<const detail::RidgeWeights> weight
     throw error::InvalidArgument(
         formatted("{}: max_iterations is {}, expected 1 or more", name(), options_.max_iterations));
   }
-  scales_ = weights_->scales(sigma_);
+  scales_ = detail::ConvertedTensor(weights_->scales(sigma_));
 }
 
 inline void RidgePrior::check_extents(const Tensor& x) const {
@@ -53,8 +53,9 @@ inline std::optional<double> RidgePrior::value(const Tensor& x) const {
   check_image(x, formatted("{}.value: x", name()));
   check_extents(x);
   const at::NoGradGuard no_graph;
-  const Tensor scales = scales_.to(x.device());
-  const Tensor responses = weights_->filtered(enter(x, at::kDouble)) * scales;
+  const Tensor images = enter(x, at::kDouble);
+  const Tensor scales = scales_.like(images);
+  const Tensor responses = weights_->filtered(images) * scales;
   return at::sum(weights_->spline().integral(responses) / scales.square()).item<double>();
 }
 
@@ -71,7 +72,7 @@ inline Tensor RidgePrior::do_gradient(const Tensor& x) const {
   check_extents(x);
   const bool is_half = x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16;
   const Tensor images = enter(x, is_half ? at::kFloat : x.scalar_type());
-  const Tensor scales = scales_.to(images.options());
+  const Tensor scales = scales_.like(images);
   const Tensor responses = weights_->filtered(images) * scales;
   const Tensor derivatives = weights_->spline().value(responses) / scales;
   return weights_->filtered_adjoint(derivatives).view(x.sizes()).to(x.scalar_type());

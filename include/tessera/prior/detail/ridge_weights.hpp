@@ -21,6 +21,7 @@
 #include "tessera/core/state_dict.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/core/text.hpp"
+#include "tessera/prior/detail/converted_tensor.hpp"
 #include "tessera/prior/detail/odd_spline.hpp"
 
 namespace tessera::detail {
@@ -30,13 +31,13 @@ class RidgeWeights {
  public:
   explicit RidgeWeights(const StateDict& weights);
 
-  const Tensor& filters() const { return filters_; }
+  const Tensor& filters() const { return filters_.values(); }
   const OddSpline& spline() const { return spline_; }
-  std::int64_t count() const { return filters_.size(0); }
-  std::int64_t dimensions() const { return filters_.dim() - 2; }
+  std::int64_t count() const { return filters().size(0); }
+  std::int64_t dimensions() const { return filters().dim() - 2; }
   /// Of the filters, along the longest axis.
   std::int64_t extent() const {
-    const at::IntArrayRef extents = filters_.sizes().slice(2);
+    const at::IntArrayRef extents = filters().sizes().slice(2);
     return *std::max_element(extents.begin(), extents.end());
   }
   /// A bound of ||W||^2 for W x = (w_c * x)_c, on images of any extents.
@@ -53,11 +54,11 @@ class RidgeWeights {
   Tensor convolved(const Tensor& input, bool transposed) const {
     const std::vector<std::int64_t> ones(static_cast<std::size_t>(dimensions()), 1);
     const std::vector<std::int64_t> zeros(static_cast<std::size_t>(dimensions()), 0);
-    return at::convolution(input, filters_.to(input.options()), {}, ones, zeros, ones, transposed,
-                           zeros, 1);
+    return at::convolution(input, filters_.like(input), {}, ones, zeros, ones, transposed, zeros,
+                           1);
   }
 
-  Tensor filters_;
+  ConvertedTensor filters_;
   OddSpline spline_;
   std::vector<double> levels_;
   Tensor log_scale_;
@@ -167,9 +168,9 @@ inline RidgeWeights::RidgeWeights(const StateDict& weights)
       spline_(ridge::numbers_of(ridge::entry(weights, "spline.values", {-1})),
               ridge::entry(weights, "spline.spacing", {1}).item<double>()),
       levels_(ridge::levels_of(weights)),
-      log_scale_(ridge::entry(weights, "log_scale",
-                              {filters_.size(0), static_cast<std::int64_t>(levels_.size())})),
-      norm_squared_(ridge::norm_squared_of(filters_)) {}
+      log_scale_(
+          ridge::entry(weights, "log_scale", {count(), static_cast<std::int64_t>(levels_.size())})),
+      norm_squared_(ridge::norm_squared_of(filters())) {}
 
 inline Tensor RidgeWeights::scales(double sigma) const {
   const auto above = std::upper_bound(levels_.begin(), levels_.end(), sigma);
