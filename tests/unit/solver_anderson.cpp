@@ -8,6 +8,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
 
 #include "catch.hpp"
@@ -175,6 +176,29 @@ TEST_CASE("Anderson goes on with the same bits", "[solver]") {
   CHECK(at::equal(resumed.x, whole.x));
   CHECK_FALSE(at::equal(half.x, whole.x));
   CHECK(whole.images.size() == 6);  // two for each of three iterations
+}
+
+TEST_CASE("Anderson's kept products are those of its differences", "[solver]") {
+  const Blurred problem;
+  const L1Prior prior(0.02);
+  const Tensor start = at::cat({at::zeros_like(problem.truth), problem.truth});
+  const L2 two(problem.blur, {at::cat({problem.truth, 0.5 * problem.truth})}, start);
+  const PnP method(two, prior);
+  Nobody nobody;
+  const auto is_product = [](const auto& number) {
+    return number.first.rfind("anderson product", 0) == 0;
+  };
+  SolverState state = Anderson(method, {.depth = 3, .stopping = iterations(6)}).solve(start);
+  CHECK(std::count_if(state.numbers.begin(), state.numbers.end(), is_product) == 2 * 6);
+  SolverState forgetful = state;
+  std::erase_if(forgetful.numbers, is_product);
+  const Anderson more(method, {.depth = 3, .stopping = iterations(9)});
+  CHECK(at::equal(more.solve(state, nobody).x, more.solve(forgetful, nobody).x));
+  // They are used: others lead elsewhere.
+  for (auto& [name, value] : state.numbers) {
+    if (is_product(std::pair(name, value))) value *= 1.5;
+  }
+  CHECK_FALSE(at::equal(more.solve(state, nobody).x, more.solve(forgetful, nobody).x));
 }
 
 TEST_CASE("Anderson takes methods without memory alone", "[solver]") {

@@ -56,7 +56,8 @@ class Anderson : public Solver {
   void step_of_method(SolverState& state, StepTimes& times) const;
   /// How many differences each image may use; 0 after a restart.
   std::vector<std::int64_t> depths(SolverState& state, const Tensor& residual) const;
-  /// c of each difference, newest first, for each image. Collective.
+  /// c of each difference, newest first, for each image. Products of differences of earlier
+  /// iterations are kept in the state: the newest alone is multiplied with the others. Collective.
   std::vector<std::vector<double>> coefficients(SolverState& state, const Tensor& residual,
                                                 const TensorList& differences) const;
 

@@ -72,6 +72,12 @@ inline std::string anderson_residual(std::int64_t age) {
   return formatted("anderson residual {}", age);
 }
 
+/// The name of <d_row, d_column>, row >= column, of an image of the batch; d_0 is the newest of the
+/// differences of residuals.
+inline std::string anderson_product(std::size_t image, std::size_t row, std::size_t column) {
+  return formatted("anderson product {} {} {}", image, row, column);
+}
+
 /// The entry `name`, or a new one.
 inline double& entry(SolverState& state, const std::string& name, double value) {
   return state.numbers.try_emplace(name, value).first->second;
@@ -138,12 +144,20 @@ inline std::vector<std::vector<double>> Anderson::coefficients(
   std::vector<std::vector<std::vector<double>>> gram(
       usable.size(), std::vector<std::vector<double>>(count, std::vector<double>(count)));
   std::vector<std::vector<double>> right(usable.size(), std::vector<double>(count));
-  for (std::size_t j = 0; j < count; ++j) {
+  // From the last row on: each takes from the one before it, whose differences were a step younger.
+  for (std::size_t j = count; j-- > 0;) {
     const std::vector<double> with_residual = do_space().dot_each(differences[j], residual);
     for (std::size_t i = 0; i < usable.size(); ++i) right[i][j] = with_residual[i];
     for (std::size_t k = 0; k <= j; ++k) {
-      const std::vector<double> products = do_space().dot_each(differences[j], differences[k]);
-      for (std::size_t i = 0; i < usable.size(); ++i) gram[i][j][k] = products[i];
+      const bool is_known =
+          k > 0 && state.numbers.count(detail::anderson_product(0, j - 1, k - 1)) > 0;
+      std::vector<double> products;
+      if (!is_known) products = do_space().dot_each(differences[j], differences[k]);
+      for (std::size_t i = 0; i < usable.size(); ++i) {
+        gram[i][j][k] =
+            is_known ? state.numbers.at(detail::anderson_product(i, j - 1, k - 1)) : products[i];
+        state.numbers[detail::anderson_product(i, j, k)] = gram[i][j][k];
+      }
     }
   }
   std::vector<double> all;
