@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <numbers>
 
+#include "fourier/checks.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/complex_channels.hpp"
 #include "tessera/core/error.hpp"
@@ -19,22 +20,6 @@
 namespace tessera {
 
 namespace {
-
-bool is_complex_type(const Tensor& tensor) {
-  return tensor.scalar_type() == at::kComplexFloat || tensor.scalar_type() == at::kComplexDouble;
-}
-
-void check_maps(const Tensor& coils) {
-  const bool ok = coils.defined() && is_complex_type(coils) && coils.dim() >= 3 &&
-                  coils.dim() <= 5 && coils.numel() > 0;
-  if (!ok) {
-    throw error::ShapeMismatch(formatted(
-        "multi_coil_fourier: the coil maps are {}, expected complex64 or complex128 (1 or B, "
-        "coils, spatial...)",
-        describe(coils)));
-  }
-  check_finite(coils, "multi_coil_fourier", "the coil maps");
-}
 
 void check_mask(const Tensor& mask, const Tensor& coils) {
   const bool ok = mask.defined() && mask.dim() >= 1 && mask.numel() > 0 &&
@@ -74,7 +59,7 @@ Tensor phases(const Tensor& turns, std::int64_t n) {
 MultiCoilFourier::MultiCoilFourier(const Tensor& coils, const Tensor& mask,
                                    MultiCoilFourierOptions options)
     : options_(options) {
-  check_maps(coils);
+  fourier::checked_maps(coils, "multi_coil_fourier");
   check_mask(mask, coils);
   const std::int64_t spatial = coils.dim() - 2;
   if (options_.transformed_axes < 0 || options_.transformed_axes > spatial) {
@@ -105,9 +90,9 @@ MultiCoilFourier::MultiCoilFourier(const Tensor& coils, const Tensor& mask,
     image_phase = image_phase * phases(centre * index, n).view(along);
     fourier_phase = fourier_phase * phases(centre * (index - centre), n).view(along);
   }
-  coils_ = image_phase.to(coils.scalar_type());
-  mask_ = only_signs ? at::real(fourier_phase).to(real_type).contiguous()
-                     : fourier_phase.to(coils.scalar_type());
+  coils_ = ConvertedTensor(image_phase.to(coils.scalar_type()));
+  mask_ = ConvertedTensor(only_signs ? at::real(fourier_phase).to(real_type).contiguous()
+                                     : fourier_phase.to(coils.scalar_type()));
 }
 
 Extents MultiCoilFourier::axes() const {
@@ -116,15 +101,26 @@ Extents MultiCoilFourier::axes() const {
   return all;
 }
 
+Tensor MultiCoilFourier::maps_for(const Tensor& z) const {
+  return coils_.as(z.device(), c10::toComplexType(z.scalar_type()));
+}
+
+Tensor MultiCoilFourier::mask_for(const Tensor& z) const {
+  return mask_.as(z.device(), mask_.original().is_complex()
+                                  ? c10::toComplexType(z.scalar_type())
+                                  : c10::toRealValueType(z.scalar_type()));
+}
+
 void MultiCoilFourier::check_extents(const Tensor& tensor, bool ok, const char* what,
                                      const std::string& expected) const {
   ok = ok && tensor.dim() == static_cast<std::int64_t>(extents_.size()) + 2 &&
        tensor.sizes().slice(2) == at::IntArrayRef(extents_) &&
-       (coils_.size(0) == 1 || tensor.size(0) == coils_.size(0));
+       (coils_.original().size(0) == 1 || tensor.size(0) == coils_.original().size(0));
   if (ok) return;
-  const std::string batch = coils_.size(0) == 1
-                                ? std::string()
-                                : formatted(", a batch of {} as the maps", coils_.size(0));
+  const std::string batch =
+      coils_.original().size(0) == 1
+          ? std::string()
+          : formatted(", a batch of {} as the maps", coils_.original().size(0));
   throw error::ShapeMismatch(formatted("multi_coil_fourier.{} is {}, expected {} of extents {}{}",
                                        what, describe(tensor), expected, to_string(extents_),
                                        batch));
@@ -137,20 +133,14 @@ Tensor MultiCoilFourier::do_apply(const Tensor& x) const {
                 pairs ? "a float32 or float64 image with channels re and im"
                       : "a float32 or float64 image with one channel");
   const Tensor image = pairs ? to_complex(x) : x;
-  const at::ScalarType type = c10::toComplexType(x.scalar_type());
-  Tensor result = at::fft_fftn(image * coils_.to(x.device(), type), {}, axes(), "ortho");
-  return result.mul_(
-      mask_.to(x.device(), mask_.is_complex() ? type : c10::toRealValueType(x.scalar_type())));
+  return at::fft_fftn(image * maps_for(x), {}, axes(), "ortho").mul_(mask_for(x));
 }
 
 Tensor MultiCoilFourier::do_apply_adjoint(const Tensor& v) const {
-  check_extents(v, is_complex_type(v) && v.size(1) == coils(), "adjoint: v",
+  check_extents(v, fourier::is_complex_type(v) && v.size(1) == coils(), "adjoint: v",
                 formatted("complex64 or complex128 coefficients of {} coils", coils()));
-  const at::ScalarType type = v.scalar_type();
-  const Tensor mask = mask_.is_complex() ? mask_.to(v.device(), type).conj()
-                                         : mask_.to(v.device(), c10::toRealValueType(type));
-  Tensor images = at::fft_ifftn(v * mask, {}, axes(), "ortho");
-  const Tensor sum = images.mul_(coils_.to(v.device(), type).conj()).sum(1, /*keepdim=*/true);
+  const Tensor images = at::fft_ifftn(v * mask_for(v).conj(), {}, axes(), "ortho");
+  const Tensor sum = images.mul_(maps_for(v).conj()).sum(1, /*keepdim=*/true);
   return options_.complex_pairs ? from_complex(sum) : at::real(sum).contiguous();
 }
 

@@ -72,7 +72,7 @@ NonuniformFourier::NonuniformFourier(Extents spatial, const Tensor& points,
   if (options_.weights.defined()) {
     check_weights(options_.weights, points_);
     options_.weights = options_.weights.detach().to(points_.device(), at::kDouble);
-    roots_ = options_.weights.sqrt();
+    roots_ = ConvertedTensor(options_.weights.sqrt());
   }
   transform_ = std::make_unique<const fourier::NonuniformTransform>(
       extents_, points_, options_.tolerance, options_.by_tensors);
@@ -92,8 +92,8 @@ void NonuniformFourier::check_image_fits(const Tensor& x, const char* what) cons
 }
 
 Tensor NonuniformFourier::weighted(const Tensor& values) const {
-  if (!roots_.defined()) return values;
-  return values * roots_.to(values.device(), c10::toRealValueType(values.scalar_type()));
+  if (!roots_.original().defined()) return values;
+  return values * roots_.as(values.device(), c10::toRealValueType(values.scalar_type()));
 }
 
 Tensor NonuniformFourier::do_apply(const Tensor& x) const {

@@ -185,3 +185,15 @@ TEST_CASE("FourierSampling says what does not fit", "[physics]") {
   CHECK_THROWS_AS(FourierSampling(at::ones({5, 6}, at::kLong)), error::ShapeMismatch);
   CHECK_THROWS_AS(FourierSampling(at::ones({5}, at::kDouble) / 0.0), error::InvalidArgument);
 }
+
+TEST_CASE("what operators need in the images' dtype is converted once") {
+  const Tensor original = test::indexed({3, 4});
+  const ConvertedTensor kept(original);
+  const Tensor single = kept.as(at::kCPU, at::kFloat);
+  CHECK(single.equal(original.to(at::kFloat)));
+  CHECK(kept.as(at::kCPU, at::kFloat).is_same(single));
+  CHECK(kept.as(at::kCPU, at::kDouble).is_same(original));
+  CHECK(ConvertedTensor(kept).as(at::kCPU, at::kFloat).is_same(single));
+  const ConvertedTensor learned(original.clone().requires_grad_(true));
+  CHECK(learned.as(at::kCPU, at::kFloat).requires_grad());
+}

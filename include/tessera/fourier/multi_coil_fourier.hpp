@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tessera/physics/linear_operator.hpp"
+#include "tessera/physics/spectrum_cache.hpp"
 
 namespace tessera {
 
@@ -46,7 +47,7 @@ class MultiCoilFourier : public LinearOperator {
   /// Spatial extents of images and measurements.
   const Extents& extents() const { return extents_; }
   /// How many coils.
-  std::int64_t coils() const { return coils_.size(1); }
+  std::int64_t coils() const { return coils_.original().size(1); }
 
   /// The largest square in the mask times the largest sum over coils of |s_k|^2: at least ||A||^2,
   /// at no cost. norm_squared() is within 2 % of it, by Lanczos' method.
@@ -59,13 +60,15 @@ class MultiCoilFourier : public LinearOperator {
   std::optional<double> do_norm_squared(const Tensor& x) const override;
 
   Extents axes() const;
+  Tensor maps_for(const Tensor& z) const;
+  Tensor mask_for(const Tensor& z) const;
   void check_extents(const Tensor& tensor, bool ok, const char* what,
                      const std::string& expected) const;
 
   MultiCoilFourierOptions options_;
   Extents extents_;
-  Tensor coils_;  // with the phases of the shift in image space
-  Tensor mask_;   // with those in Fourier space; real where they are signs
+  ConvertedTensor coils_;  // with the phases of the shift in image space
+  ConvertedTensor mask_;   // with those in Fourier space; real where they are signs
   double bound_ = 0;
   bool is_masked_ = true;  // not by a constant
 };

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tessera/physics/linear_operator.hpp"
+#include "tessera/physics/spectrum_cache.hpp"
 
 namespace tessera {
 
@@ -66,7 +67,7 @@ class NonuniformFourier : public LinearOperator {
   Extents extents_;
   Tensor points_;
   NonuniformFourierOptions options_;
-  Tensor roots_;  // of the weights, float64; undefined without
+  ConvertedTensor roots_;  // of the weights, float64; undefined without
   std::unique_ptr<const fourier::NonuniformTransform> transform_;
 };
 

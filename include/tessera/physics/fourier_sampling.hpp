@@ -16,6 +16,7 @@
 #include "tessera/core/text.hpp"
 #include "tessera/physics/detail/convolution.hpp"
 #include "tessera/physics/linear_operator.hpp"
+#include "tessera/physics/spectrum_cache.hpp"
 
 namespace tessera {
 
@@ -41,7 +42,7 @@ class FourierSampling : public LinearOperator {
   explicit FourierSampling(Tensor mask, FourierSamplingOptions options = {});
 
   std::string name() const override { return "fourier_sampling"; }
-  const Tensor& mask() const { return mask_; }
+  const Tensor& mask() const { return mask_.original(); }
   const FourierSamplingOptions& options() const { return options_; }
 
  private:
@@ -51,35 +52,36 @@ class FourierSampling : public LinearOperator {
   /// The largest square in the mask: asked for where the filter is not known.
   inline std::optional<double> do_norm_squared(const Tensor& x) const override;
 
-  Extents axes() const { return spatial_axes(static_cast<std::size_t>(mask_.dim())); }
+  Extents axes() const { return spatial_axes(static_cast<std::size_t>(mask().dim())); }
   void check_extents(const Tensor& tensor, bool ok, const char* what, const char* expected) const;
   /// mask * spectrum.
   Tensor masked(const Tensor& spectrum) const {
-    return spectrum * mask_.to(spectrum.device(), c10::toRealValueType(spectrum.scalar_type()));
+    return spectrum * mask_.as(spectrum.device(), c10::toRealValueType(spectrum.scalar_type()));
   }
 
-  Tensor mask_;
+  ConvertedTensor mask_;
   FourierSamplingOptions options_;
 };
 
 inline FourierSampling::FourierSampling(Tensor mask, FourierSamplingOptions options)
-    : mask_(std::move(mask)), options_(options) {
-  const bool ok = mask_.defined() && mask_.dim() >= 1 && mask_.dim() <= 3 && mask_.numel() > 0 &&
-                  (mask_.is_floating_point() || mask_.scalar_type() == at::kBool);
+    : options_(options) {
+  const bool ok = mask.defined() && mask.dim() >= 1 && mask.dim() <= 3 && mask.numel() > 0 &&
+                  (mask.is_floating_point() || mask.scalar_type() == at::kBool);
   if (!ok) {
     throw error::ShapeMismatch(
         formatted("fourier_sampling: the mask is {}, expected boolean or floating with 1 to 3 "
                   "spatial extents",
-                  describe(mask_)));
+                  describe(mask)));
   }
-  if (mask_.is_floating_point()) check_finite(mask_, "fourier_sampling", "the mask");
+  if (mask.is_floating_point()) check_finite(mask, "fourier_sampling", "the mask");
+  mask_ = ConvertedTensor(std::move(mask));
 }
 
 inline void FourierSampling::check_extents(const Tensor& tensor, bool ok, const char* what,
                                            const char* expected) const {
-  if (ok && tensor.dim() == mask_.dim() + 2 && tensor.sizes().slice(2) == mask_.sizes()) return;
+  if (ok && tensor.dim() == mask().dim() + 2 && tensor.sizes().slice(2) == mask().sizes()) return;
   throw error::ShapeMismatch(formatted("fourier_sampling.{} is {}, expected {} of extents {}", what,
-                                       describe(tensor), expected, to_string(mask_.sizes())));
+                                       describe(tensor), expected, to_string(mask().sizes())));
 }
 
 inline Tensor FourierSampling::do_apply(const Tensor& x) const {
@@ -101,20 +103,20 @@ inline Tensor FourierSampling::do_apply_adjoint(const Tensor& v) const {
 }
 
 inline NormalFilter FourierSampling::do_normal_filter(const Tensor& x) const {
-  if (x.sizes().slice(2) != mask_.sizes()) return {};  // forward says so
+  if (x.sizes().slice(2) != mask().sizes()) return {};  // forward says so
   const bool is_double = x.scalar_type() == at::kDouble;
-  const Tensor density = mask_.to(at::kDouble).square();
+  const Tensor density = mask().to(at::kDouble).square();
   Extents all;
-  for (std::int64_t d = 0; d < mask_.dim(); ++d) all.push_back(d);
+  for (std::int64_t d = 0; d < mask().dim(); ++d) all.push_back(d);
   const Tensor opposite = density.flip(all).roll(Extents(all.size(), 1), all);  // at -k
   if (options_.complex_pairs && !density.equal(opposite)) return {};
-  const Tensor half = (0.5 * (density + opposite)).narrow(-1, 0, mask_.size(-1) / 2 + 1);
+  const Tensor half = (0.5 * (density + opposite)).narrow(-1, 0, mask().size(-1) / 2 + 1);
   return NormalFilter::on_extents_of(
       x, half.to(x.device(), is_double ? at::kDouble : at::kFloat).unsqueeze(0).unsqueeze(0));
 }
 
 inline std::optional<double> FourierSampling::do_norm_squared(const Tensor& /*x*/) const {
-  return mask_.to(at::kDouble).square().max().item<double>();
+  return mask().to(at::kDouble).square().max().item<double>();
 }
 
 }  // namespace tessera

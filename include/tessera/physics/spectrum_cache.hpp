@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "tessera/core/image_spec.hpp"
 #include "tessera/core/tensor.hpp"
@@ -14,7 +15,7 @@
 namespace tessera {
 
 /// What is computed once and kept for each kind of image: spectra, as a rule. Safe to use from
-/// several threads; a copy holds the same values. `Value` is a tensor, or holds some.
+/// several threads; a copy holds the same values. `Value` is a tensor, or holds some, or a fact.
 template <typename Value = Tensor>
 class SpectrumCache {
  public:
@@ -45,6 +46,27 @@ class SpectrumCache {
  private:
   mutable std::mutex mutex_;
   std::unordered_map<ImageSpec, Value> kept_;
+};
+
+/// A tensor that operators need in the images' dtype and on their device: converted once for each
+/// kind, and kept. One that requires gradients is converted each time, so that they go back to it.
+class ConvertedTensor {
+ public:
+  ConvertedTensor() = default;
+  explicit ConvertedTensor(Tensor original) : original_(std::move(original)) {}
+
+  const Tensor& original() const { return original_; }
+  Tensor as(at::Device device, at::ScalarType type) const {
+    const bool is_kept = !original_.requires_grad() &&
+                         (original_.scalar_type() != type || original_.device() != device);
+    if (!is_kept) return original_.to(device, type);
+    return kept_.get({original_.sizes().vec(), type, device},
+                     [&] { return original_.to(device, type); });
+  }
+
+ private:
+  Tensor original_;
+  mutable SpectrumCache<> kept_;
 };
 
 }  // namespace tessera
