@@ -15,6 +15,7 @@
 #include "tensors.hpp"
 #include "tessera/fourier/coil_maps.hpp"
 #include "tessera/fourier/multi_coil_fourier.hpp"
+#include "tessera/fourier/multi_coil_nonuniform_fourier.hpp"
 #include "tessera/fourier/nonuniform_fourier.hpp"
 #include "tessera/tessera.hpp"
 #include "world.hpp"
@@ -225,6 +226,9 @@ TEST_CASE("magnetic_resonance.md: coils, spokes") {
   CHECK(((physics.apply(result.image) - kspace).norm() / kspace.norm()).item<double>() < 0.1);
   CHECK(result.measured.equal(
       NonuniformFourier({40, 36}, points, {.complex_pairs = true}).apply(truth)));
+  const MultiCoilNonuniformFourier radial(found, points, {.complex_pairs = true});
+  CHECK(result.gradient.norm().item<double>() <
+        1e-4 * radial.apply_adjoint(radial.apply(truth)).norm().item<double>());
 }
 
 TEST_CASE("radio_interferometry.md: a source is where it was put") {

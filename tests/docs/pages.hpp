@@ -82,6 +82,7 @@ struct MagneticResonance {
   tessera::Tensor image;
   tessera::Tensor normal;    ///< A^T A of `image`, by coils over ranks
   tessera::Tensor measured;  ///< of `image` at `points`
+  tessera::Tensor gradient;  ///< there, with coils, of data without noise: zero
 };
 MagneticResonance magnetic_resonance(const tessera::Tensor& kspace, const tessera::Tensor& mask,
                                      const tessera::Tensor& image, const tessera::Tensor& points,

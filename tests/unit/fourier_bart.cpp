@@ -14,6 +14,7 @@
 #include "tensors.hpp"
 #include "tessera/core/complex_channels.hpp"
 #include "tessera/fourier/multi_coil_fourier.hpp"
+#include "tessera/fourier/multi_coil_nonuniform_fourier.hpp"
 #include "tessera/fourier/nonuniform_fourier.hpp"
 
 using namespace tessera;
@@ -100,4 +101,21 @@ TEST_CASE("NonuniformFourier equals BART", "[fourier]") {
   CHECK(difference(back, {{{0, 0, 0, 0}, {25.875759, -18.706955}},
                           {{0, 0, 3, 5}, {-71.912025, -97.300987}},
                           {{0, 0, 7, 7}, {39.255577, 26.702072}}}) < 1e-6);
+}
+
+// BART's interpolation is right to 1e-3, and its operator is divided by sqrt(N).
+TEST_CASE("MultiCoilNonuniformFourier equals BART", "[fourier]") {
+  const MultiCoilNonuniformFourier physics(
+      maps, points(),
+      {.tolerance = 1e-9, .complex_pairs = true, .weights = at::ones({70}, at::kDouble) / 64});
+  // bart nufft -P p3 cx Yw
+  const Tensor y = physics.apply(from_complex(image));
+  CHECK(difference(y, {{{0, 0, 0}, {-0.172434, 0.191399}},
+                       {{0, 1, 31}, {0.876009, -0.476016}},
+                       {{0, 2, 69}, {0.090822, 0.092867}}}) < 3e-3);
+  // bart pics -w 1 -l2 -r 0.05 -i 300 -t p3 Yw sens recB
+  const Tensor solved = physics.solve_normal(physics.apply_adjoint(y), 0.05, {.tolerance = 1e-9});
+  CHECK(difference(to_complex(solved), {{{0, 0, 0, 0}, {0.897210, 0.014892}},
+                                        {{0, 0, 3, 5}, {-0.331719, -0.926026}},
+                                        {{0, 0, 7, 7}, {0.809128, -0.098986}}}) < 3e-3);
 }

@@ -16,8 +16,8 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "adjoint.hpp"
 #include "catch.hpp"
+#include "fourier_sums.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/complex_channels.hpp"
 #include "tessera/core/error.hpp"
@@ -30,10 +30,6 @@
 using namespace tessera;
 
 namespace {
-
-Tensor complex_random(const Extents& shape, std::uint64_t seed) {
-  return at::complex(test::random(shape, seed), test::random(shape, seed + 100));
-}
 
 /// The largest difference, relative to the largest value.
 double distance(const Tensor& a, const Tensor& b) {
@@ -82,7 +78,7 @@ TEST_CASE("MultiCoilFourier equals shifts, transforms and products", "[fourier]"
     Extents pairs = maps;
     pairs[0] = 2;
     pairs[1] = 2;
-    const Tensor coils = complex_random(maps, 1);
+    const Tensor coils = test::complex_random(maps, 1);
     const Tensor x = test::random(pairs, 2);
     const Extents axes = spatial_axes(extents.size());
     for (const Tensor& mask : {test::random(extents, 3), test::random(extents, 3) > 0}) {
@@ -104,7 +100,7 @@ TEST_CASE("MultiCoilFourier equals shifts, transforms and products", "[fourier]"
 }
 
 TEST_CASE("MultiCoilFourier of moving frames transforms each by itself", "[fourier]") {
-  const Tensor coils = complex_random({1, 3, 1, 5, 6}, 1);
+  const Tensor coils = test::complex_random({1, 3, 1, 5, 6}, 1);
   const Tensor mask = test::random({4, 1, 6}, 3) > 0;  // columns, others in each frame
   const Tensor x = test::random({2, 2, 4, 5, 6}, 3);
   const MultiCoilFourier physics(coils, mask, {.transformed_axes = 2});
@@ -116,13 +112,13 @@ TEST_CASE("MultiCoilFourier of moving frames transforms each by itself", "[fouri
   CHECK(distance(y.select(2, 2), frame.apply(x.select(2, 2))) < 1e-13);
   CHECK(adjoint_error(physics, x) < 1e-13);
   // Maps of a batch of their own, a mask of the last axis alone.
-  const MultiCoilFourier each(complex_random({2, 3, 5, 6}, 4), mask[0][0]);
+  const MultiCoilFourier each(test::complex_random({2, 3, 5, 6}, 4), mask[0][0]);
   CHECK(adjoint_error(each, x.select(2, 0)) < 1e-13);
 }
 
 TEST_CASE("MultiCoilFourier knows a bound of its norm, and the norm where nothing is masked",
           "[fourier]") {
-  const Tensor coils = complex_random({1, 3, 5, 4}, 1);
+  const Tensor coils = test::complex_random({1, 3, 5, 4}, 1);
   const Tensor x = test::random({1, 2, 5, 4}, 2);
   for (const bool pairs : {true, false}) {
     const Tensor image = pairs ? x : x.narrow(1, 0, 1);
@@ -139,7 +135,7 @@ TEST_CASE("MultiCoilFourier knows a bound of its norm, and the norm where nothin
 }
 
 TEST_CASE("Slices of the coils, stacked or distributed, are all of them", "[fourier]") {
-  const Tensor coils = complex_random({1, 5, 6, 7}, 1);
+  const Tensor coils = test::complex_random({1, 5, 6, 7}, 1);
   const Tensor mask = test::random({6, 7}, 2) > 0;
   const Tensor x = test::random({2, 2, 6, 7}, 3);
   const MultiCoilFourier whole(coils, mask);
@@ -161,7 +157,7 @@ TEST_CASE("Slices of the coils, stacked or distributed, are all of them", "[four
 
 TEST_CASE("With enough coils a half of k-space is enough", "[fourier]") {
   const Tensor x = test::random({2, 2, 8, 6}, 1);
-  const Tensor coils = complex_random({1, 4, 8, 6}, 2);
+  const Tensor coils = test::complex_random({1, 4, 8, 6}, 2);
   Tensor mask = at::zeros({8, 1}, at::kBool);
   for (std::int64_t row = 0; row < 8; row += 2) mask[row].fill_(true);
   const auto physics = std::make_shared<MultiCoilFourier>(coils, mask);
@@ -204,7 +200,7 @@ TEST_CASE("Coil maps are estimated from the centre of k-space", "[fourier]") {
 }
 
 TEST_CASE("MultiCoilFourier says what does not fit", "[fourier]") {
-  const Tensor coils = complex_random({2, 3, 5, 6}, 1);
+  const Tensor coils = test::complex_random({2, 3, 5, 6}, 1);
   const MultiCoilFourier physics(coils, at::ones({5, 6}, at::kDouble));
   CHECK_THROWS_WITH(physics.apply(test::random({2, 2, 6, 5}, 1)),
                     test::contains("multi_coil_fourier.forward: x is [2, 2, 6, 5]") &&
@@ -213,7 +209,7 @@ TEST_CASE("MultiCoilFourier says what does not fit", "[fourier]") {
                     test::contains("a batch of 2 as the maps"));
   CHECK_THROWS_WITH(physics.apply(test::random({2, 1, 5, 6}, 1)), test::contains("re and im"));
   CHECK_THROWS_AS(physics.apply(test::random({2, 2, 5, 6}, 1, at::kHalf)), error::ShapeMismatch);
-  CHECK_THROWS_WITH(physics.apply_adjoint(complex_random({2, 4, 5, 6}, 1)),
+  CHECK_THROWS_WITH(physics.apply_adjoint(test::complex_random({2, 4, 5, 6}, 1)),
                     test::contains("coefficients of 3 coils"));
   CHECK_THROWS_AS(physics.apply_adjoint(test::random({2, 3, 5, 6}, 1)), error::ShapeMismatch);
   CHECK_THROWS_WITH(MultiCoilFourier(coils, at::ones({5, 7}, at::kDouble)),

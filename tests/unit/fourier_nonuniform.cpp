@@ -4,15 +4,13 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/linalg_eigvalsh.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/ones_like.h>
-#include <ATen/ops/polar.h>
 #include <ATen/ops/real.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "adjoint.hpp"
 #include "catch.hpp"
+#include "fourier_sums.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/complex_channels.hpp"
 #include "tessera/core/error.hpp"
@@ -26,28 +24,6 @@ using namespace tessera;
 namespace {
 
 const std::vector<Extents> all_extents = {{25}, {40}, {70, 9}, {12, 81}, {5, 6, 7}, {20, 3, 37}};
-
-/// Points of all of a turn and some beyond.
-Tensor some_points(std::int64_t count, const Extents& extents, std::uint64_t seed = 5) {
-  return 3 * test::random({count, static_cast<std::int64_t>(extents.size())}, seed);
-}
-
-Extents with(Extents first, const Extents& extents) {
-  first.insert(first.end(), extents.begin(), extents.end());
-  return first;
-}
-
-/// exp(-i k_m . n): (M, pixels).
-Tensor by_definition(const Tensor& points, const Extents& extents) {
-  Tensor phase = at::zeros({points.size(0), 1}, at::kDouble);
-  for (std::size_t a = 0; a < extents.size(); ++a) {
-    const std::int64_t n = extents[a];
-    const Tensor along = points.select(1, static_cast<std::int64_t>(a)).unsqueeze(1) *
-                         (at::arange(n, at::kDouble) - static_cast<double>(n / 2)).unsqueeze(0);
-    phase = (phase.unsqueeze(2) + along.unsqueeze(1)).flatten(1);
-  }
-  return at::polar(at::ones_like(phase), -phase);
-}
 
 double distance(const Tensor& a, const Tensor& b) {
   REQUIRE(a.sizes() == b.sizes());
@@ -69,9 +45,9 @@ Tensor dense_normal(const LinearOperator& physics, const Extents& shape) {
 TEST_CASE("NonuniformFourier is the sum of its definition, to its tolerance", "[fourier]") {
   for (const Extents& extents : all_extents) {
     CAPTURE(extents);
-    const Tensor points = some_points(50, extents);
-    const Tensor x = test::random(with({2, 4}, extents), 2);
-    const Tensor matrix = by_definition(points, extents);
+    const Tensor points = test::some_points(50, extents);
+    const Tensor x = test::random(test::with({2, 4}, extents), 2);
+    const Tensor matrix = test::exponentials(points, extents);
     const Tensor expected = at::matmul(to_complex(x).flatten(2), matrix.t());
     for (const double tolerance : {1e-2, 1e-4, 1e-6, 1e-9, 1e-12, 1e-14}) {
       CAPTURE(tolerance);
@@ -80,14 +56,15 @@ TEST_CASE("NonuniformFourier is the sum of its definition, to its tolerance", "[
       const Tensor y = pairs.apply(x);
       REQUIRE(y.sizes() == at::IntArrayRef({2, 2, 50}));
       CHECK(distance(y, expected) < 2 * tolerance + 2e-14);
-      const Tensor back = at::matmul(y, matrix.conj()).view(with({2, 2}, extents));
+      const Tensor back = at::matmul(y, matrix.conj()).view(test::with({2, 2}, extents));
       CHECK(distance(to_complex(pairs.apply_adjoint(y)), back) < 2 * tolerance + 2e-14);
     }
     const NonuniformFourier real(extents, points, {.tolerance = 1e-12});
     const Tensor y = real.apply(x);
     CHECK(distance(y, at::matmul(x.flatten(2).to(at::kComplexDouble), matrix.t())) < 1e-12);
     CHECK(distance(real.apply_adjoint(y),
-                   at::real(at::matmul(y, matrix.conj())).view(with({2, 4}, extents))) < 1e-12);
+                   at::real(at::matmul(y, matrix.conj())).view(test::with({2, 4}, extents))) <
+          1e-12);
     // Float32 images: six digits, however many are asked for.
     CHECK(distance(real.apply(x.to(at::kFloat)), y) < 2e-6);
     CHECK(real.apply(x.to(at::kFloat)).scalar_type() == at::kComplexFloat);
@@ -98,9 +75,9 @@ TEST_CASE("NonuniformFourier is the sum of its definition, to its tolerance", "[
 TEST_CASE("NonuniformFourier has exact adjoints at any tolerance", "[fourier]") {
   for (const Extents& extents : all_extents) {
     CAPTURE(extents);
-    const Tensor points = some_points(60, extents);
+    const Tensor points = test::some_points(60, extents);
     const Tensor weights = test::random({60}, 7).square();
-    const Tensor x = test::random(with({2, 2}, extents), 2);
+    const Tensor x = test::random(test::with({2, 2}, extents), 2);
     for (const double tolerance : {1e-2, 1e-6, 1e-12}) {
       for (const bool pairs : {false, true}) {
         for (const bool by_tensors : {false, true}) {
@@ -116,8 +93,8 @@ TEST_CASE("NonuniformFourier has exact adjoints at any tolerance", "[fourier]") 
 TEST_CASE("Tensor operations give what the loops give", "[fourier]") {
   for (const Extents& extents : all_extents) {
     CAPTURE(extents);
-    const Tensor points = some_points(300, extents);
-    const Tensor x = test::random(with({2, 2}, extents), 2);
+    const Tensor points = test::some_points(300, extents);
+    const Tensor x = test::random(test::with({2, 2}, extents), 2);
     const NonuniformFourier loops(extents, points, {.complex_pairs = true});
     const NonuniformFourier tensors(extents, points, {.complex_pairs = true, .by_tensors = true});
     const Tensor y = loops.apply(x);
@@ -132,8 +109,8 @@ TEST_CASE("The results are the same bits for any number of threads", "[fourier]"
   for (const Extents& extents : std::vector<Extents>{{3000}, {70, 150}, {30, 33, 40}}) {
     CAPTURE(extents);
     // Many in few tiles.
-    const Tensor points = some_points(3000, extents).abs().pow(3) / 10;
-    const Tensor x = test::random(with({1, 2}, extents), 2, at::kFloat);
+    const Tensor points = test::some_points(3000, extents).abs().pow(3) / 10;
+    const Tensor x = test::random(test::with({1, 2}, extents), 2, at::kFloat);
     const NonuniformFourier physics(extents, points, {.complex_pairs = true});
     Tensor y;
     Tensor back;
@@ -153,9 +130,9 @@ TEST_CASE("The results are the same bits for any number of threads", "[fourier]"
 TEST_CASE("The normal operator of NonuniformFourier is a Toeplitz filter", "[fourier]") {
   for (const Extents& extents : all_extents) {
     CAPTURE(extents);
-    const Tensor points = some_points(50, extents);
+    const Tensor points = test::some_points(50, extents);
     const Tensor weights = test::random({50}, 7).square();
-    const Tensor x = test::random(with({2, 4}, extents), 2);
+    const Tensor x = test::random(test::with({2, 4}, extents), 2);
     for (const bool pairs : {false, true}) {
       const NonuniformFourier physics(
           extents, points, {.tolerance = 1e-12, .complex_pairs = pairs, .weights = weights});
@@ -175,7 +152,7 @@ TEST_CASE("The normal operator of NonuniformFourier is a Toeplitz filter", "[fou
 TEST_CASE("The filter of NonuniformFourier bounds its norm", "[fourier]") {
   for (const bool pairs : {false, true}) {
     const Extents extents = {6, 5};
-    const NonuniformFourier physics(extents, some_points(20, extents),
+    const NonuniformFourier physics(extents, test::some_points(20, extents),
                                     {.tolerance = 1e-12, .complex_pairs = pairs});
     const Extents shape = {1, pairs ? 2 : 1, 6, 5};
     const Tensor x = test::random(shape, 2);
@@ -188,7 +165,7 @@ TEST_CASE("The filter of NonuniformFourier bounds its norm", "[fourier]") {
 
 TEST_CASE("Shares of the points, stacked or distributed, have all their filter", "[fourier]") {
   const Extents extents = {7, 8};
-  const Tensor points = some_points(50, extents);
+  const Tensor points = test::some_points(50, extents);
   const Tensor weights = test::random({50}, 7).square();
   const Tensor x = test::random({2, 2, 7, 8}, 3);
   for (const bool pairs : {false, true}) {
@@ -244,7 +221,7 @@ TEST_CASE("NonuniformFourier equals FINUFFT", "[fourier]") {
 
 TEST_CASE("Images are found again from more points than pixels", "[fourier]") {
   const Extents extents = {9, 8};
-  const NonuniformFourier physics(extents, some_points(400, extents), {.tolerance = 1e-12});
+  const NonuniformFourier physics(extents, test::some_points(400, extents), {.tolerance = 1e-12});
   const Tensor x = test::random({2, 1, 9, 8}, 2);
   CHECK(test::relative_error(physics.pseudo_inverse(physics.forward(x), {.tolerance = 1e-11}), x) <
         1e-9);
@@ -252,7 +229,7 @@ TEST_CASE("Images are found again from more points than pixels", "[fourier]") {
 
 TEST_CASE("NonuniformFourier says what does not fit", "[fourier]") {
   const Extents extents = {5, 6};
-  const Tensor points = some_points(4, extents);
+  const Tensor points = test::some_points(4, extents);
   const NonuniformFourier physics(extents, points, {.complex_pairs = true});
   CHECK_THROWS_WITH(physics.apply(test::random({1, 2, 6, 5}, 1)),
                     test::contains("nonuniform_fourier.forward: x is [1, 2, 6, 5]") &&

@@ -65,6 +65,8 @@ class DistributedPhysics : public ShardedPhysics<LinearPhysics> {
 
   inline TensorList do_forward(const Tensor& x) const override;
   inline Tensor do_adjoint(const TensorList& v) const override;
+  inline Tensor do_normal(const Tensor& x) const override;
+  inline bool do_has_fused_normal(const Tensor& x) const override;
   inline NormalFilter do_normal_filter(const Tensor& x) const override;
 };
 
@@ -89,6 +91,20 @@ inline Tensor DistributedPhysics::mean_of_pseudo_inverses(
   return shard().sum_each(
       who, 1.0 / static_cast<double>(operator_count()),
       [&](const LinearPhysics& one, std::size_t i) { return one.pseudo_inverse({y[i]}, options); });
+}
+
+inline Tensor DistributedPhysics::do_normal(const Tensor& x) const {
+  if (!has_fused_normal(x)) return adjoint(forward(x));
+  return shard().sum_each(
+      formatted("{}.normal", name()), measurement_weight(),
+      [&](const LinearPhysics& one, std::size_t /*i*/) { return one.normal(x); });
+}
+
+inline bool DistributedPhysics::do_has_fused_normal(const Tensor& x) const {
+  std::int64_t lacks = 0;
+  guarded(communicator(), formatted("{}.has_fused_normal", name()),
+          [&] { lacks = detail::all_have_fused_normals(operators(), x) ? 0 : 1; }, {&lacks, 1});
+  return lacks == 0;
 }
 
 inline NormalFilter DistributedPhysics::do_normal_filter(const Tensor& x) const {

@@ -16,8 +16,8 @@ struct L2Options {
   double sigma = 1.0;
   /// For prox where A^T A has no exact inverse.
   ConjugateGradientOptions conjugate_gradient = {};
-  /// Use A^T A x - A^T y with the fused normal operator where there is one: no forward, no
-  /// communication per gradient. Off: always A^T (A x - y).
+  /// Use A^T A x - A^T y where the normal operator makes no measurement (has_fused_normal): where
+  /// it is a filter, a gradient then sends nothing. Off: always A^T (A x - y).
   bool fused = true;
   /// Keep only A^T y and ||y||^2 once the fused form is set up: frees the measurements.
   bool drop_measurements = false;
@@ -81,7 +81,7 @@ inline L2::L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& i
       linear_(std::move(physics)),
       options_(options) {
   check_image(image, "L2: image");
-  fused_ = options_.fused && linear_->has_normal_filter(image);
+  fused_ = options_.fused && linear_->has_fused_normal(image);
   adjoint_of_data_ = linear_->adjoint(this->measurements());
   check_like(adjoint_of_data_, image, "L2: the adjoint of the measurements");
   double local = 0;

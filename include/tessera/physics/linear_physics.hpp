@@ -33,6 +33,11 @@ class LinearPhysics : public Physics {
   /// True if normal_filter(x) is defined. Collective if distributed, once per shape.
   bool has_normal_filter(const Tensor& x) const { return normal_filter(x).defined(); }
 
+  /// True if normal(x) makes no measurement: by a filter, or where the operator has a normal
+  /// operator of its own that costs less than A and A^T; a stack, where each of its operators has.
+  /// Gradients of L2 then use it. Collective if distributed, once per shape.
+  bool has_fused_normal(const Tensor& x) const;
+
   /// True if solve_normal is exact on images like x for shift > 0: one division in Fourier space,
   /// by a circulant filter. Collective if distributed, once per shape.
   bool has_exact_inverse(const Tensor& x) const;
@@ -82,6 +87,8 @@ class LinearPhysics : public Physics {
   virtual Tensor do_adjoint(const TensorList& v) const = 0;
   /// Default: the adjoint of forward.
   virtual inline Tensor do_normal(const Tensor& x) const;
+  /// Whether do_normal makes no measurement; asked for where there is no filter. Default: false.
+  virtual inline bool do_has_fused_normal(const Tensor& x) const;
   /// Default: undefined, no filter.
   virtual inline NormalFilter do_normal_filter(const Tensor& x) const;
   /// Default: not known.
@@ -89,6 +96,7 @@ class LinearPhysics : public Physics {
   inline Tensor do_vjp(const Tensor& x, const TensorList& v) const override;
 
   mutable SpectrumCache<NormalFilter> filters_;  // by an image without its batch
+  mutable SpectrumCache<bool> fused_;            // by the same
 };
 
 using LinearPhysicsPtr = std::shared_ptr<const LinearPhysics>;

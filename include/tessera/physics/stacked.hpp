@@ -50,6 +50,8 @@ class StackedPhysics : public LinearPhysics {
   inline TensorList do_forward(const Tensor& x) const override;
   inline TensorList do_measure(const Tensor& x) const override;
   inline Tensor do_adjoint(const TensorList& v) const override;
+  inline Tensor do_normal(const Tensor& x) const override;
+  inline bool do_has_fused_normal(const Tensor& x) const override;
   inline NormalFilter do_normal_filter(const Tensor& x) const override;
 
   std::vector<LinearPhysicsPtr> operators_;
@@ -125,6 +127,17 @@ inline TensorList StackedPhysics::do_measure(const Tensor& x) const {
 
 inline Tensor StackedPhysics::do_adjoint(const TensorList& v) const {
   return detail::adjoint_sum(operators_, v, "stacked.adjoint");
+}
+
+inline Tensor StackedPhysics::do_normal(const Tensor& x) const {
+  if (!has_fused_normal(x)) return adjoint(forward(x));
+  Tensor sum = operators_.front()->normal(x);
+  for (std::size_t i = 1; i < operators_.size(); ++i) sum = sum + operators_[i]->normal(x);
+  return sum;
+}
+
+inline bool StackedPhysics::do_has_fused_normal(const Tensor& x) const {
+  return detail::all_have_fused_normals(operators_, x);
 }
 
 inline NormalFilter StackedPhysics::do_normal_filter(const Tensor& x) const {

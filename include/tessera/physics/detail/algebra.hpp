@@ -123,6 +123,7 @@ class ScaledPhysics final : public DerivedPhysics {
   TensorList do_measure(const Tensor& x) const override { return scaled(base().measure(x)); }
   Tensor do_adjoint(const TensorList& v) const override { return factor_ * base().adjoint(v); }
   Tensor do_normal(const Tensor& x) const override { return factor_ * factor_ * base().normal(x); }
+  bool do_has_fused_normal(const Tensor& x) const override { return base().has_fused_normal(x); }
   NormalFilter do_normal_filter(const Tensor& x) const override {
     return factor_ * factor_ * base().normal_filter(x);
   }

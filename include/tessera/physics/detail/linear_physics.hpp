@@ -147,6 +147,11 @@ inline NormalFilter LinearPhysics::normal_filter(const Tensor& x) const {
   });
 }
 
+inline bool LinearPhysics::has_fused_normal(const Tensor& x) const {
+  if (has_normal_filter(x)) return true;
+  return fused_.get(ImageSpec::of(x.select(0, 0)), [&] { return do_has_fused_normal(x); });
+}
+
 inline bool LinearPhysics::has_exact_inverse(const Tensor& x) const {
   const NormalFilter filter = normal_filter(x);
   return filter.defined() && filter.circulant;
@@ -268,6 +273,10 @@ inline ConjugateGradientResult LinearPhysics::least_squares(
 
 inline Tensor LinearPhysics::do_normal(const Tensor& x) const {
   return adjoint(forward(x));
+}
+
+inline bool LinearPhysics::do_has_fused_normal(const Tensor& /*x*/) const {
+  return false;
 }
 
 inline NormalFilter LinearPhysics::do_normal_filter(const Tensor& /*x*/) const {

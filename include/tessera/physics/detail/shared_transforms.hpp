@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,13 @@ Tensor adjoint_sum(const std::vector<LinearPhysicsPtr>& operators, const TensorL
 /// The sum of their normal filters; none without operators, or if one has none, or one of another
 /// kind.
 NormalFilter sum_of_filters(const std::vector<LinearPhysicsPtr>& operators, const Tensor& x);
+
+/// True if each operator has a normal operator that makes no measurement.
+inline bool all_have_fused_normals(const std::vector<LinearPhysicsPtr>& operators,
+                                   const Tensor& x) {
+  return std::all_of(operators.begin(), operators.end(),
+                     [&](const LinearPhysicsPtr& one) { return one->has_fused_normal(x); });
+}
 
 inline TensorList forward_each(const std::vector<LinearPhysicsPtr>& operators, const Tensor& x) {
   TensorList y;
