@@ -56,27 +56,16 @@ const std::vector<std::int64_t>& HighresProgram::shape(const Options& options) {
   const std::string key =
       fmt::format("{}\n{}\n{}\n{}\n{}", options.image, options.truth, options.image_size,
                   settings::name_of(options.problem), options.factor);
-  const auto found = shapes_.find(key);
-  if (found != shapes_.end()) return found->second;
-  Options copy = options;
-  return shapes_[key] = truth_shape(copy, read_source(copy));
-}
-
-const HighresProgram::Network& HighresProgram::network(const Options& options) {
-  const std::string key =
-      fmt::format("{}\n{}", settings::name_of(options.denoiser), options.weights);
-  const auto found = networks_.find(key);
-  if (found != networks_.end()) return found->second;
-  Options copy = options;
-  Network made{.denoiser = make_network(copy), .weights = copy.weights};
-  return networks_[key] = std::move(made);
+  return once(shapes_, key, [&] {
+    Options copy = options;
+    return truth_shape(copy, read_source(copy));
+  });
 }
 
 grid::RunPlan HighresProgram::plan(const grid::Run& run, int ranks) {
   Options options = parsed(run.arguments);
-  const Network& made = network(options);
-  options.weights = made.weights;
-  const restoration::MemoryNeed plan = plan_of_rank(options, shape(options), made.denoiser, ranks);
+  const tessera::DenoiserPtr denoiser = network(options, make_network);
+  const restoration::MemoryNeed plan = plan_of_rank(options, shape(options), denoiser, ranks);
   return {plan.tiles, plan.bytes_per_rank};
 }
 

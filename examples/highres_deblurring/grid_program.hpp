@@ -8,7 +8,6 @@
 #include "grid/grid.hpp"
 #include "options.hpp"
 #include "restoration/table_program.hpp"
-#include "tessera/denoiser/denoiser.hpp"
 
 /// This program as grids know it. Reads each photograph and each file of weights once.
 class HighresProgram final : public restoration::TableProgram<Options> {
@@ -24,13 +23,7 @@ class HighresProgram final : public restoration::TableProgram<Options> {
  private:
   grid::Vocabulary make_vocabulary() const override;
 
-  struct Network {
-    tessera::DenoiserPtr denoiser;
-    std::string weights;  ///< the file it was read from
-  };
   const std::vector<std::int64_t>& shape(const Options& options);
-  const Network& network(const Options& options);
 
   std::map<std::string, std::vector<std::int64_t>> shapes_;
-  std::map<std::string, Network> networks_;
 };

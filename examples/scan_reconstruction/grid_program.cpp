@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "run.hpp"
@@ -47,12 +48,22 @@ grid::Files ScanProgram::files_read(const grid::Run& run) const {
   return files_of(options);
 }
 
+const tessera::Extents& ScanProgram::shape(const Options& options) {
+  const std::string key = fmt::format("{}\n{}\n{}\n{}", settings::name_of(options.problem),
+                                      options.image, options.truth, options.image_size);
+  return once(shapes_, key, [&] {
+    Options copy = options;
+    return make_truth(copy).sizes().vec();
+  });
+}
+
 grid::RunPlan ScanProgram::plan(const grid::Run& run, int ranks) {
   Options options = parsed(run.arguments);
-  const tessera::DenoiserPtr denoiser = make_network(options);
-  const tessera::Tensor truth = make_truth(options);
-  make_scan(options, truth.sizes().slice(2));
-  const restoration::MemoryNeed need = plan_of_rank(options, truth.sizes(), denoiser, ranks);
+  const tessera::DenoiserPtr denoiser = network(options, make_network);
+  const tessera::Extents& image = shape(options);
+  options.image_size = *std::max_element(image.begin() + 2, image.end());
+  make_scan(options, at::IntArrayRef(image).slice(2));
+  const restoration::MemoryNeed need = plan_of_rank(options, image, denoiser, ranks);
   return {need.tiles, need.bytes_per_rank};
 }
 

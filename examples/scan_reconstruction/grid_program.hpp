@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "grid/grid.hpp"
 #include "options.hpp"
 #include "restoration/table_program.hpp"
+#include "tessera/core/tensor.hpp"
 
-/// This program as grids know it.
+/// This program as grids know it. Makes each image and reads each file of weights once.
 class ScanProgram final : public restoration::TableProgram<Options> {
  public:
   ScanProgram() : TableProgram(command_line()) {}
@@ -21,4 +23,8 @@ class ScanProgram final : public restoration::TableProgram<Options> {
 
  private:
   grid::Vocabulary make_vocabulary() const override;
+
+  const tessera::Extents& shape(const Options& options);
+
+  std::map<std::string, tessera::Extents> shapes_;
 };

@@ -180,8 +180,10 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   outcome.pictures.push_back({scan->linear_name(), linear});
   outcome.compared = fmt::format("{}: PSNR {:.2f} dB", scan->linear_name(),
                                  psnr(linear.clamp(0, 1), outcome.truth).item<double>());
-  outcome.norm_squared = physics->norm_squared(outcome.truth);
-  outcome.step_size = options.step_size.value_or(1.6 / outcome.norm_squared);
+  if (options.solver != SolverKind::hqs) {  // which has no step to choose
+    outcome.norm_squared = physics->norm_squared(outcome.truth);
+    outcome.step_size = options.step_size.value_or(1.6 / outcome.norm_squared);
+  }
   const Method method = make_method(options, physics, denoiser, outcome);
   const Tensor x0 =
       options.init_method == InitMethod::zeros ? at::zeros_like(outcome.truth) : linear.clamp(0, 1);
@@ -196,10 +198,10 @@ restoration::Telling telling_of(const Options& options, const restoration::Outco
           .folder = options.out,
           .method = fmt::format("{}: {}", settings::name_of(options.problem),
                                 settings::name_of(options.solver)),
-          .configuration = settings::summary_values(table(), options,
-                                                    {{"step_size", outcome.step_size},
-                                                     {"backend", outcome.backend},
-                                                     {"threads", std::int64_t{outcome.threads}}}),
+  std::map<std::string, SettingValue> settled = {{"backend", outcome.backend},
+                                                 {"threads", std::int64_t{outcome.threads}}};
+  if (options.solver == SolverKind::pnp) settled["step_size"] = outcome.step_size;
+          .configuration = settings::summary_values(table(), options, settled),
           .arguments = options.arguments,
           .save_npy = options.save_npy,
           .has_report = !options.no_report,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "../../examples/scan_reconstruction/grid_program.hpp"
 #include "../../examples/scan_reconstruction/options.hpp"
@@ -13,6 +14,7 @@
 #include "member_count.hpp"
 #include "tensors.hpp"
 #include "tessera/comm/self.hpp"
+#include "tessera/io/npy.hpp"
 #include "tessera/metric/psnr.hpp"
 #include "tessera/physics/check_adjoint.hpp"
 #include "tessera/physics/stacked.hpp"
@@ -91,6 +93,31 @@ TEST_CASE("reconstructions are far better than the linear ones") {
     CHECK(psnr(outcome.result.x, outcome.truth).item<double>() >
           psnr(linear, outcome.truth).item<double>() + 2);
   }
+}
+
+TEST_CASE("the norm is estimated for the methods that step by it") {
+  for (const char* solver : {"hqs", "pnp", "primal_dual"}) {
+    INFO(solver);
+    Options options =
+        options_of({"--problem", "mri", "--image-size", "16", "--num-operators", "2", "--denoiser",
+                    "tv", "--iterations", "1", "--quiet", "--solver", solver});
+    const bool is_known = run(options, self_communicator()).norm_squared > 0;
+    CHECK(is_known == (options.solver != SolverKind::hqs));
+  }
+}
+
+TEST_CASE("a grid makes each image once") {
+  const std::string truth = "scan_of_a_grid.npy";
+  write_npy(truth, head_phantom(16, 2)[0][0]);
+  ScanProgram program;
+  const auto plan = [&](const char* views) {
+    return program.plan(
+        program.understand({"--truth", truth, "--views", views, "--denoiser", "tv"}), 1);
+  };
+  const grid::RunPlan first = plan("9");
+  std::filesystem::remove(truth);
+  CHECK(plan("10").bytes_per_rank == first.bytes_per_rank);
+  CHECK_THROWS_WITH(plan("7"), test::contains("expected at most the number of views, 7"));
 }
 
 TEST_CASE("scan_reconstruction refuses what does not go together") {

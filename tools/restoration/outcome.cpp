@@ -30,8 +30,10 @@ RunDescription description(const Telling& telling, const Outcome& outcome) {
   description.more = {{"arguments", telling.arguments},
                       {"inputs", outcome.inputs},
                       {"warnings", outcome.warnings},
-                      {"norm_squared", outcome.norm_squared},
                       {"guarantee", to_string(outcome.guarantee)}};
+  if (outcome.norm_squared > 0) {
+    description.more.emplace_back("norm_squared", outcome.norm_squared);
+  }
   if (!outcome.compared.empty()) description.more.emplace_back("compared_with", outcome.compared);
   if (outcome.result.reason == StopReason::not_finite) {
     description.more.emplace_back("completed", false);  // a grid runs such a row again

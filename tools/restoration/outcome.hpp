@@ -33,7 +33,7 @@ struct Outcome {
   tessera::Guarantee guarantee = tessera::Guarantee::none;  ///< of the solver
   std::string compared;                   ///< a simpler method, and how good it is; empty: none
   double step_size = 0;                   ///< the one used
-  double norm_squared = 0;                ///< ||A||^2
+  double norm_squared = 0;                ///< ||A||^2; 0: the method needs none
   std::string backend;                    ///< how the ranks exchanged data: "mpi", "nccl" or "self"
   int threads = 0;                        ///< per rank
   std::optional<tessera::TilePlan> plan;  ///< none if untiled

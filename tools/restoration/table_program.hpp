@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <fmt/format.h>
+
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,6 +14,7 @@
 #include "restoration/run_settings.hpp"
 #include "settings/command_line.hpp"
 #include "settings/views.hpp"
+#include "tessera/denoiser/denoiser.hpp"
 
 namespace restoration {
 
@@ -58,6 +62,24 @@ class TableProgram : public grid::Program {
   const settings::Setting<Options>* find(const std::string& option) const {
     return settings::find_option(program_.table, option);
   }
+  /// What is kept for `key`; made first if there is nothing.
+  template <typename Value, typename Make>
+  static const Value& once(std::map<std::string, Value>& kept, const std::string& key,
+                           const Make& make) {
+    const auto found = kept.find(key);
+    return found != kept.end() ? found->second : kept.emplace(key, make()).first->second;
+  }
+  /// make(options), once for each network; sets options.weights to its file, as `make` does.
+  tessera::DenoiserPtr network(Options& options, tessera::DenoiserPtr (*make)(Options&)) {
+    const auto& [denoiser, weights] =
+        once(networks_, fmt::format("{}\n{}", settings::name_of(options.denoiser), options.weights),
+             [&] {
+               tessera::DenoiserPtr made = make(options);
+               return std::pair(std::move(made), options.weights);
+             });
+    options.weights = weights;
+    return denoiser;
+  }
   static std::string value_of(const grid::Settings& row, const char* key, const char* otherwise) {
     const grid::Setting* setting = grid::find(row, key);
     return setting == nullptr ? otherwise : setting->value;
@@ -68,6 +90,7 @@ class TableProgram : public grid::Program {
 
   const settings::Program<Options>& program_;
   mutable std::optional<grid::Vocabulary> vocabulary_;
+  std::map<std::string, std::pair<tessera::DenoiserPtr, std::string>> networks_;  // with its file
 };
 
 }  // namespace restoration
