@@ -15,6 +15,7 @@
 #include "scan.hpp"
 #include "settings/views.hpp"
 #include "tessera/comm/host.hpp"
+#include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/io/digest.hpp"
@@ -45,6 +46,7 @@ TensorList make_measurements(const Options& options, const LinearPhysics& physic
                              const Tensor& truth) {
   if (options.measurements.empty()) return physics.measure(truth);
   const Tensor all = read_npy(options.measurements).to(truth.options());
+  check_finite(all, "--measurements " + options.measurements, "the file");
   TensorList held;
   for (const std::int64_t index : physics.held()) {
     held.push_back(all.slice(0, index, std::nullopt, options.num_operators)
@@ -170,8 +172,10 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   outcome.operators_per_rank = restoration::operators_per_rank(*physics, world->size());
   run.together([&] {
     outcome.measurements = make_measurements(options, *physics, outcome.truth);
-    if (*options.distribute_denoiser)
-      denoiser = run.shared_by_tiles(denoiser, tiling_options(options));
+    if (!*options.distribute_denoiser) return;
+    const auto tiled = run.shared_by_tiles(denoiser, tiling_options(options));
+    restoration::check_every_rank_works(*physics, *tiled, outcome.truth.sizes(), world->size());
+    denoiser = tiled;
   });
   const Tensor linear = scan->linear(*physics, outcome.measurements, outcome.truth);
   if (!outcome.measurements.empty()) {
@@ -194,13 +198,13 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
 }
 
 restoration::Telling telling_of(const Options& options, const restoration::Outcome& outcome) {
+  std::map<std::string, SettingValue> settled = {{"backend", outcome.backend},
+                                                 {"threads", std::int64_t{outcome.threads}}};
+  if (options.solver == SolverKind::pnp) settled["step_size"] = outcome.step_size;
   return {.program = command_line().name,
           .folder = options.out,
           .method = fmt::format("{}: {}", settings::name_of(options.problem),
                                 settings::name_of(options.solver)),
-  std::map<std::string, SettingValue> settled = {{"backend", outcome.backend},
-                                                 {"threads", std::int64_t{outcome.threads}}};
-  if (options.solver == SolverKind::pnp) settled["step_size"] = outcome.step_size;
           .configuration = settings::summary_values(table(), options, settled),
           .arguments = options.arguments,
           .save_npy = options.save_npy,

@@ -28,7 +28,14 @@ ScanGeometry make_geometry(const Options& options, at::IntArrayRef spatial) {
           fmt::format("--measurements {}: the file holds {}, expected (views, rows, columns)",
                       options.measurements, to_string(data)));
     }
-    return ScanGeometry::from_vectors(read_npy(options.vectors), {data[1], data[2]}, false);
+    const ScanGeometry geometry =
+        ScanGeometry::from_vectors(read_npy(options.vectors), {data[1], data[2]}, false);
+    if (data[0] != geometry.views()) {
+      throw error::ShapeMismatch(fmt::format(
+          "--measurements {}: the file holds {} views, expected {}, those of --vectors {}",
+          options.measurements, data[0], geometry.views(), options.vectors));
+    }
+    return geometry;
   }
   double square = 0;
   for (const std::int64_t extent : spatial) square += static_cast<double>(extent * extent);
