@@ -34,8 +34,9 @@ struct NonuniformFourierOptions {
 ///
 /// The adjoint is that of Re <A x, v> on images as real tensors: sum_m v_m exp(i k_m . n), its real
 /// part for real images. It is exact to rounding, whatever the tolerance. On processors the results
-/// do not depend on the number of threads; on other devices sums of the adjoint do on the order in
-/// which the device adds.
+/// do not depend on the number of threads, but for rounding in one dimension, where LibTorch shares
+/// one long transform among them; on other devices sums of the adjoint do on the order in which the
+/// device adds.
 ///
 /// A^T A is Toeplitz, for any number of points: the normal operator is one pair of Fourier
 /// transforms on twice the extents, found once by one transform of the weights. L2 so has gradients
