@@ -3,13 +3,22 @@
 #include <ATen/ops/fft_irfftn.h>
 #include <ATen/ops/fft_rfftn.h>
 #include <ATen/ops/view_as_real.h>
+#include <c10/core/CPUAllocator.h>
+
+#include <algorithm>
 
 #include "catch.hpp"
 #include "distributed_parts.hpp"
 #include "tessera/comm/counting.hpp"
+#include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/slab_blur.hpp"
 #include "tessera/distributed/slab_fourier.hpp"
+#include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/detail/convolution.hpp"
+#include "tessera/physics/stacked.hpp"
+#include "tessera/prior/plug_and_play.hpp"
+#include "tessera/solver/hqs.hpp"
+#include "tessera/solver/pnp.hpp"
 #include "world.hpp"
 
 using namespace tessera;
@@ -47,6 +56,43 @@ double error_of(const Tensor& spectrum, const Tensor& truth) {
   if (truth.numel() == 0) return spectrum.sizes() == truth.sizes() ? 0 : 1;
   return relative_error(at::view_as_real(spectrum), at::view_as_real(truth.contiguous()));
 }
+
+StackedPhysics whole_stack(const Tensor& image) {
+  std::vector<LinearPhysicsPtr> blurs;
+  for (const Tensor& kernel : kernels_for(image)) {
+    blurs.push_back(std::make_shared<Blur>(kernel, Padding::circular));
+  }
+  return StackedPhysics(blurs);
+}
+
+StackedPhysics boxed_stack(const BoxSpacePtr& space, const Tensor& image) {
+  std::vector<LinearPhysicsPtr> blurs;
+  for (const Tensor& kernel : kernels_for(image)) blurs.push_back(slab_blur(space, kernel));
+  return StackedPhysics(blurs);
+}
+
+/// The largest piece of memory that a tensor took while this lives.
+class LargestAllocation : public c10::Allocator {
+ public:
+  LargestAllocation() : inner_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this); }
+  ~LargestAllocation() override { c10::SetCPUAllocator(inner_); }
+  LargestAllocation(const LargestAllocation&) = delete;
+  LargestAllocation& operator=(const LargestAllocation&) = delete;
+
+  std::size_t bytes() const { return largest_; }
+  c10::DataPtr allocate(std::size_t bytes) override {
+    largest_ = std::max(largest_, bytes);
+    return inner_->allocate(bytes);
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return inner_->raw_deleter(); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
+
+ private:
+  c10::Allocator* inner_;
+  std::size_t largest_ = 0;
+};
 
 }  // namespace
 
@@ -154,4 +200,89 @@ TEST_CASE("blurs that do not fit are refused on every rank") {
   const auto fourier = std::make_shared<SlabFourier>(space);
   CHECK_THROWS_WITH(SlabBlur(fourier, test::indexed({1, 1, 2, 2})),
                     test::contains("expected complex (1 or B, 1 or C, ...)"));
+}
+
+TEST_CASE("norm and inverse of a stack on boxes are exact, a gradient is one pair of transforms") {
+  const auto counting = std::make_shared<CountingCommunicator>(test::world());
+  for (const Tensor& image : images()) {
+    INFO(to_string(image.sizes()));
+    const BoxSpacePtr space = box_space_of(image, counting);
+    const StackedPhysics whole = whole_stack(image);
+    const auto boxed = std::make_shared<StackedPhysics>(boxed_stack(space, image));
+    const Tensor own = space->scatter(image);
+    REQUIRE(boxed->has_exact_inverse(own));
+    CHECK(boxed->norm_squared(own) == Approx(whole.norm_squared(image)).epsilon(1e-12));
+    CHECK(relative_error(space->gather(boxed->solve_normal(own, 0.01)),
+                         whole.solve_normal(image, 0.01)) < 1e-12);
+    CHECK(relative_error(space->gather(boxed->normal(own)), whole.adjoint(whole.forward(image))) <
+          1e-13);
+    const L2 of_boxes(boxed, boxed->forward(own), own);
+    counting->reset();
+    of_boxes.gradient(own);
+    CHECK(counting->data().calls == (counting->size() == 1 ? 0 : 4));
+  }
+  // Filters add up in one space alone.
+  const Tensor image = test::indexed({1, 1, 24, 30});
+  const Tensor own = box_space_of(image)->scatter(image);
+  const Tensor kernel = kernels_for(image).front();
+  const NormalFilter one = slab_blur(box_space_of(image), kernel)->normal_filter(own);
+  const NormalFilter other = slab_blur(box_space_of(image), kernel)->normal_filter(own);
+  CHECK_FALSE((one + other).defined());
+  CHECK((one + one).norm_bound() == Approx(2 * one.norm_bound()));
+  CHECK(relative_error((3.0 * one).apply(own), 3 * one.apply(own)) < 1e-14);
+}
+
+TEST_CASE("HQS and PnP with long kernels on boxes reach what they reach on whole images") {
+  for (const Tensor& image :
+       {test::indexed({1, 2, 23, 31}) / 10, test::indexed({1, 1, 7, 11, 13}) / 10}) {
+    INFO(to_string(image.sizes()));
+    const BoxSpacePtr space = box_space_of(image);
+    const auto whole = std::make_shared<StackedPhysics>(whole_stack(image));
+    const auto boxed = std::make_shared<StackedPhysics>(boxed_stack(space, image));
+    const TensorList y = whole->forward(image);
+    TensorList own;
+    for (const Tensor& one : y) own.push_back(space->scatter(one));
+    const L2 of_whole(whole, y, image);
+    const L2 of_boxes(boxed, own, space->scatter(image));
+    CHECK(of_boxes.is_fused());
+    const Tensor x0 = 0.5 * y.front();
+    CHECK(of_boxes.value(space->scatter(x0)) == Approx(of_whole.value(x0)).epsilon(1e-12));
+
+    const auto denoiser = std::make_shared<test::LocalDenoiser>(2);
+    const auto sharded =
+        std::make_shared<ShardedDenoiser>(denoiser, space, TilingOptions{.tiling = Tiling::exact});
+    PnPOptions pnp;  // the step is 1 over the exact norm
+    pnp.stopping.max_iterations = 3;
+    const PlugAndPlay fixed = PlugAndPlay::fixed(denoiser, NoiseLevel(0.1));
+    const PlugAndPlay fixed_on_boxes = PlugAndPlay::fixed(sharded, NoiseLevel(0.1));
+    CHECK(relative_error(
+              space->gather(PnP(of_boxes, fixed_on_boxes, pnp).solve(space->scatter(x0)).x),
+              PnP(of_whole, fixed, pnp).solve(x0).x) < 1e-12);
+
+    const HqsOptions hqs{.schedule = HqsSchedule::dpir(0.05, 3)};
+    const PlugAndPlay matched = PlugAndPlay::matched(denoiser);
+    const PlugAndPlay matched_on_boxes = PlugAndPlay::matched(sharded);
+    CHECK(relative_error(
+              space->gather(HQS(of_boxes, matched_on_boxes, hqs).solve(space->scatter(x0)).x),
+              HQS(of_whole, matched, hqs).solve(x0).x) < 1e-12);
+  }
+}
+
+TEST_CASE("no tensor is as large as an image that ranks share out") {
+  const Tensor image = test::indexed({1, 1, 120, 128});
+  const BoxSpacePtr space = box_space_of(image);
+  const Tensor own = space->scatter(image);
+  const Tensor own_kernel = own / image.abs().sum();
+  const LargestAllocation largest;
+  const auto physics = std::make_shared<StackedPhysics>(
+      std::vector<LinearPhysicsPtr>{slab_blur(space, test::indexed({1, 1, 31, 33}) / 1023),
+                                    slab_blur_of_boxes(space, own_kernel)});
+  const L2 fidelity(physics, physics->forward(own), own);
+  physics->norm_squared(own);
+  fidelity.value(0.5 * own);
+  fidelity.prox(0.5 * own - fidelity.gradient(0.5 * own), 2.0);
+  // A rank's share, by what rounding of planes up to whole ones adds to it.
+  const double share = static_cast<double>(image.nbytes()) / test::world()->size();
+  CHECK(static_cast<double>(largest.bytes()) > 0.9 * share);
+  CHECK(static_cast<double>(largest.bytes()) < 1.2 * share);
 }

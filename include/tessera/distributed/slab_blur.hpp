@@ -25,7 +25,9 @@ namespace tessera {
 /// size, whose halo boxed_blur would have to fetch. A rank's measurement is that of its box.
 ///
 /// forward, adjoint and everything made of them are collective over the ranks of the space: one
-/// transform there and one back (SlabFourier). Not differentiable.
+/// transform there and one back (SlabFourier). A^T A is a circulant filter (normal_filter): the
+/// norm and shifted inverse are exact, and a stack of any number of them has the normal operator of
+/// one. Not differentiable.
 class SlabBlur : public LinearPhysics {
  public:
   /// Local. `transfer`: this rank's slab of the kernel's spectrum, complex, (1 or B, 1 or C,
@@ -41,6 +43,7 @@ class SlabBlur : public LinearPhysics {
   const Tensor& transfer() const { return transfer_; }
 
  private:
+  inline NormalFilter do_normal_filter(const Tensor& x) const override;
   TensorList do_forward(const Tensor& x) const override { return {filtered(x, transfer_, "x")}; }
   Tensor do_adjoint(const TensorList& v) const override {
     return filtered(v.front(), transfer_.conj(), "v");
@@ -137,6 +140,11 @@ inline Tensor SlabBlur::filtered(const Tensor& image, const Tensor& factors,
                                  const char* what) const {
   fail_together(communicator(), name(), [&] { check_fits(image, what); });
   return fourier_->convolve(image, factors);
+}
+
+inline NormalFilter SlabBlur::do_normal_filter(const Tensor& x) const {
+  fail_together(communicator(), name(), [&] { check_fits(x, "x"); });
+  return NormalFilter::on_parts_like(x, squared_magnitude(transfer_), fourier_);
 }
 
 inline std::shared_ptr<const SlabBlur> slab_blur(const BoxSpacePtr& space, const Tensor& kernel) {

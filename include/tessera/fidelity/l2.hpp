@@ -93,8 +93,9 @@ inline L2::L2(LinearPhysicsPtr physics, TensorList measurements, const Tensor& i
 inline double L2::do_value(const Tensor& x) const {
   check_like(x, adjoint_of_data_, "l2.value: x");
   if (!fused_) return DataFidelity::do_value(x);
-  const double squares = real_dot(x, linear_->normal(x)) + data_norm_squared_;
-  const double value = squares - 2 * real_dot(x, adjoint_of_data_);
+  const ImageSpace& space = linear_->space();
+  const double squares = space.dot_each(x, linear_->normal(x), 1).front() + data_norm_squared_;
+  const double value = squares - 2 * space.dot_each(x, adjoint_of_data_, 1).front();
   const bool cancels = !(value > detail::least_share(x.scalar_type()) * squares);
   if (has_measurements() && any_rank(physics().communicator(), "l2.value", cancels)) {
     return DataFidelity::do_value(x);

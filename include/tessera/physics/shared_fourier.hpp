@@ -12,9 +12,6 @@ namespace tessera {
 class SharedFourier {
  public:
   virtual ~SharedFourier() = default;
-  SharedFourier() = default;
-  SharedFourier(const SharedFourier&) = default;
-  SharedFourier& operator=(const SharedFourier&) = default;
 
   /// Where the images live. Two transforms of one space cut the spectrum alike.
   virtual const ImageSpace& space() const = 0;
