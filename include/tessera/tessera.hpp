@@ -61,6 +61,7 @@
 #include "tessera/physics/check_adjoint.hpp"
 #include "tessera/physics/conjugate_gradient.hpp"
 #include "tessera/physics/downsampling.hpp"
+#include "tessera/physics/element_numbers.hpp"
 #include "tessera/physics/finite_differences.hpp"
 #include "tessera/physics/fourier_sampling.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"

@@ -2,6 +2,7 @@
 #include "tessera/physics/noise.hpp"
 
 #include <ATen/ops/dot.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/imag.h>
 #include <ATen/ops/ones.h>
@@ -109,6 +110,22 @@ TEST_CASE("Normal draws do not depend on how a tensor is cut", "[physics]") {
       CHECK(std::equal(part.begin(), part.end(), whole.begin() + static_cast<long>(first)));
     }
   }
+}
+
+TEST_CASE("The noise of a part is the part of the noise, complex numbers too", "[physics]") {
+  const Extents extents = {5, 7, 6};
+  const Box box{{{1, 4}, {2, 7}, {3, 4}}};
+  const GaussianNoise noise(0.5, 7, std::nullopt, 3);
+  for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kComplexDouble}) {
+    const Tensor whole = at::zeros({2, 3, 5, 7, 6}, type);
+    const Tensor part = part_of(whole, whole_box(extents), box).contiguous();
+    const ElementNumbers numbers(part.sizes(), box, extents);
+    CHECK(at::equal(noise.add(part, numbers), part_of(noise.add(whole), whole_box(extents), box)));
+    CHECK_THROWS_WITH(noise.add(whole, numbers), test::contains("expected 90 elements"));
+  }
+  CHECK(noise.add(at::zeros({0, 1, 2, 2})).numel() == 0);
+  CHECK_THROWS_WITH(ElementNumbers({1, 1, 3, 3}, Box{{{3, 6}, {0, 3}}}, {5, 5}),
+                    test::contains("a part of shape [1, 1, 3, 3] at [3, 6) x [0, 3)"));
 }
 
 TEST_CASE("Normal draws are distributed as they should be", "[physics]") {

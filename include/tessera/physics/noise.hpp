@@ -16,6 +16,7 @@
 #include "tessera/core/tensor.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/physics/detail/normal_draws.hpp"
+#include "tessera/physics/element_numbers.hpp"
 
 namespace tessera {
 
@@ -24,11 +25,24 @@ class Noise {
  public:
   virtual ~Noise() = default;
   /// A noisy copy of `clean`. Repeatable: each call draws from the noise's own seed.
-  Tensor add(const Tensor& clean) const { return do_add(clean); }
+  Tensor add(const Tensor& clean) const { return do_add(clean, ElementNumbers(clean.sizes())); }
+  /// The same of a part of a measurement, whose elements have these numbers in the whole: that part
+  /// of what add() makes of the whole, to the bit. Local: ranks that hold parts need not know of
+  /// each other. Throws error::ShapeMismatch if there are not as many numbers as elements.
+  inline Tensor add(const Tensor& clean, const ElementNumbers& numbers) const;
 
  private:
-  virtual Tensor do_add(const Tensor& clean) const = 0;
+  /// What is drawn for an element depends on its number alone.
+  virtual Tensor do_add(const Tensor& clean, const ElementNumbers& numbers) const = 0;
 };
+
+inline Tensor Noise::add(const Tensor& clean, const ElementNumbers& numbers) const {
+  if (numbers.count() != clean.numel()) {
+    throw error::ShapeMismatch(formatted("Noise.add: clean is {}, expected {} elements, as numbers",
+                                         describe(clean), numbers.count()));
+  }
+  return do_add(clean, numbers);
+}
 
 using NoisePtr = std::shared_ptr<const Noise>;
 
@@ -50,7 +64,7 @@ class GaussianNoise : public Noise {
                 std::uint64_t stream = 0);
 
  private:
-  inline Tensor do_add(const Tensor& clean) const override;
+  inline Tensor do_add(const Tensor& clean, const ElementNumbers& numbers) const override;
 
   double standard_deviation_;
   std::uint64_t seed_;
@@ -63,21 +77,27 @@ namespace detail {
 inline constexpr std::int64_t noise_grain = 1 << 14;  // draws per piece of work
 
 template <typename T>
-Tensor normal(at::IntArrayRef shape, std::uint64_t seed, std::uint64_t stream) {
+Tensor normal(at::IntArrayRef shape, const ElementNumbers& numbers, std::uint64_t seed,
+              std::uint64_t stream) {
   Tensor draws = at::empty(shape, at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value));
   T* data = draws.mutable_data_ptr<T>();
-  at::parallel_for(0, draws.numel(), noise_grain, [&](std::int64_t begin, std::int64_t end) {
-    fill_normal(std::span<T>(data + begin, data + end), seed, stream,
-                static_cast<std::uint64_t>(begin));
+  const std::int64_t count = numbers.count();
+  const std::int64_t each = count > 0 ? draws.numel() / count : 0;  // 2 of a complex element
+  at::parallel_for(0, count, noise_grain, [&](std::int64_t begin, std::int64_t end) {
+    numbers.each_run(begin, end, [&](std::int64_t from, std::int64_t to, std::int64_t number) {
+      fill_normal(std::span<T>(data + each * from, data + each * to), seed, stream,
+                  static_cast<std::uint64_t>(each * number));
+    });
   });
   return draws;
 }
 
 /// N(0, 1) draws in the dtype `type`, or in a real dtype that becomes it without loss.
-inline Tensor normal_of(at::ScalarType type, at::IntArrayRef shape, std::uint64_t seed,
-                        std::uint64_t stream) {
+inline Tensor normal_of(at::ScalarType type, at::IntArrayRef shape, const ElementNumbers& numbers,
+                        std::uint64_t seed, std::uint64_t stream) {
   const bool is_double = type == at::kDouble || type == at::kComplexDouble;
-  return is_double ? normal<double>(shape, seed, stream) : normal<float>(shape, seed, stream);
+  return is_double ? normal<double>(shape, numbers, seed, stream)
+                   : normal<float>(shape, numbers, seed, stream);
 }
 
 }  // namespace detail
@@ -90,7 +110,7 @@ inline GaussianNoise::GaussianNoise(double standard_deviation, std::uint64_t see
   if (range) check_range(*range, "GaussianNoise", "range");
 }
 
-inline Tensor GaussianNoise::do_add(const Tensor& clean) const {
+inline Tensor GaussianNoise::do_add(const Tensor& clean, const ElementNumbers& numbers) const {
   const bool is_complex = clean.is_complex();
   if (!clean.is_floating_point() && (!is_complex || range_)) {
     throw error::ShapeMismatch(formatted("GaussianNoise.add: clean is {}, expected a floating{}",
@@ -99,7 +119,7 @@ inline Tensor GaussianNoise::do_add(const Tensor& clean) const {
   }
   std::vector<std::int64_t> shape = clean.sizes().vec();
   if (is_complex) shape.push_back(2);
-  Tensor noise = detail::normal_of(clean.scalar_type(), shape, seed_, stream_);
+  Tensor noise = detail::normal_of(clean.scalar_type(), shape, numbers, seed_, stream_);
   if (is_complex) noise = at::view_as_complex(noise);
   const Tensor noisy = clean + standard_deviation_ * noise.to(clean.device(), clean.scalar_type());
   return range_ ? at::clamp(noisy, range_->first, range_->second) : noisy;

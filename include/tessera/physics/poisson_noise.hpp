@@ -39,7 +39,7 @@ class PoissonNoise : public Noise {
   explicit PoissonNoise(PoissonNoiseOptions options);
 
  private:
-  inline Tensor do_add(const Tensor& clean) const override;
+  inline Tensor do_add(const Tensor& clean, const ElementNumbers& numbers) const override;
 
   PoissonNoiseOptions options_;
 };
@@ -51,7 +51,7 @@ inline PoissonNoise::PoissonNoise(PoissonNoiseOptions options) : options_(option
   if (options_.range) check_range(*options_.range, "PoissonNoise", "range");
 }
 
-inline Tensor PoissonNoise::do_add(const Tensor& clean) const {
+inline Tensor PoissonNoise::do_add(const Tensor& clean, const ElementNumbers& numbers) const {
   if (!clean.is_floating_point()) {
     throw error::ShapeMismatch(
         formatted("PoissonNoise.add: clean is {}, expected a floating tensor", describe(clean)));
@@ -73,11 +73,14 @@ inline Tensor PoissonNoise::do_add(const Tensor& clean) const {
   double* count = counts.mutable_data_ptr<double>();
   const detail::ElementDraws draws(options_.seed, options_.stream, /*purpose=*/1);
   at::parallel_for(0, means.numel(), 1 << 10, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) count[i] = detail::poisson_draw(draws, i, mean[i]);
+    numbers.each_run(begin, end, [&](std::int64_t from, std::int64_t to, std::int64_t number) {
+      for (std::int64_t i = from; i < to; ++i)
+        count[i] = detail::poisson_draw(draws, number + i - from, mean[i]);
+    });
   });
   const Tensor counted = (options_.gain * counts).to(clean.options());
   return GaussianNoise(options_.readout, options_.seed, options_.range, options_.stream)
-      .add(counted);
+      .add(counted, numbers);
 }
 
 }  // namespace tessera

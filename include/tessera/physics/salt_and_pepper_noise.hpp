@@ -32,7 +32,7 @@ class SaltAndPepperNoise : public Noise {
   explicit SaltAndPepperNoise(SaltAndPepperNoiseOptions options);
 
  private:
-  inline Tensor do_add(const Tensor& clean) const override;
+  inline Tensor do_add(const Tensor& clean, const ElementNumbers& numbers) const override;
 
   SaltAndPepperNoiseOptions options_;
 };
@@ -51,7 +51,7 @@ inline SaltAndPepperNoise::SaltAndPepperNoise(SaltAndPepperNoiseOptions options)
   }
 }
 
-inline Tensor SaltAndPepperNoise::do_add(const Tensor& clean) const {
+inline Tensor SaltAndPepperNoise::do_add(const Tensor& clean, const ElementNumbers& numbers) const {
   if (!clean.is_floating_point()) {
     throw error::ShapeMismatch(formatted(
         "SaltAndPepperNoise.add: clean is {}, expected a floating tensor", describe(clean)));
@@ -60,7 +60,9 @@ inline Tensor SaltAndPepperNoise::do_add(const Tensor& clean) const {
   double* value = uniform.mutable_data_ptr<double>();
   const detail::ElementDraws draws(options_.seed, options_.stream, /*purpose=*/2);
   at::parallel_for(0, uniform.numel(), 1 << 12, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) value[i] = draws.pair(i, 0).first;
+    numbers.each_run(begin, end, [&](std::int64_t from, std::int64_t to, std::int64_t number) {
+      for (std::int64_t i = from; i < to; ++i) value[i] = draws.pair(number + i - from, 0).first;
+    });
   });
   uniform = uniform.to(clean.device());
   const Tensor salted = at::where(uniform <= options_.fraction, options_.high, clean);
