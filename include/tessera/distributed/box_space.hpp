@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -25,6 +26,11 @@ struct BoxSpaceOptions {
 /// Pixels that an operator sees beyond a pixel, along each axis, towards the beginning and the end.
 struct Halo {
   Extents before, after;
+  bool is_none() const {
+    const auto is_zero = [](std::int64_t n) { return n == 0; };
+    return std::all_of(before.begin(), before.end(), is_zero) &&
+           std::all_of(after.begin(), after.end(), is_zero);
+  }
 };
 
 /// Images that are never whole on any rank: each holds one box of a Cartesian grid. An image is
@@ -54,6 +60,9 @@ class BoxSpace : public ImageSpace {
   /// Collective. The whole image on every rank: for small ones, and for tests.
   Tensor gather(const Tensor& own) const;
 
+  /// Local. The pixels that with_halo gives, counted as those of the image: numbers below 0 and
+  /// from the extents on are beyond its border.
+  Box window(const Halo& halo, Padding padding) const;
   /// Collective. This rank's box and what surrounds it: pixels of other ranks and, at the border of
   /// the image, what `padding` says it continues with; with valid nothing, so that the result is
   /// smaller there. Throws error::RankFailure where a mirror image needs more than a rank has.
@@ -66,6 +75,7 @@ class BoxSpace : public ImageSpace {
   struct Extension {
     BoxExchange exchange;
     Extents before, after;
+    Box window;  ///< all of it
   };
   const Extension& extension(const Halo& halo, Padding padding) const;
 

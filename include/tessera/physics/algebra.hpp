@@ -8,12 +8,12 @@
 namespace tessera {
 
 /// B A: x -> outer(inner(x)), one measurement for each operator of `outer`. `inner` is a single
-/// operator on one rank whose measurement is the image of `outer`, which may be a stack or
-/// distributed. Noise is that of `outer`.
+/// operator, on one rank or on the same shared-out images, whose measurement is the image of
+/// `outer`, which may be a stack or distributed. Noise is that of `outer`.
 ///
 /// Normal filters are kept where `inner` has a transfer function and that of `outer` is circulant;
 /// transfer functions multiply. Throws error::InvalidArgument for an `inner` that is several
-/// operators or on several ranks.
+/// operators, or of another space than `outer`.
 LinearPhysicsPtr compose(LinearPhysicsPtr outer, LinearPhysicsPtr inner);
 
 /// w A: y_i = w A_i x, and measured data likewise, noise included. Keeps the normal filter, the
@@ -29,10 +29,10 @@ LinearPhysicsPtr weighted(LinearPhysicsPtr physics, TensorList weights);
 /// The same for a single operator.
 LinearPhysicsPtr weighted(LinearPhysicsPtr physics, const Tensor& weight);
 
-/// A + B + ...: y = A x + B x + ..., single operators on one rank whose measurements have one
-/// shape. Measured data are the sum of theirs, noise included. Transfer functions add up; where
-/// all have one, there is a normal filter. Throws error::InvalidArgument for a stack in the list,
-/// or without operators.
+/// A + B + ...: y = A x + B x + ..., single operators, on one rank or on the same shared-out
+/// images, whose measurements have one shape. Measured data are the sum of theirs, noise included.
+/// Transfer functions add up; where all have one, there is a normal filter. Throws
+/// error::InvalidArgument for a stack in the list, or without operators.
 LinearPhysicsPtr sum(std::vector<LinearPhysicsPtr> operators);
 
 }  // namespace tessera

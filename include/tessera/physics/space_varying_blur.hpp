@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/comm/box.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/physics/blur.hpp"
@@ -45,6 +46,11 @@ class SpaceVaryingBlur : public LinearOperator {
   const Extents& grid() const { return grid_; }
   const BlurOptions& options() const { return options_; }
 
+  /// The same for a part of images with these extents: takes `window`, pixels of the image and of
+  /// what its padding continues it with (numbers below 0 and from the extents on), and gives the
+  /// results whose kernels lie within. A x of all of the image continued is the whole A x.
+  SpaceVaryingBlur on_window(const Extents& extents, const Box& window) const;
+
  private:
   struct Layout;
   struct Patch;
@@ -60,6 +66,7 @@ class SpaceVaryingBlur : public LinearOperator {
   Extents size_;  // of the kernels
   BlurOptions options_;
   std::vector<Blur> blurs_;  // one per node, the last axis fastest, Padding::valid
+  TensorList weights_;       // of a window, along each axis; empty: those of the image at hand
 };
 
 /// The image is extended to what its outermost results see; what follows is valid convolution.
@@ -124,12 +131,38 @@ inline SpaceVaryingBlur::SpaceVaryingBlur(const Tensor& kernels, BlurOptions opt
   }
 }
 
+inline SpaceVaryingBlur SpaceVaryingBlur::on_window(const Extents& extents,
+                                                    const Box& window) const {
+  bool fits = extents.size() == grid_.size() && window.axes.size() == grid_.size();
+  for (std::size_t d = 0; fits && d < extents.size(); ++d)
+    fits = window.axes[d].length() >= size_[d];
+  if (!fits) {
+    throw error::ShapeMismatch(
+        formatted("space_varying_blur.on_window: the window {} of an image of {} has no place for "
+                  "kernels of {}",
+                  to_string(window), to_string(extents), to_string(size_)));
+  }
+  SpaceVaryingBlur part = *this;
+  part.options_.padding = Padding::valid;
+  for (std::size_t d = 0; d < extents.size(); ++d) {
+    const Interval along = window.axes[d];
+    const std::int64_t before = std::max<std::int64_t>(0, -along.begin);
+    const std::int64_t after = std::max<std::int64_t>(0, along.end - extents[d]);
+    const Tensor whole = extend(detail::linear_weights(grid_[d], extents[d]).unsqueeze(0),
+                                options_.padding, {before}, {after})[0];
+    part.weights_.push_back(whole.narrow(1, along.begin + before, along.length()));
+  }
+  return part;
+}
+
 inline SpaceVaryingBlur::Layout SpaceVaryingBlur::layout(const Tensor& image,
                                                          const Extents& extents,
                                                          const char* who) const {
   const std::int64_t channels = blurs_.front().kernel().size(1);
   bool ok = extents.size() == grid_.size() && (channels == 1 || channels == image.size(1));
-  for (std::size_t d = 0; ok && d < extents.size(); ++d) ok = size_[d] <= extents[d];
+  for (std::size_t d = 0; ok && d < extents.size(); ++d) {
+    ok = size_[d] <= extents[d] && (weights_.empty() || weights_[d].size(1) == extents[d]);
+  }
   if (!ok) {
     throw error::ShapeMismatch(
         formatted("space_varying_blur.{} is {}, which kernels of {} channels and extents {} do not "
@@ -144,6 +177,10 @@ inline SpaceVaryingBlur::Layout SpaceVaryingBlur::layout(const Tensor& image,
     layout.after.push_back(is_valid ? 0 : centre);
     layout.extended.push_back(extents[d] + layout.before[d] + layout.after[d]);
     layout.result.push_back(layout.extended[d] - size_[d] + 1);
+    if (!weights_.empty()) {
+      layout.weights.push_back(weights_[d]);
+      continue;
+    }
     const Tensor weights = detail::linear_weights(grid_[d], extents[d]).unsqueeze(0);
     layout.weights.push_back(
         extend(weights, options_.padding, {layout.before[d]}, {layout.after[d]})[0]);

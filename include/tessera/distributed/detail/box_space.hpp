@@ -181,9 +181,11 @@ inline const BoxSpace::Extension& BoxSpace::extension(const Halo& halo, Padding 
     wanted.push_back({grown});
   }
   const Box& mine = wanted[static_cast<std::size_t>(ranks_->rank())].front();
+  Box window = mine;
   for (std::size_t d = 0; d < axes && !repeats && padding != Padding::valid; ++d) {
     before[d] = halo.before[d] - (local().axes[d].begin - mine.axes[d].begin);
     after[d] = halo.after[d] - (mine.axes[d].end - local().axes[d].end);
+    window.axes[d] = {mine.axes[d].begin - before[d], mine.axes[d].end + after[d]};
     if (padding == Padding::reflect && std::max(before[d], after[d]) >= mine.axes[d].length()) {
       throw error::InvalidArgument(formatted(
           "BoxSpace: the box {} has too few pixels along axis {} for a mirror image of {} beyond "
@@ -195,8 +197,12 @@ inline const BoxSpace::Extension& BoxSpace::extension(const Halo& halo, Padding 
   return extensions_
       .emplace(key, Extension{BoxExchange(ranks_, std::move(owned), std::move(wanted),
                                           repeats ? extents_ : Extents()),
-                              std::move(before), std::move(after)})
+                              std::move(before), std::move(after), std::move(window)})
       .first->second;
+}
+
+inline Box BoxSpace::window(const Halo& halo, Padding padding) const {
+  return extension(halo, padding).window;
 }
 
 inline Tensor BoxSpace::with_halo(const Tensor& own, const Halo& halo, Padding padding) const {

@@ -20,13 +20,24 @@
 
 namespace tessera::detail {
 
-inline void check_single_local(const LinearPhysicsPtr& one, const std::string& who) {
+/// A single operator: on one rank, or on images that ranks share out.
+inline void check_single(const LinearPhysicsPtr& one, const std::string& who) {
   if (!one) throw error::InvalidArgument(who + ": an operator is null");
-  if (one->operator_count() != 1 || one->communicator().size() != 1) {
+  if (one->operator_count() != 1 ||
+      one->communicator().size() != one->space().communicator().size()) {
     throw error::InvalidArgument(
         formatted("{}: {} is {} operators on {} ranks, expected one on one", who, one->name(),
                   one->operator_count(), one->communicator().size()));
   }
+}
+
+/// Both on images that are whole, or shared out in one way.
+inline void check_one_space(const LinearPhysics& a, const LinearPhysics& b, const char* who) {
+  if (&a.space() == &b.space()) return;
+  throw error::InvalidArgument(
+      formatted("{}: {} and {} are for images that are shared out in different ways, expected one "
+                "space",
+                who, a.name(), b.name()));
 }
 
 /// True if a product with `other` keeps `shape`.
@@ -48,6 +59,7 @@ class DerivedPhysics : public LinearPhysics {
   std::vector<std::int64_t> held() const override { return base_->held(); }
   Communicator& communicator() const override { return base_->communicator(); }
   double measurement_weight() const override { return base_->measurement_weight(); }
+  const ImageSpace& space() const override { return base_->space(); }
 
  protected:
   const LinearPhysics& base() const { return *base_; }
@@ -194,6 +206,8 @@ class SummedPhysics final : public LinearPhysics {
     for (const LinearPhysicsPtr& one : operators_) names.push_back(one->name());
     return formatted("sum({})", joined(names, ", "));
   }
+  Communicator& communicator() const override { return operators_.front()->communicator(); }
+  const ImageSpace& space() const override { return operators_.front()->space(); }
   Tensor transfer_function(const Tensor& x) const override {
     Tensor total;
     for (const LinearPhysicsPtr& one : operators_) {
@@ -239,7 +253,8 @@ namespace tessera {
 
 inline LinearPhysicsPtr compose(LinearPhysicsPtr outer, LinearPhysicsPtr inner) {
   if (!outer) throw error::InvalidArgument("compose: the outer operator is null");
-  detail::check_single_local(inner, "compose");
+  detail::check_single(inner, "compose");
+  detail::check_one_space(*outer, *inner, "compose");
   return std::make_shared<detail::ComposedPhysics>(std::move(outer), std::move(inner));
 }
 
@@ -283,7 +298,10 @@ inline LinearPhysicsPtr sum(std::vector<LinearPhysicsPtr> operators) {
   if (operators.empty()) {
     throw error::InvalidArgument("sum: needs at least one operator, got none");
   }
-  for (const LinearPhysicsPtr& one : operators) detail::check_single_local(one, "sum");
+  for (const LinearPhysicsPtr& one : operators) {
+    detail::check_single(one, "sum");
+    detail::check_one_space(*operators.front(), *one, "sum");
+  }
   return std::make_shared<detail::SummedPhysics>(std::move(operators));
 }
 
