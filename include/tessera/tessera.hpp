@@ -127,6 +127,7 @@
 #include "tessera/distributed/box_stream.hpp"
 #include "tessera/distributed/boxed_operator.hpp"
 #include "tessera/distributed/boxed_operators.hpp"
+#include "tessera/distributed/boxed_stack.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
 #include "tessera/distributed/distributed_options.hpp"
 #include "tessera/distributed/distributed_physics.hpp"

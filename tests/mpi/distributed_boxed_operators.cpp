@@ -4,7 +4,9 @@
 
 #include "catch.hpp"
 #include "tensors.hpp"
+#include "tessera/comm/counting.hpp"
 #include "tessera/distributed/boxed_operators.hpp"
+#include "tessera/distributed/boxed_stack.hpp"
 #include "tessera/physics/algebra.hpp"
 #include "tessera/physics/finite_differences.hpp"
 #include "tessera/physics/poisson_noise.hpp"
@@ -150,6 +152,40 @@ TEST_CASE("noise of boxes is the part of noise, to the bit") {
       const Tensor expected = part_of_measurement(*boxed, whole.measure(positive).front());
       const Tensor own = space->scatter(positive);
       CHECK(relative_error(boxed->measure(own).front(), expected) < 1e-14);
+      CHECK(relative_error(BoxedStack({boxed}).measure(own).front(), expected) < 1e-14);
+    }
+  }
+}
+
+TEST_CASE("a stack exchanges the largest halo once") {
+  const auto counting = std::make_shared<CountingCommunicator>(test::world());
+  for (const Tensor& image : images()) {
+    const std::int64_t axes = image.dim() - 2;
+    const auto space = std::make_shared<BoxSpace>(counting, image.sizes().slice(2).vec());
+    const std::int64_t exchanges = test::world()->size() > 1 ? 1 : 0;
+    for (const Padding padding : {Padding::circular, Padding::reflect, Padding::valid}) {
+      INFO(to_string(padding));
+      std::vector<BoxedOperatorPtr> operators;
+      for (const std::int64_t extent : {2, 5, 3}) {
+        operators.push_back(boxed_blur(space, kernel_of({1, 1}, axes, extent), padding));
+      }
+      operators.push_back(boxed_mask(space, space->scatter(image.narrow(0, 0, 1))));
+      const BoxedStack stack(operators);
+      const Tensor own = space->scatter(image);
+      counting->reset();
+      const TensorList y = stack.forward(own);
+      CHECK(counting->data(Collective::exchange).calls == exchanges);
+      counting->reset();
+      const Tensor back = stack.adjoint(y);
+      CHECK(counting->data(Collective::exchange).calls == exchanges);
+
+      Tensor expected;
+      for (std::size_t i = 0; i < operators.size(); ++i) {
+        CHECK(at::equal(y[i], operators[i]->forward(own).front()));
+        const Tensor part = operators[i]->adjoint({y[i]});
+        expected = expected.defined() ? expected + part : part;
+      }
+      CHECK(relative_error(back, expected) < 1e-14);
     }
   }
 }
