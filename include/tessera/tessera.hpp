@@ -140,6 +140,7 @@
 #include "tessera/distributed/sharded_physics.hpp"
 #include "tessera/distributed/slab_blur.hpp"
 #include "tessera/distributed/slab_fourier.hpp"
+#include "tessera/distributed/sharded_ridge_prior.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 
@@ -162,6 +163,7 @@
 
 #include "tessera/metric/errors.hpp"
 #include "tessera/metric/psnr.hpp"
+#include "tessera/metric/shared_out.hpp"
 #include "tessera/metric/ssim.hpp"
 
 #include "tessera/run/stop_on_signal.hpp"

@@ -122,6 +122,45 @@ inline bool runs_on_host(const Tensor& image, const Tensor& reference) {
          (image.scalar_type() == at::kFloat || image.scalar_type() == at::kDouble);
 }
 
+/// The Gaussian window along an axis, float64.
+inline Tensor ssim_window(const SsimOptions& options, const Tensor& like) {
+  const std::int64_t half = half_width(options);
+  const Tensor window =
+      at::arange(-half, half + 1, like.options().dtype(at::kDouble).requires_grad(false));
+  const Tensor weights = at::exp(-0.5 * (window / options.sigma).square());
+  return weights / weights.sum();
+}
+
+inline SsimConstants ssim_constants(const SsimOptions& options, const Intensities& values) {
+  return {.c1 = options.k1 * options.range * options.k1 * options.range,
+          .c2 = options.k2 * options.range * options.k2 * options.range,
+          .shift = values.middle};
+}
+
+/// What the index is computed in. A variance is a difference of squares, of which float32 has lost
+/// some 1e-7 of the largest; that must be little beside the constant c2 that is added to it.
+inline at::ScalarType ssim_type(const SsimOptions& options, const Intensities& values,
+                                at::ScalarType type) {
+  const bool wide = !(values.reach <= 43 * options.k2 * options.range);
+  return wide || type == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+/// The index at the pixels where the window lies within x and y, (N, 1, spatial...), from which
+/// constants.shift has been taken.
+inline Tensor ssim_index(const Tensor& x, const Tensor& y, const Tensor& window,
+                         const SsimConstants& constants) {
+  Tensor mean_x = windowed(x, window);
+  Tensor mean_y = windowed(y, window);
+  const Tensor variances = (windowed(x.square(), window) - mean_x.square()).clamp_min(0) +
+                           (windowed(y.square(), window) - mean_y.square()).clamp_min(0);
+  const Tensor covariance = windowed(x * y, window) - mean_x * mean_y;
+
+  mean_x = mean_x + constants.shift;
+  mean_y = mean_y + constants.shift;
+  return (2 * mean_x * mean_y + constants.c1) * (2 * covariance + constants.c2) /
+         ((mean_x.square() + mean_y.square() + constants.c1) * (variances + constants.c2));
+}
+
 }  // namespace detail
 
 inline bool ssim_is_defined(at::IntArrayRef shape, const SsimOptions& options) {
@@ -135,21 +174,11 @@ inline Tensor ssim(const Tensor& image, const Tensor& reference, const SsimOptio
   detail::check_ssim(options);
   detail::check_ssim(image, reference, options);
   const detail::Intensities values = detail::intensities(image, reference);
-  // A variance is a difference of squares, of which float32 has lost some 1e-7 of the largest; that
-  // must be little beside the constant c2 that is added to it.
-  const bool wide = !(values.reach <= 43 * options.k2 * options.range);
-  const at::ScalarType type = wide || image.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const at::ScalarType type = detail::ssim_type(options, values, image.scalar_type());
   if (image.scalar_type() != type) return ssim(image.to(type), reference.to(type), options);
 
-  const std::int64_t half = detail::half_width(options);
-  Tensor window =
-      at::arange(-half, half + 1, image.options().dtype(at::kDouble).requires_grad(false));
-  window = at::exp(-0.5 * (window / options.sigma).square());
-  window = (window / window.sum()).to(type);
-  const detail::SsimConstants constants{
-      .c1 = options.k1 * options.range * options.k1 * options.range,
-      .c2 = options.k2 * options.range * options.k2 * options.range,
-      .shift = values.middle};
+  const Tensor window = detail::ssim_window(options, image).to(type);
+  const detail::SsimConstants constants = detail::ssim_constants(options, values);
   if (detail::runs_on_host(image, reference)) {
     return type == at::kFloat ? detail::ssim_on_host<float>(image, reference, window, constants)
                               : detail::ssim_on_host<double>(image, reference, window, constants);
@@ -160,21 +189,11 @@ inline Tensor ssim(const Tensor& image, const Tensor& reference, const SsimOptio
   planes[0] *= planes[1];
   planes[1] = 1;
   const std::vector<std::int64_t> pads(2 * static_cast<std::size_t>(spatial_dimensions(image)),
-                                       half);
+                                       detail::half_width(options));
   const Tensor x = at::pad(image.reshape(planes) - constants.shift, pads, "reflect");
   const Tensor y = at::pad(reference.reshape(planes) - constants.shift, pads, "reflect");
 
-  Tensor mean_x = detail::windowed(x, window);
-  Tensor mean_y = detail::windowed(y, window);
-  const Tensor variances = (detail::windowed(x.square(), window) - mean_x.square()).clamp_min(0) +
-                           (detail::windowed(y.square(), window) - mean_y.square()).clamp_min(0);
-  const Tensor covariance = detail::windowed(x * y, window) - mean_x * mean_y;
-
-  mean_x = mean_x + constants.shift;
-  mean_y = mean_y + constants.shift;
-  const Tensor index =
-      (2 * mean_x * mean_y + constants.c1) * (2 * covariance + constants.c2) /
-      ((mean_x.square() + mean_y.square() + constants.c1) * (variances + constants.c2));
+  const Tensor index = detail::ssim_index(x, y, window, constants);
   return index.reshape({image.size(0), -1}).mean(1, false, at::kDouble);
 }
 

@@ -62,6 +62,7 @@ class RidgePrior : public Prior {
   bool is_convex() const override { return weak_convexity() == 0; }
   /// How far, along any axis, a pixel of the gradient reads: the extent of the filters less one.
   std::int64_t reach() const { return weights_->extent() - 1; }
+  Extents filter_extents() const { return weights_->filters().sizes().slice(2).vec(); }
   /// Spatial dimensions of the images it takes.
   std::int64_t dimensions() const { return weights_->dimensions(); }
   std::int64_t filter_count() const { return weights_->count(); }

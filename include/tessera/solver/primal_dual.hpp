@@ -23,7 +23,7 @@ namespace tessera {
 
 /// weight * prior(map x): total variation is FiniteDifferences and a GroupL1Prior.
 struct MappedPrior {
-  LinearPhysicsPtr map;  ///< one operator, whole on every rank
+  LinearPhysicsPtr map;  ///< one operator, on images of the fidelity's space
   PriorPtr prior;        ///< by its proximal operator, on what the map makes
   double weight = 1.0;   ///< > 0
 };
@@ -106,10 +106,14 @@ inline PrimalDual::PrimalDual(const DataFidelity& fidelity, std::vector<MappedPr
     if (!each.map || !each.prior) {
       throw error::InvalidArgument("primal_dual: a mapped prior has no map or no prior");
     }
-    if (each.map->operator_count() != 1 || each.map->communicator().size() != 1) {
-      throw error::InvalidArgument(formatted(
-          "primal_dual: the map {} has {} operators on {} ranks, expected one on this rank",
-          each.map->name(), each.map->operator_count(), each.map->communicator().size()));
+    const ImageSpace& space = each.map->space();
+    const bool is_single = each.map->operator_count() == 1 &&
+                           each.map->communicator().size() == space.communicator().size();
+    if (!is_single || &space != &fidelity.space()) {
+      throw error::InvalidArgument(
+          formatted("primal_dual: the map {} has {} operators on {} ranks, expected one on this "
+                    "rank, or on shared-out images of the fidelity's space",
+                    each.map->name(), each.map->operator_count(), each.map->communicator().size()));
     }
     check_positive(each.weight, "primal_dual", "the weight of a mapped prior");
   }

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <ATen/ops/abs.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/log10.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/sqrt.h>
+#include <ATen/ops/tensor.h>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/image_space.hpp"
+#include "tessera/core/check.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/core/tensor.hpp"
+#include "tessera/core/text.hpp"
+#include "tessera/distributed/box_space.hpp"
+#include "tessera/metric/ssim.hpp"
+
+/// The metrics of images that ranks share out: `image` and `reference` are this rank's parts, and
+/// the results, shape (B), float64, are those of the whole images to rounding, the same on all
+/// ranks. All are collective over the ranks of the space, and throw error::RankFailure, on every
+/// rank, where the metric of whole images throws error::ShapeMismatch.
+namespace tessera {
+
+/// mse(image, reference). Communicates sums alone.
+Tensor mse(const ImageSpace& space, const Tensor& image, const Tensor& reference);
+
+/// psnr(image, reference, range). Communicates sums alone.
+Tensor psnr(const ImageSpace& space, const Tensor& image, const Tensor& reference,
+            double range = 1);
+
+/// mae(image, reference). Communicates sums alone.
+Tensor mae(const ImageSpace& space, const Tensor& image, const Tensor& reference);
+
+/// nrmse(image, reference). Communicates sums alone.
+Tensor nrmse(const ImageSpace& space, const Tensor& image, const Tensor& reference);
+
+/// ssim(image, reference, options): sums, and one exchange of a halo of half the window's width, 5
+/// pixels by default, of both images. Boxes at the border of the image have more pixels than that
+/// along each axis, else error::RankFailure.
+Tensor ssim(const BoxSpace& space, const Tensor& image, const Tensor& reference,
+            const SsimOptions& options = {});
+
+namespace detail {
+
+/// The difference of two images, in float32 at least.
+inline Tensor difference_of(const ImageSpace& space, const Tensor& image, const Tensor& reference,
+                            const char* who) {
+  return fail_together(space.communicator(), who, [&] {
+    check_image(image, formatted("{}: image", who));
+    check_like(reference, image, formatted("{}: reference", who));
+    const at::ScalarType type = c10::promoteTypes(image.scalar_type(), at::kFloat);
+    return image.to(type) - reference.to(type);
+  });
+}
+
+/// Means of a b over the elements of each image.
+inline Tensor mean_each(const ImageSpace& space, const Tensor& a, const Tensor& b) {
+  const std::vector<double> sums = space.dot_each(a, b);
+  const auto elements = static_cast<double>(space.numel(a)) / static_cast<double>(a.size(0));
+  return at::tensor(sums, at::TensorOptions().dtype(at::kDouble)).to(a.device()) / elements;
+}
+
+/// The middle and reach of the intensities of both images, all parts together; NaN if one is.
+inline Intensities intensities(const BoxSpace& space, const Tensor& image, const Tensor& reference,
+                               const SsimOptions& options) {
+  Intensities mine;
+  std::array<std::int64_t, 1> is_nan = {0};
+  guarded(
+      space.communicator(), "ssim",
+      [&] {
+        check_ssim(options);
+        check_image(image, "ssim: image");
+        check_like(reference, image, "ssim: reference");
+        Extents shape = {image.size(0), image.size(1)};
+        for (const std::int64_t extent : space.extents()) shape.push_back(extent);
+        if (!ssim_is_defined(shape, options)) {
+          throw error::ShapeMismatch(
+              formatted("ssim: the whole image is {}, expected two or three spatial dimensions of "
+                        "more than {} pixels, half the window's width (see ssim_is_defined)",
+                        to_string(shape), half_width(options)));
+        }
+        mine = intensities(image, reference);
+        is_nan = {std::isnan(mine.middle) ? 1 : 0};
+      },
+      is_nan);
+  if (is_nan[0] != 0) {
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    return {nan, nan};
+  }
+  std::array<double, 2> bounds = {mine.middle + mine.reach, mine.reach - mine.middle};
+  if (space.communicator().size() > 1) {
+    space.communicator().control().all_reduce(bounds.data(), 2, DataType::f64, Reduction::max);
+  }
+  return {(bounds[0] - bounds[1]) / 2, (bounds[0] + bounds[1]) / 2};
+}
+
+}  // namespace detail
+
+inline Tensor mse(const ImageSpace& space, const Tensor& image, const Tensor& reference) {
+  const Tensor difference = detail::difference_of(space, image, reference, "mse");
+  return detail::mean_each(space, difference, difference);
+}
+
+inline Tensor psnr(const ImageSpace& space, const Tensor& image, const Tensor& reference,
+                   double range) {
+  check_positive(range, "psnr", "range");
+  return 10 * at::log10(range * range / mse(space, image, reference));
+}
+
+inline Tensor mae(const ImageSpace& space, const Tensor& image, const Tensor& reference) {
+  const Tensor difference = at::abs(detail::difference_of(space, image, reference, "mae"));
+  return detail::mean_each(space, difference, at::ones_like(difference));
+}
+
+inline Tensor nrmse(const ImageSpace& space, const Tensor& image, const Tensor& reference) {
+  const Tensor error = mse(space, image, reference);
+  const Tensor wide = reference.to(c10::promoteTypes(reference.scalar_type(), at::kFloat));
+  return at::sqrt(error / detail::mean_each(space, wide, wide));
+}
+
+inline Tensor ssim(const BoxSpace& space, const Tensor& image, const Tensor& reference,
+                   const SsimOptions& options) {
+  const detail::Intensities values = detail::intensities(space, image, reference, options);
+  const at::ScalarType type = detail::ssim_type(options, values, image.scalar_type());
+  const detail::SsimConstants constants = detail::ssim_constants(options, values);
+  const Extents half(space.extents().size(), detail::half_width(options));
+  const Tensor both = at::cat({image.to(type), reference.to(type)}, 1) - constants.shift;
+  const Tensor windows = space.with_halo(both, {half, half}, Padding::reflect);
+  Extents planes = windows.sizes().vec();  // channels are images of their own
+  planes[0] *= image.size(1);
+  planes[1] = 1;
+  const std::int64_t channels = image.size(1);
+  const Tensor index = detail::ssim_index(windows.narrow(1, 0, channels).reshape(planes),
+                                          windows.narrow(1, channels, channels).reshape(planes),
+                                          detail::ssim_window(options, image).to(type), constants)
+                           .reshape({image.size(0), -1});
+  return detail::mean_each(space, index, at::ones_like(index));
+}
+
+}  // namespace tessera

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <cmath>
+
+#include "catch.hpp"
+#include "ridge_weights.hpp"
+#include "tensors.hpp"
+#include "tessera/distributed/boxed_operators.hpp"
+#include "tessera/distributed/sharded_ridge_prior.hpp"
+#include "tessera/fidelity/l2.hpp"
+#include "tessera/metric/errors.hpp"
+#include "tessera/metric/psnr.hpp"
+#include "tessera/metric/shared_out.hpp"
+#include "tessera/metric/ssim.hpp"
+#include "tessera/physics/finite_differences.hpp"
+#include "tessera/physics/gaussian_kernel.hpp"
+#include "tessera/prior/l1_prior.hpp"
+#include "tessera/prior/total_variation_prior.hpp"
+#include "tessera/solver/primal_dual.hpp"
+#include "world.hpp"
+
+using namespace tessera;
+using test::relative_error;
+
+// Priors and metrics of images that ranks hold in boxes, on 1 to 5 ranks, beside those of whole
+// images.
+namespace {
+
+BoxSpacePtr space_of(const Tensor& image) {
+  return std::make_shared<BoxSpace>(test::world(), image.sizes().slice(2).vec());
+}
+
+std::vector<Tensor> images() {
+  return {test::indexed({2, 3, 29, 47}), test::indexed({1, 2, 13, 17, 31})};
+}
+
+}  // namespace
+
+TEST_CASE("metrics of boxes are those of the image") {
+  for (const Tensor& image : images()) {
+    const BoxSpacePtr space = space_of(image);
+    const Tensor reference = image + 0.1 * test::indexed(image.sizes(), 1.7);
+    const Tensor a = space->scatter(image);
+    const Tensor b = space->scatter(reference);
+    CHECK(relative_error(mse(*space, a, b), mse(image, reference)) < 1e-12);
+    CHECK(relative_error(psnr(*space, a, b, 2.0), psnr(image, reference, 2.0)) < 1e-12);
+    CHECK(relative_error(mae(*space, a, b), mae(image, reference)) < 1e-12);
+    CHECK(relative_error(nrmse(*space, a, b), nrmse(image, reference)) < 1e-12);
+    CHECK(relative_error(ssim(*space, a, b), ssim(image, reference)) < 1e-12);
+    // Far from zero and in float32: which precision is needed is decided by all parts together.
+    const Tensor far = (1000 + 50 * image).to(at::kFloat);
+    const Tensor near = (1000 + 50 * reference).to(at::kFloat);
+    const SsimOptions options{.range = 100, .sigma = 1.0};
+    CHECK(relative_error(ssim(*space, space->scatter(far), space->scatter(near), options),
+                         ssim(far, near, options)) < 1e-6);
+    Tensor broken = image.clone();
+    broken.view(-1)[0] = std::nan("");
+    CHECK(ssim(*space, space->scatter(broken), b).isnan().all().item<bool>());
+  }
+  const Tensor narrow = test::indexed({1, 1, 5, 64});
+  const BoxSpacePtr space = space_of(narrow);
+  CHECK_THROWS_WITH(ssim(*space, space->scatter(narrow), space->scatter(narrow)),
+                    test::contains("the whole image is [1, 1, 5, 64]"));
+}
+
+TEST_CASE("a ridge prior of boxes has the value and gradient of the image") {
+  for (const Tensor& image : images()) {
+    const BoxSpacePtr space = space_of(image);
+    Extents filter(static_cast<std::size_t>(image.dim() - 2), 3);
+    filter.back() = 4;
+    const RidgePrior whole(test::ridge_weights(filter, 5, test::weakly_convex_knots), 0.1);
+    const ShardedRidgePrior sharded(whole, space);
+    const Tensor own = space->scatter(image);
+    CHECK(*sharded.value(own) == Approx(*whole.value(image)).epsilon(1e-12));
+    CHECK(relative_error(space->gather(sharded.gradient(own)), whole.gradient(image)) < 1e-12);
+    CHECK_THROWS_WITH(
+        ShardedRidgePrior(whole, std::make_shared<BoxSpace>(test::world(), Extents{64})),
+        test::contains("sharded(ridge_prior): the space has images of [64]"));
+  }
+  // Boxes of one row each: windows at the far border hold no place of a filter.
+  const Tensor image = test::indexed({1, 1, test::world()->size() + 2, 7});
+  const auto rows = std::make_shared<BoxSpace>(test::world(), image.sizes().slice(2).vec(),
+                                               BoxSpaceOptions{.grid = {test::world()->size(), 1}});
+  const RidgePrior whole(test::ridge_weights({3, 3}, 4, test::weakly_convex_knots), 0.1);
+  const ShardedRidgePrior sharded(whole, rows);
+  CHECK(*sharded.value(rows->scatter(image)) == Approx(*whole.value(image)).epsilon(1e-12));
+  CHECK(relative_error(rows->gather(sharded.gradient(rows->scatter(image))),
+                       whole.gradient(image)) < 1e-12);
+}
+
+TEST_CASE("total variation of boxes: its value, and least squares with it") {
+  for (const Tensor& image : images()) {
+    const BoxSpacePtr space = space_of(image);
+    const auto differences = boxed_differences(space);
+    const Tensor own = space->scatter(image);
+    for (const ChannelCoupling channels : {ChannelCoupling::joint, ChannelCoupling::separate}) {
+      CHECK(boxed_total_variation(*differences, own, channels) ==
+            Approx(TotalVariation({.channels = channels}).value(image)).epsilon(1e-12));
+    }
+    const Tensor kernel =
+        gaussian_kernel(std::vector<double>(static_cast<std::size_t>(image.dim() - 2), 0.6));
+    const auto boxed = boxed_blur(space, kernel);
+    const auto blur = std::make_shared<Blur>(kernel);
+    const Tensor y = blur->apply(image);
+    const L2 of_whole(blur, {y}, image);
+    const L2 of_boxes(boxed, {space->scatter(y)}, own);
+    PrimalDualOptions options{.primal_step = 0.2, .dual_step = 0.3};
+    options.stopping.max_iterations = 6;
+    const auto group = std::make_shared<GroupL1Prior>();
+    const PrimalDual whole(of_whole, {{std::make_shared<FiniteDifferences>(), group, 0.02}},
+                           nullptr, options);
+    const PrimalDual sharded(of_boxes, {{differences, group, 0.02}}, nullptr, options);
+    CHECK(relative_error(space->gather(sharded.solve(space->scatter(y)).x), whole.solve(y).x) <
+          1e-12);
+    if (test::world()->size() > 1) {
+      CHECK_THROWS_WITH(
+          PrimalDual(of_boxes, {{std::make_shared<FiniteDifferences>(), group, 0.02}}, nullptr),
+          test::contains("of the fidelity's space"));
+    }
+  }
+}
