@@ -53,7 +53,7 @@ inline std::vector<double> measured_costs(std::int64_t count,
     }
     std::vector<double> seconds(static_cast<std::size_t>(count), 0.0);
     for (std::int64_t index = communicator.rank(); index < count; index += communicator.size()) {
-      const std::unique_ptr<LinearPhysics> one = factory(index);
+      const LinearPhysicsPtr one = factory(index);
       detail::check_single_operator(one.get(), index, who);
       seconds[static_cast<std::size_t>(index)] = detail::seconds_of(*one, x, rounds);
     }

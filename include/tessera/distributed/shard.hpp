@@ -29,7 +29,7 @@ class Shard {
  public:
   using OpPtr = std::shared_ptr<const Op>;
   /// Makes operator `index`; called on its owner alone.
-  using Factory = std::function<std::unique_ptr<Op>(std::int64_t index)>;
+  using Factory = std::function<OpPtr(std::int64_t index)>;
 
   /// Collective. `count` operators, each made on its owner. Throws error::RankFailure on every rank
   /// if the factory throws on one, if a rank's arguments do not fit (an undefined operator, a
