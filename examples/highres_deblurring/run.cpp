@@ -2,7 +2,6 @@
 #include "run.hpp"
 
 #include <ATen/ops/full.h>
-#include <ATen/ops/ones_like.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
@@ -17,6 +16,7 @@
 #include "problem.hpp"
 #include "restoration/arrays.hpp"
 #include "restoration/scaling.hpp"
+#include "restoration/starting_point.hpp"
 #include "restoration/supervised_run.hpp"
 #include "settings/views.hpp"
 #include "tessera/comm/host.hpp"
@@ -119,16 +119,13 @@ Tensor starting_point(const Options& options, const LinearPhysics& physics,
                       const DataFidelity& fidelity, const restoration::Outcome& outcome) {
   if (options.init_method == InitMethod::zeros) return at::zeros_like(outcome.truth);
   if (options.init_method == InitMethod::adjoint) {
-    const auto* l2 = dynamic_cast<const L2*>(&fidelity);  // which has A^T y already
-    const Tensor back_projection =
-        l2 != nullptr ? l2->adjoint_of_data() : physics.adjoint(outcome.measurements);
     if (options.problem == ProblemKind::highres_blur && options.border == Padding::circular) {
+      const auto* l2 = dynamic_cast<const L2*>(&fidelity);  // which has A^T y already
+      const Tensor back_projection =
+          l2 != nullptr ? l2->adjoint_of_data() : physics.adjoint(outcome.measurements);
       return back_projection / static_cast<double>(options.num_operators);
     }
-    // The mean of what sees a pixel, each by its weight.
-    TensorList ones;
-    for (const Tensor& y : outcome.measurements) ones.push_back(at::ones_like(y));
-    return back_projection / physics.adjoint(ones).clamp_min(1e-6);
+    return restoration::mean_of_measurements(physics, outcome.measurements, outcome.truth);
   }
   return physics.pseudo_inverse(outcome.measurements, {.tolerance = 1e-4, .max_iterations = 50});
 }

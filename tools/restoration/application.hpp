@@ -14,6 +14,7 @@
 #include "grid/folder.hpp"
 #include "grid/grid.hpp"
 #include "restoration/memory_need.hpp"
+#include "restoration/on_ranks.hpp"
 #include "restoration/outcome.hpp"
 #include "restoration/run_settings.hpp"
 #include "settings/command_line.hpp"
@@ -21,9 +22,6 @@
 #include "tessera/comm/host.hpp"
 #include "tessera/comm/run_guarded.hpp"
 #include "tessera/comm/self.hpp"
-#ifdef TESSERA_RESTORATION_MPI
-#include "tessera/comm/mpi.hpp"
-#endif
 
 namespace restoration {
 
@@ -130,13 +128,8 @@ class Application {
   }
 
   int run_main(int argc, char** argv) const {
-#ifdef TESSERA_RESTORATION_MPI
-    return tessera::run_with_mpi(argc, argv, program_.name,
-                                 [&](const auto& world) { return run_on(world, argc, argv); });
-#else
-    const tessera::CommunicatorPtr world = tessera::self_communicator();
-    return tessera::run_guarded(*world, program_.name, [&] { return run_on(world, argc, argv); });
-#endif
+    return run_on_ranks(argc, argv, program_.name,
+                        [&](const auto& world) { return run_on(world, argc, argv); });
   }
 
   const settings::Program<Options>& program_;

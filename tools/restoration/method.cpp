@@ -29,23 +29,21 @@ using namespace tessera;
 
 namespace {
 
-constexpr std::pair intensities = {0.0, 1.0};
-
 /// A standard deviation for likelihoods, which noise-free data have none of.
 double sigma_of(const Method& method) {
-  return std::max(method.noise_level, 1e-3);
+  return method.noise_level > 0 ? method.noise_level : 1e-3;
 }
 
 std::unique_ptr<Solver> plug_and_play(const Method& method, const DataFidelity& fidelity,
                                       const Prior& prior, double step) {
   if (method.prior == PriorKind::red) {
     GradientDescentOptions descent{.step = step, .prior_weight = method.red_weight};
-    descent.clamp_range = intensities;
+    descent.clamp_range = method.range;
     descent.stopping.max_iterations = method.iterations;
     return std::make_unique<GradientDescent<DataFidelity, Prior>>(fidelity, prior, descent);
   }
   PnPOptions pnp{.step = step};
-  pnp.clamp_range = intensities;
+  pnp.clamp_range = method.range;
   pnp.stopping.max_iterations = method.iterations;
   if (method.denoiser_sigma_start) {
     pnp.denoiser_sigma =
@@ -89,11 +87,12 @@ DataFidelityPtr make_fidelity(const Method& method, LinearPhysicsPtr physics,
       const bool is_plug_and_play =
           method.solver == SolverKind::dpir || method.solver == SolverKind::pnp;
       return std::make_shared<L2>(std::move(physics), std::move(measurements), image,
-                                  L2Options{.sigma = is_plug_and_play ? 1 : sigma});
+                                  L2Options{.sigma = is_plug_and_play ? 1 : sigma,
+                                            .conjugate_gradient = method.inner_solves});
     }
     case FidelityKind::poisson:
-      return of_distance(
-          std::make_shared<PoissonDistance>(PoissonDistanceOptions{.gain = sigma * sigma}));
+      return of_distance(std::make_shared<PoissonDistance>(
+          PoissonDistanceOptions{.gain = sigma * sigma, .background = method.background}));
     case FidelityKind::absolute:
       return of_distance(std::make_shared<AbsoluteDistance>(sigma));
     case FidelityKind::clipped:
@@ -135,7 +134,8 @@ std::unique_ptr<Solver> make_solver(const Method& method, const DataFidelity& fi
                                   std::make_shared<GroupL1Prior>(), method.tv_weight};
       return std::make_unique<PrimalDual>(
           fidelity, std::vector{variation},
-          std::make_shared<BoxPrior>(intensities.first, intensities.second),
+          method.range ? std::make_shared<BoxPrior>(method.range->first, method.range->second)
+                       : nullptr,
           PrimalDualOptions{.ratio = 1 / std::pow(sigma_of(method), 2), .stopping = stopping});
     }
     case SolverKind::mlem:
@@ -145,7 +145,7 @@ std::unique_ptr<Solver> make_solver(const Method& method, const DataFidelity& fi
   }
   HqsOptions hqs;
   hqs.schedule = HqsSchedule::dpir(method.noise_level, method.iterations, method.dpir_weight);
-  hqs.clamp_range = intensities;
+  hqs.clamp_range = method.range;
   return std::make_unique<HQS<DataFidelity, Prior>>(fidelity, prior, hqs);
 }
 

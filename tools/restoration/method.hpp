@@ -3,12 +3,15 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "settings/enum_names.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/fidelity/data_fidelity.hpp"
+#include "tessera/physics/conjugate_gradient.hpp"
 #include "tessera/physics/linear_physics.hpp"
 #include "tessera/prior/prior.hpp"
+#include "tessera/solver/clamp_range.hpp"
 #include "tessera/solver/solver.hpp"
 
 namespace restoration {
@@ -19,18 +22,23 @@ enum class SolverKind { dpir, pnp, proximal_gradient, admm, primal_dual, mlem };
 enum class FidelityKind { clipped, l2, poisson, absolute };
 enum class PriorKind { pnp, red, tv };
 
-/// How an image with intensities from 0 to 1 is restored: solver, fidelity and prior, by name.
+/// How an image is restored whose intensities are 0 to 1, or on that scale: solver, fidelity and
+/// prior, by name.
 struct Method {
   SolverKind solver = SolverKind::dpir;
   FidelityKind fidelity = FidelityKind::clipped;
   PriorKind prior = PriorKind::pnp;
-  double noise_level = 0.1;  ///< of poisson: in white
+  double noise_level = 0.1;  ///< of poisson: in white, whose square is the gain
+  double background = 0;     ///< of poisson: expected in every measured value beside the image's
   std::int64_t iterations = 8;
   double dpir_weight = 0.1;
   double red_weight = 4;
   double tv_weight = 5;          ///< of the total variation against the negative log-likelihood
   double denoiser_sigma = 0.01;  ///< of the priors pnp and red
   std::optional<double> denoiser_sigma_start;  ///< of the solver pnp; nullopt: constant levels
+  /// What the image is clamped to; of objectives a constraint.
+  tessera::ClampRange range = std::pair(0.0, 1.0);
+  tessera::ConjugateGradientOptions inner_solves = {};  ///< of dpir where they have no closed form
 };
 
 /// Whether the solver can take the prior, the fidelity. mlem takes no prior.

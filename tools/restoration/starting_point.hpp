@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "tessera/core/tensor.hpp"
+#include "tessera/physics/linear_physics.hpp"
+
+namespace restoration {
+
+/// Collective if the physics is distributed. At each pixel the mean of what sees it, each by its
+/// weight: A^T y / (A^T A 1), for operators that keep a constant image up to a factor. 0 where
+/// nothing looks. Shaped as `image`, of which only shape, dtype and device are read.
+tessera::Tensor mean_of_measurements(const tessera::LinearPhysics& physics,
+                                     const tessera::TensorList& measurements,
+                                     const tessera::Tensor& image);
+
+}  // namespace restoration
