@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <ATen/ops/abs.h>
+
+#include <filesystem>
+#include <string>
+
+#include "catch.hpp"
+#include "failures.hpp"
+#include "files.hpp"
+#include "restore/pictures.hpp"
+#include "restore/run.hpp"
+#include "tessera/comm/self.hpp"
+#include "world.hpp"
+
+namespace {
+
+std::string shared_file(const std::string& name) {
+  return std::string(TESSERA_TEST_DATA) + "/restore/" + name;
+}
+
+/// A folder of this rank's own with the burst in float32, which rounds nothing that is restored.
+class Burst {
+ public:
+  Burst() {
+    constexpr float white = 65535;
+    for (const char* name : {"frame0", "frame1", "frame2", "frame3"}) {
+      const tessera::Tensor values =
+          restore::read_picture(shared_file(name + std::string(".tif"))).values;
+      restore::write_picture(folder_.file(name + std::string(".npy")), values / white,
+                             restore::Samples::f32, {});
+    }
+  }
+
+  /// What the ranks of `ranks` restore together. Undefined where another rank writes it.
+  tessera::Tensor restored(const tessera::CommunicatorPtr& ranks, const std::string& prior) const {
+    const std::string config = folder_.file("c.yml");
+    test::write_bytes(config,
+                      "measurements:\n"
+                      "  - {file: frame0.npy, operator: [blur: {gaussian: 0.8}, down_sampling: "
+                      "{factor: 2}]}\n"
+                      "  - {file: frame1.npy, operator: [blur: {gaussian: 0.8}, down_sampling: "
+                      "{factor: 2, shift: [0.5, 0.1]}]}\n"
+                      "  - {file: frame2.npy, operator: [blur: {gaussian: 0.8}, down_sampling: "
+                      "{factor: 2, shift: [-0.4, 0.45]}], noise: {level: 0.02}}\n"
+                      "  - {file: frame3.npy, operator: [blur: {gaussian: 0.8}, down_sampling: "
+                      "{factor: 2, shift: [0.1, -0.5]}]}\n"
+                      "noise: {level: 0.01}\n"
+                      "prior: " +
+                          prior + "\nsolver: {iterations: 5}\noutput: o.npy\n");
+    CHECK(restore::run({.config = config, .threads = 1, .quiet = true}, ranks) == 0);
+    const std::string output = folder_.file("o.npy");
+    if (!std::filesystem::exists(output)) return {};
+    const tessera::Tensor values = restore::read_picture(output).values;
+    std::filesystem::remove(output);
+    return values;
+  }
+
+ private:
+  test::TemporaryFolder folder_;
+};
+
+}  // namespace
+
+TEST_CASE("restore: every number of ranks restores the same", "[restore]") {
+  const Burst burst;
+  const std::string prior = GENERATE("drunet", "{name: tv, weight: 20}");
+  const tessera::Tensor together = burst.restored(test::world(), prior);
+  CHECK(together.defined() == test::world()->is_root());
+  if (!together.defined()) return;
+  const tessera::Tensor alone = burst.restored(tessera::self_communicator(), prior);
+  CHECK(at::abs(together - alone).max().item<double>() <= 1e-6);
+}
+
+TEST_CASE("restore: a file that one rank cannot read ends all of them", "[restore]") {
+  const test::TemporaryFolder folder;
+  const std::string config = folder.file("c.yml");
+  const std::string frame = shared_file("frame0.tif");
+  // The last measurement is the last rank's.
+  test::write_bytes(config, "measurements: [" + frame + ", " + frame + ", " + frame +
+                                ", no.tif]\noutput: o.tif\n");
+  CHECK(restore::run({.config = config, .threads = 1, .quiet = true}, test::world()) ==
+        restore::wrong_input_code);
+  test::check_in_step();
+  CHECK(folder.entry_count() == 1);
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "restoration/method.hpp"
+#include "restoration/networks.hpp"
+#include "tessera/physics/padding.hpp"
+
+namespace restore {
+
+/// What a configuration file says, and no more: nothing is read, estimated or chosen yet. Paths are
+/// absolute or relative to the working directory; `where` is what a message about a part begins
+/// with: "restore.yml:5:7: measurement 2: blur".
+
+/// A convolution with a point spread function, from a file or Gaussian.
+struct BlurStep {
+  std::string where = {};
+  std::string kernel = {};  ///< file; empty: Gaussian
+  double gaussian = 0;      ///< standard deviation in pixels of the image
+  bool normalise = false;   ///< divide the kernel by its sum
+  tessera::Padding border = tessera::Padding::valid;
+};
+
+/// Every factor-th pixel along each side of the moved image; `averages`: the mean of factor x
+/// factor pixels, as a detector's pixel sees them.
+struct DownSamplingStep {
+  std::string where = {};
+  std::int64_t factor = 1;
+  std::array<double, 2> shift = {0, 0};  ///< down and right, in pixels of the result
+  bool averages = true;
+};
+
+/// A product with an image of 0 (not measured) to 1.
+struct MaskStep {
+  std::string where = {};
+  std::string file = {};
+};
+
+/// An affine motion, tessera::Warp.
+struct WarpStep {
+  std::string where = {};
+  std::array<double, 6> matrix = {1, 0, 0, 0, 1, 0};  ///< [M t], two rows of three
+};
+
+/// In the order in which they act on the image.
+using Step = std::variant<BlurStep, DownSamplingStep, MaskStep, WarpStep>;
+
+enum class NoiseKind { gaussian, poisson };
+
+struct NoiseModel {
+  std::string where = {};
+  NoiseKind kind = NoiseKind::gaussian;
+  std::optional<double> level = {};  ///< of gaussian, in units of the file; nullopt: estimated
+  double gain = 1;                   ///< of poisson: what one count adds to a value of the file
+  double background = 0;             ///< of poisson: expected in every value of the file
+};
+
+struct Measurement {
+  std::string where = {};
+  std::string file = {};
+  std::optional<std::int64_t> page = {};  ///< of a file with several pictures, from 1
+  std::vector<Step> steps = {};           ///< none: the image itself
+  NoiseModel noise = {};
+  double weight = 1;
+};
+
+/// Values that restored pixels may have, in units of the files.
+struct Clamp {
+  bool is_open = false;  ///< any values
+  double low = 0;
+  double high = 0;
+};
+
+struct ImageSettings {
+  std::string where = {};
+  std::optional<double> white = {};  ///< nullopt: from the files' type
+  bool white_is_largest = false;     ///< white: auto
+  std::optional<Clamp> clamp = {};
+};
+
+enum class PriorName { drunet, dncnn, tv, none };
+
+struct PriorSettings {
+  std::string where = {};
+  std::optional<PriorName> name = {};  ///< nullopt: by the noise
+  std::optional<double> weight = {};   ///< nullopt: the default of the prior
+  bool weight_is_auto = false;         ///< by the discrepancy principle
+  std::string weights = {};            ///< file of the network; empty: the one that ships
+};
+
+struct SolverSettings {
+  std::string where = {};
+  std::optional<restoration::SolverKind> name = {};  ///< nullopt: by the prior
+  std::optional<std::int64_t> iterations = {};
+};
+
+struct Config {
+  std::string file = {};
+  std::vector<Measurement> measurements = {};
+  ImageSettings image;
+  PriorSettings prior;
+  SolverSettings solver;
+  std::string output = {};
+  std::string output_where = {};
+};
+
+/// The file, which must be there. Throws error::InvalidArgument, "file:line:column: ...", for what
+/// is no YAML, an unknown key, a missing one, or a value that cannot be.
+Config read_config(const std::string& path);
+
+/// The same for its text; `file` is its name.
+Config parse_config(const std::string& text, const std::string& file);
+
+/// "blur 9x9"-like words of a chain; "identity" for none.
+std::string words_of(const std::vector<Step>& steps);
+
+}  // namespace restore
+
+template <>
+inline constexpr std::array settings::enum_names<restore::NoiseKind> = {
+    settings::EnumName{restore::NoiseKind::gaussian, "gaussian"},
+    settings::EnumName{restore::NoiseKind::poisson, "poisson"}};
+template <>
+inline constexpr std::array settings::enum_names<restore::PriorName> = {
+    settings::EnumName{restore::PriorName::drunet, "drunet"},
+    settings::EnumName{restore::PriorName::dncnn, "dncnn"},
+    settings::EnumName{restore::PriorName::tv, "tv"},
+    settings::EnumName{restore::PriorName::none, "none"}};

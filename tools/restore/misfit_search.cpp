@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "restore/misfit_search.hpp"
+
+#include <cmath>
+
+namespace restore {
+
+namespace {
+
+constexpr double tolerance = 0.01;
+constexpr double stride = 4;
+constexpr int most_strides = 6;
+constexpr int most_cuts = 6;
+
+/// A weight that was tried, and the logarithms that the search is about.
+struct Trial {
+  double log_weight = 0;
+  double log_misfit = 0;
+};
+
+bool is_good(const Trial& trial) {
+  return std::abs(std::expm1(trial.log_misfit)) <= tolerance;
+}
+
+}  // namespace
+
+FoundWeight find_weight_of_misfit(double first, const std::function<double(double)>& misfit) {
+  FoundWeight found{.weight = first};
+  const auto at = [&](double log_weight) -> Trial {
+    ++found.trials;
+    return {log_weight, std::log(misfit(std::exp(log_weight)))};
+  };
+  Trial near = at(std::log(first));
+  const double direction = near.log_misfit > 0 ? -1 : 1;
+  Trial far = near;
+  for (int i = 0; i < most_strides && !is_good(far) && far.log_misfit * direction < 0; ++i) {
+    near = far;
+    far = at(near.log_weight + direction * std::log(stride));
+  }
+  const bool is_between = far.log_misfit * direction >= 0;
+  for (int i = 0; i < most_cuts && is_between && !is_good(far); ++i) {
+    // Half of the interval at least once in a while: misfits are flat where the prior is weak.
+    const double slope = (far.log_misfit - near.log_misfit) / (far.log_weight - near.log_weight);
+    const double straight = near.log_weight - near.log_misfit / slope;
+    const double middle = (near.log_weight + far.log_weight) / 2;
+    const Trial cut = at(i % 2 == 0 ? straight : middle);
+    if (cut.log_misfit * direction < 0 && !is_good(cut)) {
+      near = cut;
+    } else {
+      far = cut;
+    }
+  }
+  found.fits = is_good(far) || is_between;
+  if (found.fits) found.weight = std::exp(far.log_weight);
+  return found;
+}
+
+}  // namespace restore

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "restore/operators.hpp"
+
+#include <ATen/ops/aminmax.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "tessera/core/check.hpp"
+#include "tessera/denoiser/estimate_noise.hpp"
+#include "tessera/physics/algebra.hpp"
+#include "tessera/physics/blur.hpp"
+#include "tessera/physics/downsampling.hpp"
+#include "tessera/physics/gaussian_kernel.hpp"
+#include "tessera/physics/masking.hpp"
+#include "tessera/physics/translation.hpp"
+#include "tessera/physics/warp.hpp"
+
+namespace restore {
+
+using namespace tessera;
+
+namespace {
+
+constexpr double sum_tolerance = 1e-3;
+
+void check_channels(const std::string& path, const Tensor& part, std::int64_t channels) {
+  if (part.size(1) == 1 || part.size(1) == channels) return;
+  throw error::ShapeMismatch(fmt::format("{}: has {} channels, expected 1 or the measurement's {}",
+                                         path, part.size(1), channels));
+}
+
+/// Reads the files of steps.
+struct PartReader {
+  std::int64_t channels;
+
+  Tensor operator()(const BlurStep& step) const {
+    if (step.kernel.empty()) return gaussian_kernel({step.gaussian, step.gaussian});
+    const Picture picture = read_picture(step.kernel);
+    check_channels(step.kernel, picture.values, channels);
+    const Tensor kernel = picture.values.to(at::kDouble);
+    check_finite(kernel, step.kernel, "the file");
+    const Tensor sums = kernel.sum(at::IntArrayRef({2, 3}), /*keepdim=*/true);
+    const double least = sums.min().item<double>();
+    const double most = sums.max().item<double>();
+    if (step.normalise && !(least > 0)) {
+      throw error::InvalidArgument(
+          fmt::format("{}: sums to {:.6g}, expected more than zero", step.kernel, least));
+    }
+    if (step.normalise) return kernel / sums;
+    if (std::max(std::abs(least - 1), std::abs(most - 1)) > sum_tolerance) {
+      throw error::InvalidArgument(
+          fmt::format("{}: the kernel sums to {:.6g}, expected 1; \"normalise: true\" divides it "
+                      "by its sum",
+                      step.kernel, std::abs(least - 1) > sum_tolerance ? least : most));
+    }
+    return kernel;
+  }
+
+  Tensor operator()(const MaskStep& step) const {
+    const Picture picture = read_picture(step.file);
+    check_channels(step.file, picture.values, channels);
+    check_finite(picture.values, step.file, "the file");
+    const Tensor mask = picture.values / picture.white.value_or(1);
+    const auto [least, largest] = at::aminmax(mask);
+    if (least.item<double>() < 0 || largest.item<double>() > 1) {
+      throw error::InvalidArgument(
+          fmt::format("{}: a mask reaches from 0, not measured, to 1, this one from {:.6g} to "
+                      "{:.6g}",
+                      step.file, least.item<double>(), largest.item<double>()));
+    }
+    if (!(largest.item<double>() > 0)) {
+      throw error::InvalidArgument(fmt::format("{}: the mask is 0 everywhere", step.file));
+    }
+    return mask;
+  }
+
+  Tensor operator()(const DownSamplingStep& /*step*/) const { return {}; }
+  Tensor operator()(const WarpStep& /*step*/) const { return {}; }
+};
+
+/// From what comes out of a step to what goes into it: extents of the image, and where its frame
+/// is.
+struct StepBack {
+  const Tensor& part;
+  LoadedMeasurement& loaded;
+
+  void operator()(const BlurStep& step) const {
+    if (step.border != Padding::valid) return;
+    for (std::size_t d = 0; d < 2; ++d) {
+      const std::int64_t side = part.size(static_cast<std::int64_t>(d) + 2);
+      loaded.image[d] += side - 1;
+      loaded.first[d] += side - 1 - side / 2;
+    }
+  }
+  void operator()(const DownSamplingStep& step) const {
+    for (Extents* each : {&loaded.image, &loaded.first, &loaded.frame}) {
+      for (std::int64_t& extent : *each) extent *= step.factor;
+    }
+  }
+  void operator()(const MaskStep& step) const {
+    const Extents& now = loaded.image;
+    if (part.size(2) == now[0] && part.size(3) == now[1]) return;
+    throw error::ShapeMismatch(fmt::format("{}: the mask has {}x{} pixels, expected {}x{}",
+                                           step.file, part.size(3), part.size(2), now[1], now[0]));
+  }
+  void operator()(const WarpStep& /*step*/) const {}
+};
+
+/// The mean of the factor x factor pixels from a pixel on. The centre of 2 factor - 1 elements is
+/// the last of the first `factor`, which see the pixel and those after it.
+Tensor mean_of_pixels(std::int64_t factor) {
+  Tensor kernel = at::zeros({1, 1, 2 * factor - 1, 2 * factor - 1}, at::kDouble);
+  kernel.narrow(2, 0, factor).narrow(3, 0, factor).fill_(1 / static_cast<double>(factor * factor));
+  return kernel;
+}
+
+LinearPhysicsPtr in_turn(LinearPhysicsPtr outer, const LinearPhysicsPtr& inner) {
+  return inner ? compose(std::move(outer), inner) : outer;
+}
+
+/// The motion of a step after `before`, which may be null, as the result is.
+LinearPhysicsPtr motion_before(const DownSamplingStep& step, const LinearPhysicsPtr& before) {
+  const auto factor = static_cast<double>(step.factor);
+  const auto [down, right] = step.shift;
+  if (down == 0 && right == 0) return before;
+  return in_turn(std::make_shared<Translation>(std::vector{factor * down, factor * right}), before);
+}
+
+/// The first step that is no blur, if it moves the image: blurs and motions change places, and what
+/// a motion brings in from the opposite side is best left in the margin of a valid blur.
+const DownSamplingStep* first_motion(const std::vector<Step>& steps) {
+  const auto found = std::find_if(steps.begin(), steps.end(), [](const Step& step) {
+    return !std::holds_alternative<BlurStep>(step);
+  });
+  return found == steps.end() ? nullptr : std::get_if<DownSamplingStep>(&*found);
+}
+
+/// Makes the operator of a step act after `before`, which may be null.
+struct StepMaker {
+  const Tensor& part;
+  LinearPhysicsPtr before;
+  bool is_moved;  ///< already, of a step that moves
+
+  LinearPhysicsPtr operator()(const BlurStep& step) const {
+    return in_turn(std::make_shared<Blur>(part, step.border), before);
+  }
+  LinearPhysicsPtr operator()(const DownSamplingStep& step) const {
+    // Means of blocks look at no border.
+    const Tensor kernel =
+        step.averages ? mean_of_pixels(step.factor) : at::ones({1, 1, 1, 1}, at::kDouble);
+    return in_turn(std::make_shared<Downsampling>(step.factor, kernel,
+                                                  BlurOptions{.padding = Padding::circular}),
+                   is_moved ? before : motion_before(step, before));
+  }
+  LinearPhysicsPtr operator()(const MaskStep& /*step*/) const {
+    return in_turn(std::make_shared<Masking>(part), before);
+  }
+  LinearPhysicsPtr operator()(const WarpStep& step) const {
+    const Tensor matrix = at::tensor(at::ArrayRef<double>(step.matrix), at::kDouble).view({2, 3});
+    return in_turn(std::make_shared<Warp>(matrix), before);
+  }
+};
+
+const std::string& where_of(const Step& step) {
+  return std::visit([](const auto& each) -> const std::string& { return each.where; }, step);
+}
+
+bool has_mask(const Measurement& measurement) {
+  return std::any_of(measurement.steps.begin(), measurement.steps.end(),
+                     [](const Step& step) { return std::holds_alternative<MaskStep>(step); });
+}
+
+/// The mask that acts last; undefined if another step does.
+Tensor last_mask(const Measurement& measurement, const LoadedMeasurement& loaded) {
+  const bool is_last =
+      !measurement.steps.empty() && std::holds_alternative<MaskStep>(measurement.steps.back());
+  return is_last ? loaded.parts.back() : Tensor();
+}
+
+void check_values(const Measurement& measurement, const Tensor& values) {
+  check_finite(values, measurement.file, "the file");
+  const double smallest = values.min().item<double>();
+  if (measurement.noise.kind != NoiseKind::poisson || !(smallest < 0)) return;
+  throw error::InvalidArgument(
+      fmt::format("{}: has values down to {:.6g}, and counts (noise poisson) are never negative; a "
+                  "dark level that was subtracted is to be added again and given as background",
+                  measurement.file, smallest));
+}
+
+}  // namespace
+
+LoadedMeasurement load(const Measurement& measurement) {
+  LoadedMeasurement loaded;
+  Tensor& values = loaded.picture.values;
+  at_key(measurement.where,
+         [&] { loaded.picture = read_picture(measurement.file, measurement.page); });
+  for (const Step& step : measurement.steps) {
+    loaded.parts.push_back(
+        at_key(where_of(step), [&] { return std::visit(PartReader{values.size(1)}, step); }));
+  }
+  loaded.image = loaded.frame = values.sizes().slice(2).vec();
+  loaded.first = {0, 0};
+  for (std::size_t i = measurement.steps.size(); i-- > 0;) {
+    const Step& step = measurement.steps[i];
+    at_key(where_of(step), [&] { std::visit(StepBack{loaded.parts[i], loaded}, step); });
+  }
+  const Tensor mask = last_mask(measurement, loaded);
+  if (mask.defined()) values = at::where(mask > 0, values, 0.0).to(values.scalar_type());
+  at_key(measurement.where, [&] { check_values(measurement, values); });
+  return loaded;
+}
+
+Facts facts_of(const Measurement& measurement, const LoadedMeasurement& loaded) {
+  const Tensor& values = loaded.picture.values;
+  const auto [smallest, largest] = at::aminmax(values);
+  Facts facts{.rows = values.size(2),
+              .columns = values.size(3),
+              .channels = values.size(1),
+              .image_rows = loaded.image[0],
+              .image_columns = loaded.image[1],
+              .first_row = loaded.first[0],
+              .first_column = loaded.first[1],
+              .frame_rows = loaded.frame[0],
+              .frame_columns = loaded.frame[1],
+              .samples = loaded.picture.samples,
+              .white = loaded.picture.white.value_or(0),
+              .smallest = smallest.item<double>(),
+              .largest = largest.item<double>(),
+              .mean = values.mean(at::kDouble).item<double>(),
+              .noise = -1,
+              .values = static_cast<double>(values.numel())};
+  const Tensor mask = last_mask(measurement, loaded);
+  if (mask.defined()) {
+    facts.values = (mask > 0).expand(values.sizes()).sum().item<double>();
+    facts.mean *= static_cast<double>(values.numel()) / facts.values;
+  }
+  const bool is_wide = values.size(2) > 1 && values.size(3) > 1;
+  if (is_wide && !has_mask(measurement)) facts.noise = estimate_noise(values).item<double>();
+  return facts;
+}
+
+LinearPhysicsPtr make_operator(const Measurement& measurement, const LoadedMeasurement& loaded,
+                               const Tensor& image) {
+  const DownSamplingStep* const first = first_motion(measurement.steps);
+  LinearPhysicsPtr made = first != nullptr ? motion_before(*first, nullptr) : nullptr;
+  for (std::size_t i = 0; i < measurement.steps.size(); ++i) {
+    const Step& step = measurement.steps[i];
+    const bool is_moved = first != nullptr && std::get_if<DownSamplingStep>(&step) == first;
+    made = at_key(where_of(step), [&] {
+      return std::visit(StepMaker{loaded.parts[i], made, is_moved}, step);
+    });
+  }
+  // A blur by one pixel: its inverse is known in Fourier space, as that of other blurs.
+  if (!made) made = std::make_shared<Blur>(at::ones({1, 1, 1, 1}, at::kDouble), Padding::circular);
+  at_key(measurement.where, [&] {
+    const Tensor tried = made->forward(at::zeros(image.sizes(), image.options())).front();
+    if (tried.sizes() == loaded.picture.values.sizes()) return;
+    throw error::ShapeMismatch(
+        fmt::format("{}: its operator measures {} of the image {}, expected {}", measurement.file,
+                    to_string(tried.sizes()), to_string(image.sizes()),
+                    to_string(loaded.picture.values.sizes())));
+  });
+  return made;
+}
+
+}  // namespace restore

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "restore/config.hpp"
+#include "restore/pictures.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/physics/linear_physics.hpp"
+
+namespace restore {
+
+/// Runs a step, and puts `where` before what it says if it fails: file, line and key.
+template <typename Step>
+auto at_key(const std::string& where, Step&& step) {
+  try {
+    return std::forward<Step>(step)();
+  } catch (const tessera::error::Communication&) {
+    throw;
+  } catch (const tessera::error::Error& failure) {
+    throw tessera::error::InvalidArgument(where + failure.what());
+  }
+}
+
+/// A measurement and its operator's files, on the rank that holds it.
+struct LoadedMeasurement {
+  Picture picture;
+  std::vector<tessera::Tensor> parts = {};  ///< of each step its kernel or mask, (1, 1 or C, h, w)
+  tessera::Extents image = {};              ///< rows and columns of the image that it measures
+  tessera::Extents first = {};              ///< row and column of the image where its frame begins
+  tessera::Extents frame = {};  ///< rows and columns of the frame: the image without what a valid
+                                ///< blur sees beyond
+};
+
+/// What every rank knows of a measurement.
+struct Facts {
+  std::int64_t rows = 0;  ///< of the measurement
+  std::int64_t columns = 0;
+  std::int64_t channels = 0;
+  std::int64_t image_rows = 0;
+  std::int64_t image_columns = 0;
+  std::int64_t first_row = 0;  ///< of the frame, in the image
+  std::int64_t first_column = 0;
+  std::int64_t frame_rows = 0;
+  std::int64_t frame_columns = 0;
+  Samples samples = Samples::u8;
+  double white = 0;  ///< of integer samples; 0: their type does not say
+  double smallest = 0;
+  double largest = 0;
+  double mean = 0;
+  double noise = 0;   ///< the level estimated; negative: a mask forbids that
+  double values = 0;  ///< how many were measured: those that no mask hides
+};
+
+/// Reads the files of a measurement. Throws error::InvalidArgument, beginning with file, line and
+/// key, for files that cannot be read, values that are not finite or, of counts, negative, kernels
+/// that do not sum to 1, masks that do not fit. Values under a last mask become 0.
+LoadedMeasurement load(const Measurement& measurement);
+
+Facts facts_of(const Measurement& measurement, const LoadedMeasurement& loaded);
+
+/// The operator, for images (1, C, H, W) like `image`, of which only the shape and dtype are read.
+/// It is tried out; throws error::InvalidArgument if it cannot be.
+tessera::LinearPhysicsPtr make_operator(const Measurement& measurement,
+                                        const LoadedMeasurement& loaded,
+                                        const tessera::Tensor& image);
+
+}  // namespace restore

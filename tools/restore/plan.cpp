@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "restore/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "tessera/core/error.hpp"
+
+namespace restore {
+
+using restoration::FidelityKind;
+using restoration::PriorKind;
+using restoration::SolverKind;
+using settings::name_of;
+
+namespace {
+
+constexpr const char* from_file = "given";
+constexpr const char* by_default = "default";
+
+[[noreturn]] void refuse(const std::string& where, const std::string& what) {
+  throw tessera::error::InvalidArgument(where + what);
+}
+
+std::int64_t default_iterations(SolverKind solver) {
+  switch (solver) {
+    case SolverKind::dpir:
+      return 8;
+    case SolverKind::primal_dual:
+      return 300;
+    case SolverKind::pnp:
+    case SolverKind::mlem:
+      return 30;
+    default:
+      return 50;
+  }
+}
+
+/// The work on one plan.
+class Planner {
+ public:
+  Planner(const Config& config, const std::vector<Facts>& facts) : config_(config), facts_(facts) {}
+
+  Plan plan() {
+    settle_image();
+    settle_white();
+    settle_method();
+    settle_noise();
+    settle_weight();
+    settle_clamp();
+    add_row("output", config_.output,
+            fmt::format("{} samples, as measured", name_of(plan_.samples)));
+    return std::move(plan_);
+  }
+
+ private:
+  void add_row(std::string what, std::string value, std::string reason) {
+    plan_.rows.push_back({std::move(what), std::move(value), std::move(reason)});
+  }
+
+  std::string name_of_file(std::size_t i) const {
+    return std::filesystem::path(config_.measurements[i].file).filename().string();
+  }
+
+  /// All measurements see one image.
+  void settle_image() {
+    const Facts& first = facts_.front();
+    for (std::size_t i = 0; i < facts_.size(); ++i) {
+      const Facts& each = facts_[i];
+      const std::string& where = config_.measurements[i].where;
+      if (each.image_rows != first.image_rows || each.image_columns != first.image_columns) {
+        refuse(where, fmt::format("{} has {}x{} pixels and its operator sees an image of {}x{}, "
+                                  "but measurement 1 one of {}x{}",
+                                  config_.measurements[i].file, each.columns, each.rows,
+                                  each.image_columns, each.image_rows, first.image_columns,
+                                  first.image_rows));
+      }
+      if (each.channels != first.channels) {
+        refuse(where, fmt::format("{} has {} channels, but measurement 1 has {}",
+                                  config_.measurements[i].file, each.channels, first.channels));
+      }
+      plan_.samples = std::max(plan_.samples, each.samples);
+    }
+    plan_.image = {1, first.channels, first.image_rows, first.image_columns};
+    plan_.first = {first.first_row, first.first_column};
+    plan_.frame = {first.frame_rows, first.frame_columns};
+    const bool is_cut =
+        first.frame_rows != first.image_rows || first.frame_columns != first.image_columns;
+    add_row("image",
+            fmt::format("{}x{}, {} channel{}", first.frame_columns, first.frame_rows,
+                        first.channels, first.channels == 1 ? "" : "s"),
+            is_cut ? fmt::format("cut from the {}x{} that blurs see", first.image_columns,
+                                 first.image_rows)
+                   : "from the measurements");
+  }
+
+  double largest_value() const {
+    double largest = -std::numeric_limits<double>::infinity();
+    for (const Facts& each : facts_) largest = std::max(largest, each.largest);
+    return largest;
+  }
+
+  double smallest_value() const {
+    double smallest = std::numeric_limits<double>::infinity();
+    for (const Facts& each : facts_) smallest = std::min(smallest, each.smallest);
+    return smallest;
+  }
+
+  bool is_counted() const { return config_.measurements.front().noise.kind == NoiseKind::poisson; }
+
+  /// Of integer samples, if all have the same; nothing if their type does not say.
+  std::optional<double> white_of_type() const {
+    for (std::size_t i = 1; i < facts_.size(); ++i) {
+      if (facts_[i].white == facts_.front().white) continue;
+      refuse(config_.measurements[i].where,
+             fmt::format("{} has {} samples, but measurement 1 {}: give the value of white, "
+                         "\"image: {{white: ...}}\", and operators that bring both to one scale",
+                         config_.measurements[i].file, name_of(facts_[i].samples),
+                         name_of(facts_.front().samples)));
+    }
+    if (facts_.front().white > 0) return facts_.front().white;
+    return std::nullopt;
+  }
+
+  void settle_white() {
+    constexpr double most_of_unit_range = 1.5;
+    const ImageSettings& image = config_.image;
+    std::string reason = from_file;
+    if (image.white) {
+      plan_.white = *image.white;
+    } else if (const double largest = largest_value();
+               image.white_is_largest || (is_counted() && facts_.front().white == 0)) {
+      if (!(largest > 0))
+        refuse(image.where,
+               fmt::format("white: the largest value measured is {:.6g}, expected more than zero",
+                           largest));
+      plan_.white = largest;
+      reason = "the largest value measured";
+    } else if (const auto white = white_of_type()) {
+      plan_.white = *white;
+      reason = fmt::format("{} samples", name_of(facts_.front().samples));
+    } else {
+      if (!(largest > 0 && largest <= most_of_unit_range && smallest_value() >= -1)) {
+        refuse(image.where,
+               fmt::format("white: the values of {} reach from {:.6g} to {:.6g}, and their type, "
+                           "{}, does not say which is white; give image: {{white: 255}} or what "
+                           "it is, or {{white: auto}} for the largest",
+                           config_.measurements.front().file, smallest_value(), largest,
+                           name_of(facts_.front().samples)));
+      }
+      plan_.white = 1;
+      reason = "values of 0 to 1";
+    }
+    add_row("white", fmt::format("{:.6g}", plan_.white), reason);
+  }
+
+  void settle_method() {
+    restoration::Method& method = plan_.method;
+    const PriorSettings& prior = config_.prior;
+    const SolverSettings& solver = config_.solver;
+    const bool is_likelihood = solver.name == SolverKind::mlem;
+    plan_.prior = prior.name.value_or(is_likelihood  ? PriorName::none
+                                      : is_counted() ? PriorName::tv
+                                                     : PriorName::drunet);
+    method.solver = solver.name.value_or(solver_of_prior());
+    const bool denoises = method.solver == SolverKind::dpir || method.solver == SolverKind::pnp;
+    method.prior = plan_.prior == PriorName::tv && !denoises ? PriorKind::tv : PriorKind::pnp;
+    check_parts();
+    const bool has_likelihood =
+        is_counted() && restoration::fit_together(method.solver, FidelityKind::poisson);
+    method.fidelity = has_likelihood ? FidelityKind::poisson : FidelityKind::l2;
+    method.iterations = solver.iterations.value_or(default_iterations(method.solver));
+    // The next level corrects what the inner solutions leave.
+    method.inner_solves = {
+        .tolerance = 1e-4, .max_iterations = 50, .unconverged = tessera::Unconverged::accept};
+    if (method.solver == SolverKind::pnp && plan_.prior != PriorName::dncnn) {
+      method.denoiser_sigma_start = 0.1;
+    }
+    add_row("prior", std::string(name_of(plan_.prior)), prior.name ? from_file : by_default);
+    add_row("solver", fmt::format("{}, {} iterations", name_of(method.solver), method.iterations),
+            solver.name ? from_file : by_default);
+    add_row("likelihood",
+            has_likelihood ? "of counts"
+            : is_counted() ? "of counts, as Gaussian noise"
+                           : "Gaussian",
+            "noise and solver");
+  }
+
+  SolverKind solver_of_prior() const {
+    switch (plan_.prior) {
+      case PriorName::drunet:
+        return SolverKind::dpir;
+      case PriorName::dncnn:
+        return SolverKind::pnp;
+      case PriorName::tv:
+        return SolverKind::primal_dual;
+      case PriorName::none:
+        break;
+    }
+    return SolverKind::mlem;
+  }
+
+  void check_parts() const {
+    const SolverKind solver = plan_.method.solver;
+    const std::string name(name_of(solver));
+    const std::string& where = config_.solver.where;
+    if (solver == SolverKind::mlem && plan_.prior != PriorName::none) {
+      refuse(where, fmt::format("mlem takes no prior, and prior is {}: leave one of them out",
+                                name_of(plan_.prior)));
+    }
+    if (solver == SolverKind::mlem && !is_counted()) {
+      refuse(where,
+             "mlem is for counts: give noise: {model: poisson, gain: ...}, or another solver");
+    }
+    if (plan_.prior == PriorName::none && solver != SolverKind::mlem) {
+      refuse(config_.prior.where,
+             fmt::format("none is for the solver mlem, and solver is {}", name));
+    }
+    if (plan_.prior == PriorName::dncnn && solver == SolverKind::dpir) {
+      refuse(where, "dpir needs a denoiser of any level, and dncnn knows one: give the solver pnp");
+    }
+    if (plan_.prior == PriorName::dncnn && config_.prior.weights.empty()) {
+      refuse(config_.prior.where, "no weights of dncnn are installed: give weights, a file");
+    }
+    if (!config_.prior.weights.empty() && plan_.prior != PriorName::dncnn &&
+        plan_.prior != PriorName::drunet) {
+      refuse(config_.prior.where,
+             fmt::format("weights are for drunet and dncnn, and the prior is {}",
+                         name_of(plan_.prior)));
+    }
+    if (solver != SolverKind::mlem && !restoration::fit_together(solver, plan_.method.prior)) {
+      refuse(where, fmt::format("{} does not take the prior {}", name, name_of(plan_.prior)));
+    }
+  }
+
+  /// One kind for all; each measurement is scaled so that all have one level, or one gain.
+  void settle_noise() {
+    for (std::size_t i = 0; i < facts_.size(); ++i) {
+      const NoiseModel& noise = config_.measurements[i].noise;
+      if (noise.kind == config_.measurements.front().noise.kind) continue;
+      refuse(config_.measurements[i].where,
+             fmt::format("{} has {} noise, but measurement 1 {}: expected one model for all",
+                         config_.measurements[i].file, name_of(noise.kind),
+                         name_of(config_.measurements.front().noise.kind)));
+    }
+    if (plan_.method.fidelity == FidelityKind::poisson) {
+      scale_counts();
+    } else {
+      scale_levels();
+    }
+  }
+
+  void add_measurement(std::size_t i, const std::string& noise, const std::string& reason) {
+    const Measurement& measurement = config_.measurements[i];
+    const Facts& facts = facts_[i];
+    std::string value =
+        fmt::format("{}, {}x{} {}, {}; {}", name_of_file(i), facts.columns, facts.rows,
+                    name_of(facts.samples), words_of(measurement.steps), noise);
+    if (measurement.weight != 1) value += fmt::format(", weight {}", measurement.weight);
+    add_row(fmt::format("measurement {}", i + 1), value, reason);
+    plan_.values += measurement.weight * facts.values;
+  }
+
+  /// y w = gain Poisson((w u + w b) / gain), w the weight times the first gain over this one.
+  void scale_counts() {
+    const double gain = config_.measurements.front().noise.gain;
+    std::optional<double> background;
+    for (std::size_t i = 0; i < facts_.size(); ++i) {
+      const Measurement& each = config_.measurements[i];
+      plan_.scales.push_back(each.weight * gain / each.noise.gain);
+      plan_.subtracted.push_back(0);
+      const double scaled = plan_.scales.back() * each.noise.background;
+      if (!background) background = scaled;
+      if (std::abs(scaled - *background) > 1e-6 * std::max(scaled, *background)) {
+        refuse(each.where, fmt::format("{}: background x weight / gain is {:.6g}, but of "
+                                       "measurement 1 {:.6g}: expected the same for all",
+                                       each.file, scaled / gain, *background / gain));
+      }
+      add_measurement(
+          i, fmt::format("counts of {}, background {}", each.noise.gain, each.noise.background),
+          from_file);
+    }
+    plan_.method.noise_level = std::sqrt(gain / plan_.white);
+    plan_.method.background = *background / plan_.white;
+  }
+
+  /// Weights are 1 / variance: whitening.
+  void scale_levels() {
+    std::vector<double> levels;
+    for (std::size_t i = 0; i < facts_.size(); ++i) {
+      const auto [level, reason] = level_of(i);
+      levels.push_back(level);
+      add_measurement(i, fmt::format("noise {:.4g}", level), reason);
+      plan_.subtracted.push_back(is_counted() ? config_.measurements[i].noise.background : 0);
+    }
+    const double least = *std::min_element(levels.begin(), levels.end());
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      plan_.scales.push_back(least / levels[i] * std::sqrt(config_.measurements[i].weight));
+    }
+    plan_.method.noise_level = least / plan_.white;
+  }
+
+  std::pair<double, std::string> level_of(std::size_t i) const {
+    const Measurement& measurement = config_.measurements[i];
+    const Facts& facts = facts_[i];
+    if (is_counted()) {
+      const double gain = measurement.noise.gain;
+      return {std::sqrt(gain * std::max(facts.mean, gain)), "counts, at their mean"};
+    }
+    if (measurement.noise.level) return {*measurement.noise.level, "given"};
+    const std::string remedy = "; give noise: {level: ...}, in units of the file";
+    if (facts.noise < 0) {
+      refuse(measurement.where,
+             fmt::format("{}: the noise of what a mask hides, or of one row or column, cannot be "
+                         "estimated{}",
+                         measurement.file, remedy));
+    }
+    if (facts.white > 0) {
+      const double rounding = std::sqrt(1.0 / 12);  // of a uniform error of one unit
+      if (facts.noise < rounding) return {rounding, "rounding to integers"};
+    }
+    if (!(facts.noise > 0)) {
+      refuse(measurement.where,
+             fmt::format("{}: more than half of its pixels equal their neighbours, so that no "
+                         "noise can be estimated{}",
+                         measurement.file, remedy));
+    }
+    return {facts.noise, "noise estimated"};
+  }
+
+  void settle_weight() {
+    const PriorSettings& prior = config_.prior;
+    if (!plan_.has_weight()) {
+      if (prior.weight || prior.weight_is_auto) {
+        refuse(prior.where,
+               fmt::format("weight: the solver {} has none", name_of(plan_.method.solver)));
+      }
+      return;
+    }
+    const bool is_variation = plan_.method.prior == PriorKind::tv;
+    plan_.weight_is_auto = prior.weight_is_auto || (is_variation && !prior.weight);
+    // Of dpir the published one, and what does better where measurements are many; of total
+    // variation where a search begins: denoising asks for about one over the noise level.
+    plan_.weight() = prior.weight.value_or(is_variation        ? 0.8 / level_in_intensities()
+                                           : facts_.size() > 1 ? 0.1
+                                                               : 0.23);
+    add_row("prior weight",
+            plan_.weight_is_auto ? "auto: residuals as large as the noise"
+                                 : fmt::format("{:.4g}", plan_.weight()),
+            prior.weight || prior.weight_is_auto ? from_file : by_default);
+  }
+
+  /// Of counts that at their mean.
+  double level_in_intensities() const {
+    if (plan_.method.fidelity != FidelityKind::poisson) return plan_.method.noise_level;
+    return plan_.method.noise_level * std::sqrt(std::max(facts_.front().mean / plan_.white, 1e-6));
+  }
+
+  void settle_clamp() {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    Clamp clamp{.is_open = true};
+    std::string reason = "floating samples";
+    if (config_.image.clamp) {
+      clamp = *config_.image.clamp;
+      reason = from_file;
+    } else if (is_counted()) {
+      clamp = {.low = 0, .high = infinity};
+      reason = "counts";
+    } else if (facts_.front().white > 0) {
+      clamp = {.low = 0, .high = plan_.white};
+      reason = fmt::format("{} samples", name_of(facts_.front().samples));
+    }
+    if (clamp.is_open) {
+      plan_.method.range.reset();
+    } else {
+      plan_.method.range = {clamp.low / plan_.white, clamp.high / plan_.white};
+    }
+    add_row("clamp",
+            clamp.is_open ? "none" : fmt::format("{:.6g} to {:.6g}", clamp.low, clamp.high),
+            reason);
+  }
+
+  const Config& config_;
+  const std::vector<Facts>& facts_;
+  Plan plan_;
+};
+
+}  // namespace
+
+double& Plan::weight() {
+  return method.prior == PriorKind::tv ? method.tv_weight : method.dpir_weight;
+}
+
+bool Plan::has_weight() const {
+  return method.solver == SolverKind::dpir || method.prior == PriorKind::tv;
+}
+
+Plan make_plan(const Config& config, const std::vector<Facts>& facts) {
+  return Planner(config, facts).plan();
+}
+
+std::string table_of(const Plan& plan) {
+  std::size_t first = 0;
+  std::size_t second = 0;
+  for (const PlanRow& row : plan.rows) {
+    first = std::max(first, row.what.size());
+    second = std::max(second, row.value.size());
+  }
+  std::string text;
+  for (const PlanRow& row : plan.rows) {
+    text += fmt::format("{:<{}}  {:<{}}  {}\n", row.what, first, row.value, second, row.reason);
+  }
+  return text;
+}
+
+}  // namespace restore

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "restore/run.hpp"
+
+#include <ATen/ops/zeros.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "restoration/networks.hpp"
+#include "restoration/sharing.hpp"
+#include "restoration/starting_point.hpp"
+#include "restore/misfit_search.hpp"
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/host.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
+#include "tessera/denoiser/adapted.hpp"
+#include "tessera/denoiser/total_variation.hpp"
+#include "tessera/distributed/tiled_denoiser.hpp"
+#include "tessera/io/digest.hpp"
+#include "tessera/physics/algebra.hpp"
+#include "tessera/run/progress.hpp"
+
+namespace restore {
+
+using namespace tessera;
+using restoration::SolverKind;
+
+namespace {
+
+constexpr const char* program = "tessera_restore";
+
+/// Tiles of every run, so that the number of ranks changes nothing; smaller images have none.
+constexpr std::int64_t tile_side = 512;
+
+/// All that a run reads, on one rank.
+struct Inputs {
+  Config config;
+  std::map<std::int64_t, LoadedMeasurement> held;  ///< by index
+  Plan plan;
+  LinearPhysicsPtr physics;
+  TensorList measured;  ///< of the held ones, in intensities, scaled
+};
+
+/// Facts as numbers, for ranks to add up: those of the others are 0.
+constexpr std::size_t numbers_of_facts = 16;
+
+std::array<double, numbers_of_facts> packed(const Facts& facts) {
+  const auto number = [](std::int64_t value) { return static_cast<double>(value); };
+  return {number(facts.rows),
+          number(facts.columns),
+          number(facts.channels),
+          number(facts.image_rows),
+          number(facts.image_columns),
+          number(facts.first_row),
+          number(facts.first_column),
+          number(facts.frame_rows),
+          number(facts.frame_columns),
+          static_cast<double>(facts.samples),
+          facts.white,
+          facts.smallest,
+          facts.largest,
+          facts.mean,
+          facts.noise,
+          facts.values};
+}
+
+Facts unpacked(const double* numbers) {
+  const auto integer = [&](int i) { return static_cast<std::int64_t>(numbers[i]); };
+  return {.rows = integer(0),
+          .columns = integer(1),
+          .channels = integer(2),
+          .image_rows = integer(3),
+          .image_columns = integer(4),
+          .first_row = integer(5),
+          .first_column = integer(6),
+          .frame_rows = integer(7),
+          .frame_columns = integer(8),
+          .samples = static_cast<Samples>(integer(9)),
+          .white = numbers[10],
+          .smallest = numbers[11],
+          .largest = numbers[12],
+          .mean = numbers[13],
+          .noise = numbers[14],
+          .values = numbers[15]};
+}
+
+/// Of all measurements, from the ranks that hold them.
+std::vector<Facts> facts_of_all(const Inputs& inputs, Communicator& world) {
+  const std::size_t count = inputs.config.measurements.size();
+  std::vector<double> numbers(count * numbers_of_facts, 0.0);
+  guarded(world, program, [&] {
+    for (const auto& [index, loaded] : inputs.held) {
+      const auto i = static_cast<std::size_t>(index);
+      const auto mine = packed(facts_of(inputs.config.measurements[i], loaded));
+      std::copy(mine.begin(), mine.end(),
+                numbers.begin() + static_cast<std::ptrdiff_t>(i * numbers_of_facts));
+    }
+  });
+  committed(world, program, [&] {
+    world.control().all_reduce(numbers.data(), static_cast<std::int64_t>(numbers.size()),
+                               DataType::f64, Reduction::sum);
+  });
+  std::vector<Facts> facts;
+  for (std::size_t i = 0; i < count; ++i) {
+    facts.push_back(unpacked(numbers.data() + i * numbers_of_facts));
+  }
+  return facts;
+}
+
+/// A result does not replace what it was made of.
+void check_is_no_input(const Config& config) {
+  for (const Measurement& each : config.measurements) {
+    std::error_code failed;
+    if (!std::filesystem::equivalent(config.output, each.file, failed)) continue;
+    throw error::InvalidArgument(fmt::format("{}{}: is a measurement, which would be overwritten",
+                                             config.output_where + ": ", config.output));
+  }
+}
+
+/// (y - b) / white, scaled as the plan says; in float32.
+Tensor scaled_measurement(const Plan& plan, std::int64_t index, const LoadedMeasurement& loaded) {
+  const auto i = static_cast<std::size_t>(index);
+  const Tensor values = loaded.picture.values.to(at::kDouble) - plan.subtracted[i];
+  return (values * (plan.scales[i] / plan.white)).to(at::kFloat);
+}
+
+/// Reads, checks and settles everything. Collective; all ranks throw together.
+Inputs read_inputs(const RunOrders& orders, const CommunicatorPtr& world) {
+  Inputs inputs;
+  const std::string digest = guarded(*world, program, [&] {
+    inputs.config = read_config(orders.config);
+    if (!orders.output.empty()) {
+      inputs.config.output = orders.output;
+      inputs.config.output_where = "--output";
+    }
+    return digest_of_file(orders.config);
+  });
+  same_on_all_ranks(*world, program, "the digest of the file of --config", digest);
+
+  const auto count = static_cast<std::int64_t>(inputs.config.measurements.size());
+  const auto measurement = [&](std::int64_t index) -> const Measurement& {
+    return inputs.config.measurements[static_cast<std::size_t>(index)];
+  };
+  guarded(*world, program, [&] {
+    for (const std::int64_t index : Partition::block(count, world->size()).of(world->rank())) {
+      inputs.held.emplace(index, load(measurement(index)));
+    }
+  });
+  const std::vector<Facts> facts = facts_of_all(inputs, *world);
+  const Tensor image = guarded(*world, program, [&] {
+    inputs.plan = make_plan(inputs.config, facts);
+    at_key(inputs.config.output_where + ": ",
+           [&] { check_output(inputs.config.output, inputs.plan.samples, inputs.plan.image[1]); });
+    check_is_no_input(inputs.config);
+    return at::zeros(inputs.plan.image, at::kFloat);
+  });
+  inputs.physics = restoration::make_physics(
+      world->size() > 1, count,
+      [&](std::int64_t index) {
+        const LinearPhysicsPtr made =
+            make_operator(measurement(index), inputs.held.at(index), image);
+        const double scale = inputs.plan.scales[static_cast<std::size_t>(index)];
+        return scale == 1 ? made : weighted(made, scale);
+      },
+      world);
+  guarded(*world, program, [&] {
+    for (const std::int64_t index : inputs.physics->held()) {
+      inputs.measured.push_back(scaled_measurement(inputs.plan, index, inputs.held.at(index)));
+    }
+  });
+  return inputs;
+}
+
+/// The prior's denoiser, tiled where the image is large.
+DenoiserPtr make_denoiser(const Inputs& inputs, const CommunicatorPtr& world) {
+  const std::int64_t channels = inputs.plan.image[1];
+  const bool is_colour = channels == 3;
+  std::string weights = inputs.config.prior.weights;
+  const auto kind = inputs.plan.prior == PriorName::dncnn    ? restoration::DenoiserKind::dncnn
+                    : inputs.plan.prior == PriorName::drunet ? restoration::DenoiserKind::drunet
+                                                             : restoration::DenoiserKind::tv;
+  DenoiserPtr denoiser = guarded(*world, program, [&] {
+    return at_key(inputs.config.prior.where, [&] {
+      const DenoiserPtr made = restoration::make_denoiser(
+          kind, weights, at::kCPU,
+          is_colour ? DefaultWeights::drunet : DefaultWeights::drunet_grey);
+      const bool is_network = kind != restoration::DenoiserKind::tv;
+      return is_network && !is_colour && channels > 1 ? channelwise(made) : made;
+    });
+  });
+  const std::int64_t rows = inputs.plan.image[2];
+  const std::int64_t columns = inputs.plan.image[3];
+  if (std::max(rows, columns) <= tile_side) return denoiser;
+  const TilingOptions tiling{.tiling = Tiling::fixed,
+                             .patch = std::min({tile_side, rows, columns})};
+  return std::make_shared<TiledDenoiser>(denoiser, world, tiling);
+}
+
+/// One way to restore: fidelity and prior with their solver, for any weight of the prior.
+class Restorer {
+ public:
+  Restorer(Inputs& inputs, const RunOrders& orders, const CommunicatorPtr& world)
+      : inputs_(inputs), shows_progress_(world->is_root() && !orders.quiet) {
+    const restoration::Method& method = inputs.plan.method;
+    const Tensor image = at::zeros(inputs.plan.image, at::kFloat);
+    fidelity_ = restoration::make_fidelity(method, inputs.physics, inputs.measured, image);
+    if (method.prior == restoration::PriorKind::pnp && inputs.plan.prior != PriorName::none) {
+      denoiser_ = make_denoiser(inputs, world);
+    }
+    norm_squared_ = inputs.physics->norm_squared(image);
+    start_ = restoration::mean_of_measurements(*inputs.physics, inputs.measured, image);
+    start_ = clamped(start_, method.range);
+    if (method.solver == SolverKind::mlem) start_ = start_.clamp_min(1e-3);  // what is 0 stays 0
+  }
+
+  /// Collective. Where no weight is given: that with which residuals are as large as the noise.
+  std::optional<FoundWeight> find_weight() {
+    if (!inputs_.plan.weight_is_auto) return std::nullopt;
+    const FoundWeight found = find_weight_of_misfit(inputs_.plan.weight(), [&](double weight) {
+      inputs_.plan.weight() = weight;
+      return misfit(solve(false).x);
+    });
+    inputs_.plan.weight() = found.weight;
+    return found;
+  }
+
+  SolveResult restore() { return solve(shows_progress_); }
+
+  /// The squared residuals of an image over what the noise makes of them: 1 if it fits.
+  double misfit(const Tensor& x) const {
+    const restoration::Method& method = inputs_.plan.method;
+    const bool is_scaled = method.fidelity == restoration::FidelityKind::poisson ||
+                           (method.solver != SolverKind::dpir && method.solver != SolverKind::pnp);
+    const double variance = is_scaled ? 1 : std::pow(method.noise_level, 2);
+    return 2 * fidelity_->value(x) / (variance * inputs_.plan.values);
+  }
+
+ private:
+  SolveResult solve(bool shows_progress) {
+    const restoration::Method& method = inputs_.plan.method;
+    // Without a prior any will do: nobody asks it.
+    const PriorPtr prior =
+        restoration::make_prior(method, denoiser_ ? denoiser_ : std::make_shared<TotalVariation>());
+    const auto solver =
+        restoration::make_solver(method, *fidelity_, *prior, 1.6 / norm_squared_, norm_squared_);
+    Progress progress(method.iterations);
+    std::vector<std::reference_wrapper<Observer>> observers;
+    if (shows_progress) observers.emplace_back(progress);
+    ObserverList all(std::move(observers));
+    return solver->solve(SolverState{.x = start_}, all);
+  }
+
+  Inputs& inputs_;
+  bool shows_progress_;
+  DataFidelityPtr fidelity_;
+  DenoiserPtr denoiser_;
+  double norm_squared_ = 0;
+  Tensor start_;
+};
+
+}  // namespace
+
+int run(const RunOrders& orders, const CommunicatorPtr& world) {
+  const c10::InferenceMode no_gradients;
+  share_cores(*world, orders.threads);
+  Inputs inputs;
+  try {
+    inputs = read_inputs(orders, world);
+  } catch (const error::Communication&) {
+    throw;
+  } catch (const error::RankFailure& failure) {
+    if (failure.rank() == world->rank()) fmt::print(stderr, "{}: {}\n", program, failure.what());
+    return wrong_input_code;
+  } catch (const error::Error& failure) {  // of the only rank
+    fmt::print(stderr, "{}: {}\n", program, failure.what());
+    return wrong_input_code;
+  }
+  const bool tells = world->is_root() && !orders.quiet;
+  if (tells || (orders.dry_run && world->is_root())) fmt::print("{}", table_of(inputs.plan));
+  if (orders.dry_run) return 0;
+
+  Restorer restorer(inputs, orders, world);
+  const auto found = restorer.find_weight();
+  if (found && tells) {
+    fmt::print("prior weight {:.4g} after {} trials{}\n", found->weight, found->trials,
+               found->fits ? "" : ", none of which leaves residuals as large as the noise");
+  }
+  const SolveResult result = restorer.restore();
+  if (result.iterations == 0) {
+    if (world->is_root()) {
+      fmt::print(stderr, "{}: the first iteration is not finite, although the data are\n", program);
+    }
+    return 1;
+  }
+  const double misfit = restorer.misfit(result.x);
+  guarded(*world, program, [&] {
+    if (!world->is_root()) return;
+    const Plan& plan = inputs.plan;
+    const Tensor frame =
+        result.x.narrow(2, plan.first[0], plan.frame[0]).narrow(3, plan.first[1], plan.frame[1]);
+    write_picture(inputs.config.output, frame * plan.white, plan.samples,
+                  inputs.held.at(0).picture.cards);
+  });
+  constexpr double poor = 1.5;
+  if (world->is_root() && misfit > poor) {
+    fmt::print(stderr,
+               "{}: warning: squared residuals are {:.3g} times what the noise makes of them: an "
+               "operator or a noise level is not that of the measurements\n",
+               program, misfit);
+  }
+  if (tells) {
+    fmt::print("{}: {} iterations in {:.1f} s, residuals {:.2f} of the noise; {}\n",
+               settings::name_of(inputs.plan.method.solver), result.iterations, result.elapsed_s,
+               std::sqrt(misfit), inputs.config.output);
+  }
+  return 0;
+}
+
+}  // namespace restore
