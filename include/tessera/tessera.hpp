@@ -138,9 +138,9 @@
 #include "tessera/distributed/shard.hpp"
 #include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/sharded_physics.hpp"
+#include "tessera/distributed/sharded_ridge_prior.hpp"
 #include "tessera/distributed/slab_blur.hpp"
 #include "tessera/distributed/slab_fourier.hpp"
-#include "tessera/distributed/sharded_ridge_prior.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 
