@@ -155,51 +155,96 @@ void add_even(const T* v, const EvenRays& rays, std::int64_t columns, T* row) {
   }
 }
 
-/// Where the rays of a block meet a plane, along one axis of n voxels: a whole voxel, counted from
-/// the border at -1, and the part to the next.
+/// What the rays of a block give to the voxels around them in a plane, and the first of these,
+/// counted from the block's own. The upper ones are all there is of a line.
 template <typename T>
-[[gnu::noinline]] void meet(const double* start, const double* slope, double plane, double n,
-                            std::int32_t* __restrict whole, T* __restrict part) {
+struct Shares {
+  std::int32_t voxel[RayBlock::most];
+  T upper_left[RayBlock::most], upper_right[RayBlock::most];
+  T lower_left[RayBlock::most], lower_right[RayBlock::most];
+};
+
+template <typename T>
+[[gnu::noinline]] void share_in_line(const T* v, const Along<T>& along, T plane,
+                                     Shares<T>& __restrict shares) {
   for (std::int64_t l = 0; l < RayBlock::most; ++l) {
-    const double p = clamped(start[l] + slope[l] * plane, -1.0, n) + 1;
-    whole[l] = static_cast<std::int32_t>(p);
-    part[l] = static_cast<T>(p - static_cast<double>(whole[l]));
+    const T p = along.at(l, plane);
+    const auto whole = static_cast<std::int32_t>(p);
+    const T right = (p - static_cast<T>(whole)) * v[l];
+    shares.voxel[l] = whole;
+    shares.upper_left[l] = v[l] - right;
+    shares.upper_right[l] = right;
   }
 }
 
 template <typename T>
-void add_lines(const T* v, const RayBlock& rays, std::int64_t plane, const Planes<T>& image) {
-  std::int32_t whole[RayBlock::most];
-  T part[RayBlock::most];
-  meet(rays.start[1], rays.slope[1], static_cast<double>(plane), static_cast<double>(image.columns),
-       whole, part);
-  T* line = image.data + plane * image.plane - 1;
-  for (std::int64_t l = 0; l < rays.count; ++l) {
-    const T right = part[l] * v[l];
-    line[whole[l]] += v[l] - right;
-    line[whole[l] + 1] += right;
-  }
-}
-
-template <typename T>
-void add_planes(const T* v, const RayBlock& rays, std::int64_t plane, const Planes<T>& image) {
-  std::int32_t row[RayBlock::most];
-  std::int32_t column[RayBlock::most];
-  T lower[RayBlock::most];
-  T right[RayBlock::most];
-  const auto i = static_cast<double>(plane);
-  meet(rays.start[0], rays.slope[0], i, static_cast<double>(image.rows), row, lower);
-  meet(rays.start[1], rays.slope[1], i, static_cast<double>(image.columns), column, right);
-  T* first = image.data + plane * image.plane - image.row - 1;
-  for (std::int64_t l = 0; l < rays.count; ++l) {
-    T* upper_voxel = first + row[l] * image.row + column[l];
-    T* lower_voxel = upper_voxel + image.row;
-    const T below = lower[l] * v[l];
+[[gnu::noinline]] void share_in_plane(const T* v, std::int32_t row, const Along<T>& down,
+                                      const Along<T>& along, T plane,
+                                      Shares<T>& __restrict shares) {
+  for (std::int64_t l = 0; l < RayBlock::most; ++l) {
+    const T r = down.at(l, plane);
+    const T c = along.at(l, plane);
+    const auto whole = static_cast<std::int32_t>(r);
+    const auto column = static_cast<std::int32_t>(c);
+    const T right = c - static_cast<T>(column);
+    const T below = (r - static_cast<T>(whole)) * v[l];
     const T above = v[l] - below;
-    upper_voxel[0] += above - right[l] * above;
-    upper_voxel[1] += right[l] * above;
-    lower_voxel[0] += below - right[l] * below;
-    lower_voxel[1] += right[l] * below;
+    shares.voxel[l] = whole * row + column;
+    shares.upper_right[l] = right * above;
+    shares.upper_left[l] = above - right * above;
+    shares.lower_right[l] = right * below;
+    shares.lower_left[l] = below - right * below;
+  }
+}
+
+/// v of the rays of a block, zeros beyond them.
+template <typename T>
+struct Values {
+  Values(const T* v, std::int64_t count) {
+    for (std::int64_t l = 0; l < count; ++l) each[l] = v[l];
+  }
+  T each[RayBlock::most] = {};
+};
+
+/// first[voxel[l]] += share[l], ray by ray, since neighbours meet in voxels. One kind of share at a
+/// time: compilers would make a vector of two, which has to wait for its neighbour's.
+template <typename T>
+void add_each(const std::int32_t* voxel, const T* share, std::int64_t count, T* first) {
+  for (std::int64_t l = 0; l < count; ++l) first[voxel[l]] += share[l];
+}
+
+template <typename T>
+void add_lines(const T* v, const RayBlock& rays, std::int64_t begin, std::int64_t end,
+               const Planes<T>& image) {
+  const Values<T> values(v, rays.count);
+  Along<T> along(rays.start[1], rays.slope[1], rays.count, image.columns);
+  Shares<T> shares;
+  for (std::int64_t i = begin; i < end; ++i) {
+    along.move_to(static_cast<double>(i));
+    share_in_line(values.each, along, static_cast<T>(i), shares);
+    T* line = image.data + i * image.plane + along.anchor;
+    add_each(shares.voxel, shares.upper_left, rays.count, line);
+    add_each(shares.voxel, shares.upper_right, rays.count, line + 1);
+  }
+}
+
+template <typename T>
+void add_planes(const T* v, const RayBlock& rays, std::int64_t begin, std::int64_t end,
+                const Planes<T>& image) {
+  const Values<T> values(v, rays.count);
+  Along<T> down(rays.start[0], rays.slope[0], rays.count, image.rows);
+  Along<T> along(rays.start[1], rays.slope[1], rays.count, image.columns);
+  Shares<T> shares;
+  for (std::int64_t i = begin; i < end; ++i) {
+    down.move_to(static_cast<double>(i));
+    along.move_to(static_cast<double>(i));
+    share_in_plane(values.each, static_cast<std::int32_t>(image.row), down, along,
+                   static_cast<T>(i), shares);
+    T* first = image.data + i * image.plane + down.anchor * image.row + along.anchor;
+    add_each(shares.voxel, shares.upper_left, rays.count, first);
+    add_each(shares.voxel, shares.upper_right, rays.count, first + 1);
+    add_each(shares.voxel, shares.lower_left, rays.count, first + image.row);
+    add_each(shares.voxel, shares.lower_right, rays.count, first + image.row + 1);
   }
 }
 

@@ -37,10 +37,12 @@ struct Loops {
   /// row[c] += sum_j v[j] (1 - |c - start - step j|)_+ ; v has zeros for 2 `reach` cells before and
   /// after.
   void (*add_even)(const T* v, const EvenRays& rays, std::int64_t columns, T* row);
-  /// The transpose of sum_lines, of one plane; v[l] has the length of the ray.
-  void (*add_lines)(const T* v, const RayBlock& rays, std::int64_t plane, const Planes<T>& image);
-  /// The transpose of sum_planes, of one plane.
-  void (*add_planes)(const T* v, const RayBlock& rays, std::int64_t plane, const Planes<T>& image);
+  /// The transpose of sum_lines; v[l] has the length of the ray.
+  void (*add_lines)(const T* v, const RayBlock& rays, std::int64_t begin, std::int64_t end,
+                    const Planes<T>& image);
+  /// The transpose of sum_planes.
+  void (*add_planes)(const T* v, const RayBlock& rays, std::int64_t begin, std::int64_t end,
+                     const Planes<T>& image);
 };
 
 /// Those for the processor at hand.

@@ -145,10 +145,10 @@ void add_part(const std::vector<RayBlock>& blocks, const Tensor& v, Tensor& room
       for (std::int64_t begin = first; begin < last; begin += planes_at_a_time) {
         const std::int64_t end = std::min(last, begin + planes_at_a_time);
         for (const RayBlock& block : blocks) {
+          const std::int64_t start = std::max(begin, block.begin);
           const std::int64_t stop = std::min(end, block.end);
-          for (std::int64_t plane = std::max(begin, block.begin); plane < stop; ++plane) {
-            add(values + image * rays + block.cell, block, plane, out);
-          }
+          if (start >= stop) continue;
+          add(values + image * rays + block.cell, block, start, stop, out);
         }
       }
     }
