@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "restoration/starting_point.hpp"
 
+#include <ATen/ops/max.h>
+#include <ATen/ops/maximum.h>
 #include <ATen/ops/ones_like.h>
 
 namespace restoration {
 
-tessera::Tensor mean_of_measurements(const tessera::LinearPhysics& physics,
-                                     const tessera::TensorList& measurements,
-                                     const tessera::Tensor& image) {
-  constexpr double least_weight = 1e-6;
-  return physics.adjoint(measurements) /
-         physics.normal(at::ones_like(image)).clamp_min(least_weight);
+using tessera::Tensor;
+
+Tensor mean_of_measurements(const tessera::LinearPhysics& physics,
+                            const tessera::TensorList& measurements, const Tensor& image) {
+  constexpr double least_share = 1e-3;  // below it Fourier transforms' rounding would be enlarged
+  const Tensor weight = physics.normal(at::ones_like(image));
+  return physics.adjoint(measurements) / at::maximum(weight, least_share * at::max(weight));
 }
 
 }  // namespace restoration
