@@ -49,6 +49,9 @@ grid::Files HighresProgram::files_read(const grid::Run& run) const {
   if (options.weights.empty() && options.denoiser == DenoiserKind::drunet) {
     options.weights = tessera::default_weights();
   }
+  if (options.weights.empty() && options.denoiser == DenoiserKind::ridge) {
+    options.weights = tessera::default_weights(tessera::DefaultWeights::ridge_grey);
+  }
   return files_of(options);
 }
 

@@ -9,7 +9,7 @@
 
 namespace {
 
-/// What only --solver pnp has.
+/// What only --solver pnp has, but for the levels, which priors of other solvers have too.
 constexpr std::array<const char*, 4> of_gradient_steps = {"--step-size", "--denoiser-sigma",
                                                           "--denoiser-sigma-start", "--red-weight"};
 
@@ -22,13 +22,21 @@ struct Defaults {
   double dpir_weight = 0.1;  // a little better than the published one where measurements are many
 };
 
+/// What restores the synthetic scene of 256 pixels well, at the default noise.
+double default_prior_weight(PriorKind prior) {
+  return prior == PriorKind::ridge ? 1 : 8;
+}
+
 Defaults defaults(const Options& options) {
   if (options.preset == Preset::published) return {0.005, std::nullopt, 0.1, 10, 0.23};
   if (options.solver == SolverKind::dpir) return {0.01, std::nullopt, std::nullopt, 8};
   if (options.solver == SolverKind::primal_dual) return {0.05, std::nullopt, std::nullopt, 200};
-  if (options.solver != SolverKind::pnp) return {0.05, std::nullopt, std::nullopt, 50};
   if (options.prior == PriorKind::red) return {0.1, std::nullopt, std::nullopt, 30};
-  return {0.01, 0.1, std::nullopt, 30};
+  if (options.solver == SolverKind::pnp) return {0.01, 0.1, std::nullopt, 30};
+  if (restoration::levels_may_fall(options.solver, options.prior)) {
+    return {0.01, 0.1, std::nullopt, 50};  // shorter steps, as far altogether
+  }
+  return {0.05, std::nullopt, std::nullopt, 50};
 }
 
 /// The work on one method.
@@ -46,8 +54,12 @@ class Method {
     settle_levels(chosen);
     if (!is_given_("--iterations")) options_.iterations = chosen.iterations;
     if (!is_given_("--dpir-weight")) options_.dpir_weight = chosen.dpir_weight;
+    if (!is_given_("--prior-weight")) {
+      options_.prior_weight = default_prior_weight(options_.prior);
+    }
     if (!is_given_("--step-size")) options_.step_size = chosen.step_size;
-    const bool has_long_steps = is_plug_and_play() && !options_.step_size;
+    const bool has_long_steps = options_.solver == SolverKind::pnp &&
+                                options_.prior == PriorKind::pnp && !options_.step_size;
     if (!is_given_("--init-method") && (has_long_steps || !is_circular() || minimises())) {
       // Has the mean brightness, which a long step overshoots and a frame that nothing sees keeps.
       options_.init_method = InitMethod::adjoint;
@@ -59,13 +71,20 @@ class Method {
 
   bool is_variation() const { return options_.prior == PriorKind::tv; }
 
+  /// Whether the prior has --prior-weight.
+  bool is_weighted() const {
+    return options_.prior == PriorKind::ridge || options_.prior == PriorKind::wavelet;
+  }
+
+  /// Whether the prior is of one level, or of falling ones.
+  bool has_levels() const {
+    return options_.prior == PriorKind::pnp || options_.prior == PriorKind::red ||
+           options_.prior == PriorKind::ridge;
+  }
+
   /// Whether the solver minimises an objective.
   bool minimises() const {
     return options_.solver != SolverKind::dpir && options_.solver != SolverKind::pnp;
-  }
-
-  bool is_plug_and_play() const {
-    return options_.solver == SolverKind::pnp && options_.prior == PriorKind::pnp;
   }
 
   /// Whether the denoiser removes noise of the level that it was trained for, and of no other.
@@ -85,6 +104,10 @@ class Method {
   void choose_solver() {
     if (is_given_("--solver")) return;
     if (is_given_("--red-weight") && !is_given_("--prior")) options_.prior = PriorKind::red;
+    if (is_weighted()) {
+      options_.solver = SolverKind::proximal_gradient;
+      return;
+    }
     if (options_.prior == PriorKind::tv || is_given_("--tv-weight") ||
         options_.noise == NoiseKind::salt_and_pepper ||
         !restoration::fit_together(SolverKind::pnp, options_.fidelity)) {
@@ -99,9 +122,12 @@ class Method {
     if (!is_given_("--prior") && minimises() && options_.solver != SolverKind::mlem) {
       options_.prior = PriorKind::tv;
     }
-    if (options_.prior != PriorKind::tv && options_.solver != SolverKind::mlem) return;
-    if (!is_given_("--denoiser")) options_.denoiser = DenoiserKind::tv;
-    if (options_.denoiser != DenoiserKind::tv) {
+    const bool is_denoising = options_.prior == PriorKind::pnp || options_.prior == PriorKind::red;
+    if (is_denoising && options_.solver != SolverKind::mlem) return;
+    const DenoiserKind unused =
+        options_.prior == PriorKind::ridge ? DenoiserKind::ridge : DenoiserKind::tv;
+    if (!is_given_("--denoiser")) options_.denoiser = unused;
+    if (options_.denoiser != unused) {
       throw CLI::ValidationError("--denoiser", "is for --prior pnp and red");
     }
     if (options_.distribute_denoiser.value_or(false)) {
@@ -147,11 +173,16 @@ class Method {
     }
     for (const std::string name : of_gradient_steps) {
       const bool has_it = options_.solver == SolverKind::pnp ||
-                          (name == "--denoiser-sigma" && minimises() && !is_variation());
+                          (name == "--denoiser-sigma" && minimises() && has_levels()) ||
+                          (name == "--denoiser-sigma-start" &&
+                           restoration::levels_may_fall(options_.solver, options_.prior));
       if (is_given_(name) && !has_it) throw CLI::ValidationError(name, "is for --solver pnp");
     }
     if (is_given_("--tv-weight") && !is_variation()) {
       throw CLI::ValidationError("--tv-weight", "is for --prior tv");
+    }
+    if (is_given_("--prior-weight") && !is_weighted()) {
+      throw CLI::ValidationError("--prior-weight", "is for --prior ridge and wavelet");
     }
     if (options_.solver != SolverKind::mlem || is_given_("--prior")) {
       check_fits("--prior", options_.prior);
@@ -185,8 +216,9 @@ class Method {
       return;
     }
     constexpr const char* name = "--denoiser-sigma-start";
-    if (!is_plug_and_play()) {
-      throw CLI::ValidationError(name, "is for --solver pnp with --prior pnp");
+    if (!restoration::levels_may_fall(options_.solver, options_.prior)) {
+      throw CLI::ValidationError(name,
+                                 "is for --solver pnp and proximal_gradient with --prior pnp");
     }
     if (has_one_level()) {
       throw CLI::ValidationError(name, "is for denoisers of any level; dncnn knows one");

@@ -13,7 +13,8 @@
 /// proximal gradient knows (a step, levels of its own, red, no noise at all, the published preset)
 /// asks for --solver pnp, with least squares, as the published benchmark has it.
 ///
-/// Total variation, and noise or fidelities that only it takes, ask for --solver primal_dual.
+/// Total variation, and noise or fidelities that only it takes, ask for --solver primal_dual;
+/// --prior ridge and wavelet for proximal_gradient.
 ///
 /// Throws CLI::ValidationError for options that the solver does not have.
 void settle_method(Options& options, const std::function<bool(const std::string&)>& is_given);

@@ -53,6 +53,7 @@ restoration::Method Options::method() const {
           .dpir_weight = dpir_weight,
           .red_weight = red_weight,
           .tv_weight = tv_weight,
+          .prior_weight = prior_weight,
           .denoiser_sigma = denoiser_sigma,
           .denoiser_sigma_start = denoiser_sigma_start};
 }

@@ -65,6 +65,7 @@ struct UserSettings {
   double red_weight = 4;
   double dpir_weight = 0.1;
   double tv_weight = 5;
+  double prior_weight = 1;
   DenoiserKind denoiser = DenoiserKind::drunet;
   std::string weights;  ///< empty: the weights installed with tessera
   double denoiser_sigma = 0.01;

@@ -180,7 +180,7 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   const restoration::Method method = options.method();
   const DataFidelityPtr fidelity =
       restoration::make_fidelity(method, physics, outcome.measurements, outcome.truth);
-  const PriorPtr prior = restoration::make_prior(method, denoiser);
+  const PriorPtr prior = restoration::make_prior(method, denoiser, outcome.truth.sizes());
   outcome.norm_squared = physics->norm_squared(outcome.truth);
   outcome.step_size = options.step_size.value_or(automatic_step(options, outcome.norm_squared));
   const auto limit = step_limit(options, outcome.norm_squared);

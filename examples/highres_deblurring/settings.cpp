@@ -31,11 +31,18 @@ bool by_other_than_dpir(const Options& options) {
 bool by_variation(const Options& options) {
   return options.prior == PriorKind::tv;
 }
-/// The denoiser is given levels that do not follow from the noise.
+bool by_weighted_prior(const Options& options) {
+  return options.prior == PriorKind::ridge || options.prior == PriorKind::wavelet;
+}
+/// The prior is given levels that do not follow from the noise.
 bool by_levels(const Options& options) {
-  const bool takes_denoiser =
+  const bool takes_levels =
       options.solver == SolverKind::proximal_gradient || options.solver == SolverKind::admm;
-  return by_gradient_steps(options) || (takes_denoiser && options.prior == PriorKind::pnp);
+  const bool has_levels = options.prior == PriorKind::pnp || options.prior == PriorKind::ridge;
+  return by_gradient_steps(options) || (takes_levels && has_levels);
+}
+bool by_chosen_levels(const Options& options) {
+  return by_gradient_steps(options) || restoration::levels_may_fall(options.solver, options.prior);
 }
 bool by_prior(const Options& options) {
   return options.solver != SolverKind::mlem;
@@ -89,25 +96,27 @@ settings::Table<Options> make_table() {
       {.name = "preset", .group = "Method", .member = Make::word(&Options::preset, {{"seed", "published"}}), .role = Role::stand_in,
        .help = "published: the benchmark as published, --solver pnp with step 0.1, sigma 0.005, 10 iterations"},
       {.name = "solver", .group = "Method", .member = Make::word(&Options::solver), .identifies = always,
-       .help = "dpir: half-quadratic splitting; pnp: proximal gradient, implied by options that only it has; proximal_gradient (FISTA), admm, primal_dual: minimise with total variation, which implies the last; mlem: maximum likelihood of counts"},
+       .help = "dpir: half-quadratic splitting; pnp: proximal gradient, implied by options that only it has; proximal_gradient (FISTA), admm, primal_dual: minimise an objective, with total variation, which implies the last, or another prior; mlem: maximum likelihood of counts"},
       {.name = "fidelity", .group = "Method", .member = Make::word(&Options::fidelity), .section = solver, .help_has_default = true, .identifies = always,
        .help = "l2: least squares; clipped: knows that measurements were clipped to 0 to 1, restores better; poisson: of counts; absolute: shrugs off gross errors [dpir with a circular border: clipped; mlem: poisson; else l2]"},
       {.name = "prior", .group = "Method", .member = Make::word(&Options::prior), .section = solver, .help_has_default = true, .applies = by_prior, .identifies = by_other_than_dpir,
-       .help = "pnp: the denoiser as proximal operator; red: regularisation by denoising, by gradient descent (implies --solver pnp); tv: total variation [dpir, pnp: pnp; else tv]"},
+       .help = "pnp: the denoiser as proximal operator; red: regularisation by denoising, by gradient descent (implies --solver pnp); tv: total variation; ridge: a learned sum of potentials, wavelet: sparse in wavelets, of even sides (both imply --solver proximal_gradient) [dpir, pnp: pnp; else tv]"},
       {.name = "red_weight", .group = "Method", .member = Make::number(&Options::red_weight, settings::zero_or_more), .section = solver, .applies = by_gradient_steps, .identifies = by_red,
        .help = "Weight of the red prior against the data (implies --prior red)"},
       {.name = "dpir_weight", .group = "Method", .member = Make::number(&Options::dpir_weight, settings::more_than_zero), .section = solver, .help_has_default = true, .applies = by_dpir, .identifies = by_dpir,
        .help = "Weight of dpir's prior against the data, lambda in the paper [0.1; published: 0.23]"},
       {.name = "tv_weight", .group = "Method", .member = Make::number(&Options::tv_weight, settings::more_than_zero), .section = solver, .applies = by_variation, .identifies = by_variation,
        .help = "Weight of the total variation against the negative log-likelihood of the measurements"},
+      {.name = "prior_weight", .group = "Method", .member = Make::number(&Options::prior_weight, settings::more_than_zero), .section = solver, .help_has_default = true, .applies = by_weighted_prior, .identifies = by_weighted_prior,
+       .help = "Weight of the priors ridge, over denoiser-sigma squared, and wavelet against the negative log-likelihood of the measurements [ridge: 1; wavelet: 8]"},
       {.name = "denoiser", .group = "Method", .member = Make::word(&Options::denoiser), .section = solver, .identifies = always,
-       .help = "Denoiser"},
+       .help = "Denoiser; ridge: the proximal operator of the prior of that name"},
       {.name = "weights", .group = "Method", .member = Make::path(&Options::weights), .section = solver,
        .help = "Weights file (.safetensors or .pth; for script a network, .pt or .pt2); without one, the installed weights"},
       {.name = "denoiser_sigma", .group = "Method", .member = Make::number(&Options::denoiser_sigma, level), .section = solver, .help_has_default = true, .applies = by_levels, .identifies = by_levels,
-       .help = "Noise level that pnp gives to the denoiser, in the last iteration; implies --solver pnp [0.01; red: 0.1; published: 0.005; others: 0.05]"},
-      {.name = "denoiser_sigma_start", .group = "Method", .member = Make::number(&Options::denoiser_sigma_start, positive_level), .section = solver, .help_has_default = true, .applies = by_gradient_steps, .identifies = levels_fall,
-       .help = "Noise level that pnp begins with; implies --solver pnp [0.1; if --denoiser-sigma is given: the same]"},
+       .help = "Noise level that pnp gives to the denoiser, in the last iteration, or that of the prior ridge; implies --solver pnp [0.01; red: 0.1; published: 0.005; ridge, admm: 0.05]"},
+      {.name = "denoiser_sigma_start", .group = "Method", .member = Make::number(&Options::denoiser_sigma_start, positive_level), .section = solver, .help_has_default = true, .applies = by_chosen_levels, .identifies = levels_fall,
+       .help = "Noise level that the prior pnp begins with; implies --solver pnp [0.1; if --denoiser-sigma is given: the same]"},
       {.name = "step_size", .group = "Method", .member = Make::number(&Options::step_size, step, "auto"), .section = solver, .help_has_default = true, .applies = by_gradient_steps, .identifies = by_gradient_steps,
        .help = "Step of pnp, or auto: 1.6 / ||A||^2, red: 1 / (||A||^2 + weight); implies --solver pnp [auto; published: 0.1]"},
       {.name = "init_method", .group = "Method", .member = Make::word(&Options::init_method), .section = solver, .help_has_default = true, .identifies = always,

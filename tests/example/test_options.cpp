@@ -26,9 +26,9 @@ void refused(std::vector<std::string> arguments, const std::string& text) {
 }  // namespace
 
 TEST_CASE("Numbers are decimal, finite and in range, for every option") {
-  for (const char* option :
-       {"--noise-level", "--denoiser-sigma", "--denoiser-sigma-start", "--red-weight",
-        "--dpir-weight", "--tv-weight", "--step-size", "--bandwidth", "--latency"}) {
+  for (const char* option : {"--noise-level", "--denoiser-sigma", "--denoiser-sigma-start",
+                             "--red-weight", "--dpir-weight", "--tv-weight", "--prior-weight",
+                             "--step-size", "--bandwidth", "--latency"}) {
     for (const char* wrong : {"inf", "-inf", "nan", "1e999", "0x10", "1,5", "", " 1", "1 ", "+1"}) {
       refused({option, wrong}, std::string(option) + ": is ");
     }
@@ -104,6 +104,10 @@ TEST_CASE("Without a word about the method it is dpir with the clipped likelihoo
   CHECK(method({"--solver", "admm", "--prior", "pnp", "--denoiser-sigma", "0.03"}) ==
         Method{"admm", "pnp", "l2"});
   CHECK(method({"--solver", "proximal_gradient"}) == Method{"proximal_gradient", "tv", "l2"});
+  CHECK(method({"--prior", "ridge"}) == Method{"proximal_gradient", "ridge", "l2"});
+  CHECK(method({"--prior", "wavelet"}) == Method{"proximal_gradient", "wavelet", "l2"});
+  CHECK(method({"--solver", "admm", "--prior", "wavelet"}) == Method{"admm", "wavelet", "l2"});
+  CHECK(method({"--prior", "ridge", "--denoiser-sigma", "0.03"}).solver == "proximal_gradient");
   CHECK(method({"--solver", "mlem"}).fidelity == "poisson");
   CHECK(method({"--step-size", "0.1", "--fidelity", "clipped"}).fidelity == "clipped");
 
@@ -114,6 +118,13 @@ TEST_CASE("Without a word about the method it is dpir with the clipped likelihoo
   refused({"--solver", "dpir", "--prior", "red"}, "red is for --solver pnp");
   refused({"--solver", "dpir", "--prior", "tv"},
           "--prior: tv is for --solver proximal_gradient, admm, primal_dual");
+  refused({"--solver", "admm", "--prior", "ridge"},
+          "--prior: ridge is for --solver proximal_gradient");
+  refused({"--solver", "pnp", "--prior", "wavelet"},
+          "--prior: wavelet is for --solver proximal_gradient, admm");
+  refused({"--prior-weight", "1"}, "--prior-weight: is for --prior ridge and wavelet");
+  refused({"--prior", "ridge", "--denoiser", "drunet"}, "--denoiser: is for --prior pnp and red");
+  refused({"--prior", "wavelet", "--denoiser-sigma", "0.1"}, "--denoiser-sigma: is for");
   refused({"--solver", "primal_dual", "--prior", "pnp"},
           "--prior: pnp is for --solver dpir, pnp, proximal_gradient, admm");
   refused({"--solver", "admm", "--fidelity", "absolute"},
@@ -148,6 +159,13 @@ TEST_CASE("Levels and starting points follow the method, and parsed again they a
   CHECK(levels({"--denoiser-sigma-start", "0.2"}) == Levels{0.2, 0.01});
   CHECK(levels({"--denoiser-sigma-start", "0.2", "--denoiser-sigma", "0.02"}) == Levels{0.2, 0.02});
   CHECK(levels({"--preset", "published"}) == Levels{0, 0.005});
+  CHECK(levels({"--solver", "proximal_gradient", "--prior", "pnp"}) == Levels{0.1, 0.01});
+  CHECK(levels({"--solver", "proximal_gradient", "--prior", "pnp", "--denoiser-sigma", "0.02"}) ==
+        Levels{0, 0.02});
+  CHECK(levels({"--solver", "proximal_gradient", "--prior", "pnp", "--denoiser-sigma-start",
+                "0.2"}) == Levels{0.2, 0.01});
+  CHECK(levels({"--solver", "admm", "--prior", "pnp"}) == Levels{0, 0.05});
+  CHECK(levels({"--prior", "ridge"}) == Levels{0, 0.05});
   CHECK(levels({}).first == 0);
   CHECK(levels({"--prior", "red"}) == Levels{0, 0.1});
   const Options published = parse_arguments({"--preset", "published", "--solver", "dpir"});
@@ -166,6 +184,8 @@ TEST_CASE("Levels and starting points follow the method, and parsed again they a
   CHECK(start({"--init-method", "pseudo_inverse"}) == "pseudo_inverse");
 
   refused({"--denoiser-sigma-start", "0.2", "--prior", "red"}, "with --prior pnp");
+  refused({"--solver", "admm", "--prior", "pnp", "--denoiser-sigma-start", "0.2"},
+          "is for --solver pnp");
   refused({"--denoiser-sigma-start", "0.2", "--denoiser-sigma", "0"}, "positive --denoiser-sigma");
   refused({"--fidelity", "clipped", "--noise-level", "0"}, "positive --noise-level");
   refused({"--fidelity", "clipped", "--plan"}, "--plan");

@@ -151,6 +151,18 @@ TEST_CASE("A run's identity follows its method") {
   CHECK(variation.at("tv_weight") == "5");
   CHECK(variation.at("prior") == "tv");
   CHECK_FALSE(variation.contains("denoiser_sigma"));
+  const Identity ridge = identity({"--prior", "ridge"});
+  CHECK(ridge.at("prior_weight") == "1");
+  CHECK(ridge.at("denoiser") == "ridge");
+  CHECK(ridge.at("denoiser_sigma") == "0.05");
+  CHECK_FALSE(ridge.contains("iterations"));
+  const Identity wavelet = identity({"--prior", "wavelet"});
+  CHECK(wavelet.at("prior_weight") == "8");
+  CHECK_FALSE(wavelet.contains("denoiser_sigma"));
+  CHECK_FALSE(variation.contains("prior_weight"));
+  const Identity by_levels = identity({"--solver", "proximal_gradient", "--prior", "pnp"});
+  CHECK(by_levels.at("denoiser_sigma_start") == "0.1");
+  CHECK(by_levels.at("iterations") == "50");
   const Identity counts = identity({"--solver", "mlem"});
   CHECK(counts.at("fidelity") == "poisson");
   CHECK_FALSE(counts.contains("prior"));

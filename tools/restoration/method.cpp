@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tessera/core/error.hpp"
 #include "tessera/fidelity/absolute_distance.hpp"
 #include "tessera/fidelity/clipped_l2.hpp"
 #include "tessera/fidelity/l2.hpp"
@@ -13,7 +14,9 @@
 #include "tessera/prior/l1_prior.hpp"
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/prior/red.hpp"
+#include "tessera/prior/ridge_denoiser.hpp"
 #include "tessera/prior/total_variation_prior.hpp"
+#include "tessera/prior/wavelet_prior.hpp"
 #include "tessera/solver/admm.hpp"
 #include "tessera/solver/gradient_descent.hpp"
 #include "tessera/solver/hqs.hpp"
@@ -34,8 +37,17 @@ double sigma_of(const Method& method) {
   return method.noise_level > 0 ? method.noise_level : 1e-3;
 }
 
+/// The levels of wavelets of images (B, C, spatial...).
+int levels_of(at::IntArrayRef image) {
+  int levels = 3;
+  for (std::size_t axis = 2; axis < image.size(); ++axis) {
+    while (levels > 1 && image[axis] % (std::int64_t{1} << levels) != 0) --levels;
+  }
+  return levels;
+}
+
 std::unique_ptr<Solver> plug_and_play(const Method& method, const DataFidelity& fidelity,
-                                      const Prior& prior, double step) {
+                                      const Prior& prior, std::optional<double> step) {
   if (method.prior == PriorKind::red) {
     GradientDescentOptions descent{.step = step, .prior_weight = method.red_weight};
     descent.clamp_range = method.range;
@@ -59,20 +71,28 @@ bool fit_together(SolverKind solver, PriorKind prior) {
     case SolverKind::dpir:
       return prior == PriorKind::pnp;
     case SolverKind::pnp:
-      return prior != PriorKind::tv;
+      return prior == PriorKind::pnp || prior == PriorKind::red;
+    case SolverKind::admm:  // whose steps are too long for the proximal operator of ridge
+      return prior != PriorKind::red && prior != PriorKind::ridge;
     case SolverKind::primal_dual:
       return prior == PriorKind::tv;
     case SolverKind::mlem:
       return false;
-    default:
-      return prior != PriorKind::red;
+    case SolverKind::proximal_gradient:
+      break;
   }
+  return prior != PriorKind::red;
 }
 
 bool fit_together(SolverKind solver, FidelityKind fidelity) {
   if (solver == SolverKind::mlem) return fidelity == FidelityKind::poisson;
   if (solver == SolverKind::primal_dual) return true;
   return fidelity == FidelityKind::l2 || fidelity == FidelityKind::clipped;
+}
+
+bool levels_may_fall(SolverKind solver, PriorKind prior) {
+  return prior == PriorKind::pnp &&
+         (solver == SolverKind::pnp || solver == SolverKind::proximal_gradient);
 }
 
 DataFidelityPtr make_fidelity(const Method& method, LinearPhysicsPtr physics,
@@ -104,8 +124,17 @@ DataFidelityPtr make_fidelity(const Method& method, LinearPhysicsPtr physics,
   return std::make_shared<ClippedL2>(std::move(physics), std::move(measurements), clipped);
 }
 
-PriorPtr make_prior(const Method& method, DenoiserPtr denoiser) {
+PriorPtr make_prior(const Method& method, DenoiserPtr denoiser, at::IntArrayRef image) {
   if (method.prior == PriorKind::tv) return std::make_shared<TotalVariationPrior>(method.tv_weight);
+  if (method.prior == PriorKind::wavelet) {
+    return std::make_shared<WaveletPrior>(method.prior_weight,
+                                          WaveletOptions{.levels = levels_of(image)});
+  }
+  if (method.prior == PriorKind::ridge) {
+    const auto ridge = std::dynamic_pointer_cast<const RidgeDenoiser>(denoiser);
+    if (!ridge) throw error::InvalidArgument("--prior ridge: is made of --denoiser ridge");
+    return std::make_shared<RidgePrior>(ridge->prior().at_level(method.denoiser_sigma));
+  }
   if (method.prior == PriorKind::red) {
     return std::make_shared<RED>(std::move(denoiser), method.denoiser_sigma);
   }
@@ -122,6 +151,16 @@ std::unique_ptr<Solver> make_solver(const Method& method, const DataFidelity& fi
     case SolverKind::pnp:
       return plug_and_play(method, fidelity, prior, step);
     case SolverKind::proximal_gradient:
+      // Momentum is for what is minimised, and a denoiser need not be a proximal operator.
+      if (method.prior == PriorKind::pnp) {
+        return plug_and_play(method, fidelity, prior, std::nullopt);
+      }
+      if (method.prior == PriorKind::ridge) {
+        // The other way round: one gradient of the prior is far cheaper than its proximal operator.
+        const double share = method.denoiser_sigma * method.denoiser_sigma / method.prior_weight;
+        return std::make_unique<ProximalGradient<Prior, DataFidelity>>(
+            prior, fidelity, ProximalGradientOptions{.weight = share, .stopping = stopping});
+      }
       return std::make_unique<ProximalGradient<DataFidelity, Prior>>(
           fidelity, prior, ProximalGradientOptions{.stopping = stopping});
     case SolverKind::admm: {

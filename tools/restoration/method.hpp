@@ -17,10 +17,11 @@
 namespace restoration {
 
 /// dpir: half-quadratic splitting with falling levels; pnp: proximal gradient without momentum, or
-/// gradient descent with the prior red; the others minimise an objective.
+/// gradient descent with the prior red; the others minimise an objective, proximal_gradient with
+/// the prior pnp excepted: there it is pnp with the step 1 / L.
 enum class SolverKind { dpir, pnp, proximal_gradient, admm, primal_dual, mlem };
 enum class FidelityKind { clipped, l2, poisson, absolute };
-enum class PriorKind { pnp, red, tv };
+enum class PriorKind { pnp, red, tv, ridge, wavelet };
 
 /// How an image is restored whose intensities are 0 to 1, or on that scale: solver, fidelity and
 /// prior, by name.
@@ -33,9 +34,11 @@ struct Method {
   std::int64_t iterations = 8;
   double dpir_weight = 0.1;
   double red_weight = 4;
-  double tv_weight = 5;          ///< of the total variation against the negative log-likelihood
-  double denoiser_sigma = 0.01;  ///< of the priors pnp and red
-  std::optional<double> denoiser_sigma_start;  ///< of the solver pnp; nullopt: constant levels
+  double tv_weight = 5;  ///< of the total variation against the negative log-likelihood
+  /// Of wavelet against the negative log-likelihood; of ridge times denoiser_sigma^2.
+  double prior_weight = 1;
+  double denoiser_sigma = 0.01;                ///< of the priors pnp, red and ridge
+  std::optional<double> denoiser_sigma_start;  ///< of the prior pnp; nullopt: constant levels
   /// What the image is clamped to; of objectives a constraint.
   tessera::ClampRange range = std::pair(0.0, 1.0);
   tessera::ConjugateGradientOptions inner_solves = {};  ///< of dpir where they have no closed form
@@ -44,6 +47,9 @@ struct Method {
 /// Whether the solver can take the prior, the fidelity. mlem takes no prior.
 bool fit_together(SolverKind solver, PriorKind prior);
 bool fit_together(SolverKind solver, FidelityKind fidelity);
+/// Whether the solver can give the prior levels that fall from one iteration to the next, from a
+/// start that is chosen.
+bool levels_may_fall(SolverKind solver, PriorKind prior);
 
 /// How an image's distance from the measurements is measured. Collective if the physics is
 /// distributed.
@@ -51,8 +57,11 @@ tessera::DataFidelityPtr make_fidelity(const Method& method, tessera::LinearPhys
                                        tessera::TensorList measurements,
                                        const tessera::Tensor& image);
 
-/// The prior, from the denoiser where it is made of one.
-tessera::PriorPtr make_prior(const Method& method, tessera::DenoiserPtr denoiser);
+/// The prior, from the denoiser where it is made of one; that of ridge is a RidgeDenoiser, else
+/// error::InvalidArgument. `image` is the shape of the images to come: wavelet is of as many
+/// levels, up to three, as all sides can be halved.
+tessera::PriorPtr make_prior(const Method& method, tessera::DenoiserPtr denoiser,
+                             at::IntArrayRef image = {});
 
 /// `fidelity` and `prior` must outlive the solver. `step` is that of the solver pnp; `norm_squared`
 /// of the physics, from which others take theirs.
@@ -81,4 +90,6 @@ template <>
 inline constexpr std::array settings::enum_names<restoration::PriorKind> = {
     settings::EnumName{restoration::PriorKind::pnp, "pnp"},
     settings::EnumName{restoration::PriorKind::red, "red"},
-    settings::EnumName{restoration::PriorKind::tv, "tv"}};
+    settings::EnumName{restoration::PriorKind::tv, "tv"},
+    settings::EnumName{restoration::PriorKind::ridge, "ridge"},
+    settings::EnumName{restoration::PriorKind::wavelet, "wavelet"}};

@@ -9,6 +9,7 @@
 #include "tessera/denoiser/script_denoiser.hpp"
 #include "tessera/denoiser/total_variation.hpp"
 #include "tessera/io/state_dict.hpp"
+#include "tessera/prior/ridge_denoiser.hpp"
 
 namespace restoration {
 
@@ -43,10 +44,11 @@ DenoiserPtr make_denoiser(DenoiserKind kind, std::string& weights, at::Device de
       throw error::InvalidArgument(
           "--denoiser dncnn: no weights are installed for it, give --weights FILE");
     }
-    weights = default_weights(installed);
+    weights = default_weights(kind == DenoiserKind::ridge ? DefaultWeights::ridge_grey : installed);
   }
   const StateDict state = read_state_dict(weights);
   if (kind == DenoiserKind::dncnn) return std::make_shared<DnCNN>(state);
+  if (kind == DenoiserKind::ridge) return std::make_shared<RidgeDenoiser>(state);
   return std::make_shared<DRUNet>(state);
 }
 

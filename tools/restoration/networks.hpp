@@ -11,12 +11,12 @@
 
 namespace restoration {
 
-/// --denoiser: script is a network of the user's own.
-enum class DenoiserKind { drunet, dncnn, tv, script };
+/// --denoiser: ridge is that of a RidgePrior, script a network of the user's own.
+enum class DenoiserKind { drunet, dncnn, tv, ridge, script };
 
 /// The untiled denoiser. `weights` is its file; if it is empty, it becomes the file installed with
-/// tessera, where there is one: for drunet `installed`. Throws error::InvalidArgument where there
-/// is none, error::Io for a file that cannot be read.
+/// tessera, where there is one: for drunet `installed`, for ridge that of grey images. Throws
+/// error::InvalidArgument where there is none, error::Io for a file that cannot be read.
 tessera::DenoiserPtr make_denoiser(
     DenoiserKind kind, std::string& weights, at::Device device,
     tessera::DefaultWeights installed = tessera::DefaultWeights::drunet);
@@ -28,4 +28,5 @@ inline constexpr std::array settings::enum_names<restoration::DenoiserKind> = {
     settings::EnumName{restoration::DenoiserKind::drunet, "drunet"},
     settings::EnumName{restoration::DenoiserKind::dncnn, "dncnn"},
     settings::EnumName{restoration::DenoiserKind::tv, "tv"},
+    settings::EnumName{restoration::DenoiserKind::ridge, "ridge"},
     settings::EnumName{restoration::DenoiserKind::script, "script"}};
