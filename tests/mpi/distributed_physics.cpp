@@ -9,6 +9,7 @@
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/fidelity/l2.hpp"
+#include "tessera/physics/check_adjoint.hpp"
 #include "world.hpp"
 
 using namespace tessera;
