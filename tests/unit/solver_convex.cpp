@@ -161,6 +161,28 @@ TEST_CASE("Total variation: one minimiser by proximal gradient, ADMM and primal-
   }
 }
 
+TEST_CASE("FISTA, ADMM and primal-dual reach the same minimiser", "[solver]") {
+  // Strongly convex, with an exact proximal operator: none stops at the accuracy of an inner one.
+  const Deblurring problem;
+  const auto identity = std::make_shared<Blur>(at::ones({1, 1, 1, 1}, at::kDouble));
+  const auto both =
+      std::make_shared<StackedPhysics>(std::vector<LinearPhysicsPtr>{problem.blur, identity});
+  const L2 fidelity(both, {problem.y, problem.y}, problem.y);
+  const auto prior = std::make_shared<L1Prior>(0.3);
+  const Tensor start = at::zeros_like(problem.y);
+  const Tensor fista =
+      ProximalGradient(fidelity, *prior, {.stopping = iterations(200)}).solve(start).x;
+  const Tensor admm =
+      ADMM(fidelity, *prior, {.step = 0.7, .stopping = iterations(200)}).solve(start).x;
+  const Tensor primal_dual =
+      PrimalDual(fidelity, {}, prior, {.stopping = iterations(1500)}).solve(start).x;
+  const double size = fista.norm().item<double>();
+  CHECK((admm - fista).norm().item<double>() < 1e-6 * size);
+  CHECK((primal_dual - fista).norm().item<double>() < 1e-6 * size);
+  CHECK((fista == 0).any().item<bool>());
+  CHECK(size > 1);
+}
+
 TEST_CASE("Primal-dual moves in its first iteration, as rules for small changes need", "[solver]") {
   const Deblurring problem;
   const PrimalDual solver(problem.fidelity,
