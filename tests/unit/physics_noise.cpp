@@ -25,13 +25,18 @@
 #include "tessera/physics/stacked.hpp"
 #include "threads.hpp"
 
+using tessera::Box;
+using tessera::ElementNumbers;
+using tessera::Extents;
 using tessera::GaussianNoise;
 using tessera::LinearPhysicsPtr;
 using tessera::Masking;
+using tessera::part_of;
 using tessera::SquaredDistance;
 using tessera::StackedPhysics;
 using tessera::Tensor;
 using tessera::TensorList;
+using tessera::whole_box;
 
 namespace {
 

@@ -38,8 +38,9 @@ class Noise {
 
 inline Tensor Noise::add(const Tensor& clean, const ElementNumbers& numbers) const {
   if (numbers.count() != clean.numel()) {
-    throw error::ShapeMismatch(formatted("Noise.add: clean is {}, expected {} elements, as numbers",
-                                         describe(clean), numbers.count()));
+    throw error::ShapeMismatch(
+        formatted("Noise.add: clean is {}, expected {} elements, as many as numbers",
+                  describe(clean), numbers.count()));
   }
   return do_add(clean, numbers);
 }
