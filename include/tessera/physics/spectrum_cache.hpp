@@ -63,6 +63,8 @@ class ConvertedTensor {
     return kept_.get({original_.sizes().vec(), type, device},
                      [&] { return original_.to(device, type); });
   }
+  /// With the dtype and on the device of x.
+  Tensor like(const Tensor& x) const { return as(x.device(), x.scalar_type()); }
 
  private:
   Tensor original_;

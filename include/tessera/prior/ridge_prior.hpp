@@ -7,7 +7,7 @@
 #include <string>
 
 #include "tessera/core/state_dict.hpp"
-#include "tessera/prior/detail/converted_tensor.hpp"
+#include "tessera/physics/spectrum_cache.hpp"
 #include "tessera/prior/detail/ridge_weights.hpp"
 #include "tessera/prior/prior.hpp"
 
@@ -88,7 +88,7 @@ class RidgePrior : public Prior {
   std::shared_ptr<const detail::RidgeWeights> weights_;
   double sigma_;
   RidgeOptions options_;
-  detail::ConvertedTensor scales_;  // alpha_c, (filters, 1...)
+  ConvertedTensor scales_;  // alpha_c, (filters, 1...)
 };
 
 }  // namespace tessera

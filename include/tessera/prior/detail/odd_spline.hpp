@@ -11,7 +11,7 @@
 
 #include "tessera/core/check.hpp"
 #include "tessera/core/tensor.hpp"
-#include "tessera/prior/detail/converted_tensor.hpp"
+#include "tessera/physics/spectrum_cache.hpp"
 
 namespace tessera::detail {
 

@@ -26,7 +26,7 @@ inline RidgePrior::RidgePrior(std::shared_ptr<const detail::RidgeWeights> weight
     throw error::InvalidArgument(
         formatted("{}: max_iterations is {}, expected 1 or more", name(), options_.max_iterations));
   }
-  scales_ = detail::ConvertedTensor(weights_->scales(sigma_));
+  scales_ = ConvertedTensor(weights_->scales(sigma_));
 }
 
 inline void RidgePrior::check_extents(const Tensor& x) const {

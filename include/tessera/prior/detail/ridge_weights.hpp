@@ -21,7 +21,7 @@
 #include "tessera/core/state_dict.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/core/text.hpp"
-#include "tessera/prior/detail/converted_tensor.hpp"
+#include "tessera/physics/spectrum_cache.hpp"
 #include "tessera/prior/detail/odd_spline.hpp"
 
 namespace tessera::detail {
@@ -31,7 +31,7 @@ class RidgeWeights {
  public:
   explicit RidgeWeights(const StateDict& weights);
 
-  const Tensor& filters() const { return filters_.values(); }
+  const Tensor& filters() const { return filters_.original(); }
   const OddSpline& spline() const { return spline_; }
   std::int64_t count() const { return filters().size(0); }
   std::int64_t dimensions() const { return filters().dim() - 2; }
