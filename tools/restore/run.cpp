@@ -279,7 +279,8 @@ int run(const RunOrders& orders, const CommunicatorPtr& world) {
   } catch (const error::Communication&) {
     throw;
   } catch (const error::RankFailure& failure) {
-    if (failure.rank() == world->rank()) fmt::print(stderr, "{}: {}\n", program, failure.what());
+    // Begins with the program's name.
+    if (failure.rank() == world->rank()) fmt::print(stderr, "{}\n", failure.what());
     return wrong_input_code;
   } catch (const error::Error& failure) {  // of the only rank
     fmt::print(stderr, "{}: {}\n", program, failure.what());
