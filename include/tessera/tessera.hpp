@@ -23,9 +23,9 @@
 /// One iteration: x -> fidelity.gradient(x), where physics goes forward and back and ranks add up
 ///                  -> x - step * gradient -> prior.prox, where the denoiser works -> x.
 ///
-/// Not here: comm/host.hpp, for programs that share out a machine's cores and GPUs themselves; and
-/// what belongs to components of its own: comm/mpi.hpp (tessera::mpi), comm/nccl.hpp
-/// (tessera::nccl), fourier/ (tessera::fourier: Fourier transforms as they are measured), io/
+/// Not here: sharded.hpp, for images that no rank has whole; comm/host.hpp, for programs that share
+/// out a machine's cores and GPUs themselves; and what belongs to components of its own: comm/mpi.hpp
+/// (tessera::mpi), comm/nccl.hpp (tessera::nccl), fourier/ (tessera::fourier: Fourier transforms as they are measured), io/
 /// (tessera::io: images, arrays, weights), the rest of run/ (tessera::run: measurements, progress,
 /// checkpoints) and report/ (tessera::report: pages made from runs).
 
@@ -42,9 +42,6 @@
 #include "tessera/core/version.hpp"
 
 #include "tessera/comm/agreement.hpp"
-#include "tessera/comm/box.hpp"
-#include "tessera/comm/box_exchange.hpp"
-#include "tessera/comm/box_pyramid.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/comm/counting.hpp"
 #include "tessera/comm/image_space.hpp"
@@ -123,24 +120,14 @@
 #include "tessera/prior/wavelet_prior.hpp"
 
 #include "tessera/distributed/blend_window.hpp"
-#include "tessera/distributed/box_space.hpp"
-#include "tessera/distributed/box_stream.hpp"
-#include "tessera/distributed/boxed_operator.hpp"
-#include "tessera/distributed/boxed_operators.hpp"
-#include "tessera/distributed/boxed_stack.hpp"
 #include "tessera/distributed/distributed_nonlinear_physics.hpp"
 #include "tessera/distributed/distributed_options.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
-#include "tessera/distributed/layerwise_denoiser.hpp"
 #include "tessera/distributed/operator_costs.hpp"
 #include "tessera/distributed/per_axis.hpp"
 #include "tessera/distributed/scaling_model.hpp"
 #include "tessera/distributed/shard.hpp"
-#include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/sharded_physics.hpp"
-#include "tessera/distributed/sharded_ridge_prior.hpp"
-#include "tessera/distributed/slab_blur.hpp"
-#include "tessera/distributed/slab_fourier.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 
@@ -163,7 +150,6 @@
 
 #include "tessera/metric/errors.hpp"
 #include "tessera/metric/psnr.hpp"
-#include "tessera/metric/shared_out.hpp"
 #include "tessera/metric/ssim.hpp"
 
 #include "tessera/run/stop_on_signal.hpp"

@@ -8,6 +8,7 @@
 #include "engine/network.hpp"
 #include "key_layout.hpp"
 #include "network.hpp"
+#include "tessera/comm/box_pyramid.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {

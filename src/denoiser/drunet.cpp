@@ -8,6 +8,7 @@
 #include "drunet_layout.hpp"
 #include "engine/network.hpp"
 #include "network.hpp"
+#include "tessera/comm/box_pyramid.hpp"
 
 namespace tessera {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "tessera/tessera.hpp"
+#include "tessera/sharded.hpp"
 
 std::string describe_elsewhere(const tessera::Tensor& tensor);
 

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Fails, naming them, if UMBRELLA does not include each of HEADERS.
-file(READ "${UMBRELLA}" _text)
+# Fails, naming them, if tessera.hpp and sharded.hpp of FOLDER do not include each of HEADERS.
+file(READ "${FOLDER}/tessera.hpp" _text)
+file(READ "${FOLDER}/sharded.hpp" _more)
+string(APPEND _text "${_more}#include \"tessera/sharded.hpp\"")
 set(_missing "")
 foreach(_header IN LISTS HEADERS)
   string(REGEX REPLACE "^.*/include/(tessera/.*)$" "\\1" _name "${_header}")
   string(FIND "${_text}" "#include \"${_name}\"" _at)
-  if(_at EQUAL -1 AND NOT _header STREQUAL UMBRELLA)
+  if(_at EQUAL -1)
     string(APPEND _missing "\n  ${_name}")
   endif()
 endforeach()
 if(_missing)
-  message(FATAL_ERROR "${UMBRELLA} does not include:${_missing}")
+  message(FATAL_ERROR "tessera.hpp and sharded.hpp do not include:${_missing}")
 endif()

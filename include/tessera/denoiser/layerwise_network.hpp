@@ -3,10 +3,11 @@
 
 #include <memory>
 
-#include "tessera/comm/box_pyramid.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 
 namespace tessera {
+
+class BoxPyramid;
 
 /// A network that ranks can compute together, layer by layer, each on its own box of an image:
 /// before a convolution they exchange the pixels around their boxes. What LayerwiseDenoiser needs.
