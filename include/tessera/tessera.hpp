@@ -24,10 +24,11 @@
 ///                  -> x - step * gradient -> prior.prox, where the denoiser works -> x.
 ///
 /// Not here: sharded.hpp, for images that no rank has whole; comm/host.hpp, for programs that share
-/// out a machine's cores and GPUs themselves; and what belongs to components of its own: comm/mpi.hpp
-/// (tessera::mpi), comm/nccl.hpp (tessera::nccl), fourier/ (tessera::fourier: Fourier transforms as they are measured), io/
-/// (tessera::io: images, arrays, weights), the rest of run/ (tessera::run: measurements, progress,
-/// checkpoints) and report/ (tessera::report: pages made from runs).
+/// out a machine's cores and GPUs themselves; and what belongs to components of its own:
+/// comm/mpi.hpp (tessera::mpi), comm/nccl.hpp (tessera::nccl), fourier/ (tessera::fourier: Fourier
+/// transforms as they are measured), io/ (tessera::io: images, arrays, weights), the rest of run/
+/// (tessera::run: measurements, progress, checkpoints) and report/ (tessera::report: pages made
+/// from runs).
 
 #include "tessera/core/check.hpp"
 #include "tessera/core/complex_channels.hpp"
