@@ -69,7 +69,9 @@ void check_is(const LinearPhysics& physics, const Eigen::MatrixXd& expected, con
 
 /// Adds 1 to each measurement, as noise.
 class One : public tessera::Noise {
-  Tensor do_add(const Tensor& clean) const override { return clean + 1; }
+  Tensor do_add(const Tensor& clean, const tessera::ElementNumbers& /*numbers*/) const override {
+    return clean + 1;
+  }
 };
 
 }  // namespace
