@@ -50,10 +50,15 @@ class SpectrumCache {
 
 /// A tensor that operators need in the images' dtype and on their device: converted once for each
 /// kind, and kept. One that requires gradients is converted each time, so that they go back to it.
+/// One of inference mode is copied, so that later callers may differentiate through products.
 class ConvertedTensor {
  public:
   ConvertedTensor() = default;
-  explicit ConvertedTensor(Tensor original) : original_(std::move(original)) {}
+  explicit ConvertedTensor(Tensor original) : original_(std::move(original)) {
+    if (!original_.defined() || !original_.is_inference()) return;
+    const c10::InferenceMode ordinary(false);
+    original_ = original_.clone();
+  }
 
   const Tensor& original() const { return original_; }
   Tensor as(at::Device device, at::ScalarType type) const {
