@@ -67,7 +67,7 @@ case $case_name in
 killed.*)
   # Killed after a checkpoint, with kill -9 of all ranks, and resumed: the same bits, and metrics.csv has every row.
   ranks=${case_name#killed.}
-  iterations=120
+  iterations=600  # so many that none of these runs ends before it is found
   start "$ranks" cut --iterations $iterations --checkpoint-every 3
   wait_for cut/checkpoint.safetensors
   kill_ranks cut || fail "no rank was left to kill"
@@ -100,7 +100,7 @@ any_moment)
 signal.*)
   # SIGTERM or SIGUSR1 to one rank only: all stop after the iteration, exit with 75, and go on with the same bits.
   signal=${case_name#signal.}
-  start 2 cut --iterations 120 --checkpoint-every 7
+  start 2 cut --iterations 600 --checkpoint-every 7
   wait_for cut/checkpoint.safetensors
   kill "-$signal" "$(ranks_of cut | tail -n 1)" || fail "no rank to signal"
   wait "$job"
@@ -108,9 +108,9 @@ signal.*)
   ((code == 75)) || fail "exit code $code, expected 75"
   stopped=$(grep -o "stopped by a signal after iteration [0-9]*" output.cut | grep -o '[0-9]*$')
   [[ -e cut/x.npy ]] && fail "the run was not interrupted"
-  run 2 cut --iterations 120 --resume || fail "exit code $? of the resumed run"
+  run 2 cut --iterations 600 --resume || fail "exit code $? of the resumed run"
   has "Resumed after iteration $stopped from" output.cut
-  run 2 whole --iterations 120 --quiet || fail "exit code $?"
+  run 2 whole --iterations 600 --quiet || fail "exit code $?"
   same_bits cut whole
   same_rows cut whole
   ;;
