@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <cmath>
 
+#include "boxes.hpp"
 #include "catch.hpp"
 #include "ridge_weights.hpp"
 #include "tensors.hpp"
@@ -25,10 +26,6 @@ using test::relative_error;
 // images.
 namespace {
 
-BoxSpacePtr space_of(const Tensor& image) {
-  return std::make_shared<BoxSpace>(test::world(), image.sizes().slice(2).vec());
-}
-
 std::vector<Tensor> images() {
   return {test::indexed({2, 3, 29, 47}), test::indexed({1, 2, 13, 17, 31})};
 }
@@ -37,7 +34,7 @@ std::vector<Tensor> images() {
 
 TEST_CASE("metrics of boxes are those of the image") {
   for (const Tensor& image : images()) {
-    const BoxSpacePtr space = space_of(image);
+    const BoxSpacePtr space = test::boxes_for(image);
     const Tensor reference = image + 0.1 * test::indexed(image.sizes(), 1.7);
     const Tensor a = space->scatter(image);
     const Tensor b = space->scatter(reference);
@@ -57,14 +54,14 @@ TEST_CASE("metrics of boxes are those of the image") {
     CHECK(ssim(*space, space->scatter(broken), b).isnan().all().item<bool>());
   }
   const Tensor narrow = test::indexed({1, 1, 5, 64});
-  const BoxSpacePtr space = space_of(narrow);
+  const BoxSpacePtr space = test::boxes_for(narrow);
   CHECK_THROWS_WITH(ssim(*space, space->scatter(narrow), space->scatter(narrow)),
                     test::contains("the whole image is [1, 1, 5, 64]"));
 }
 
 TEST_CASE("a ridge prior of boxes has the value and gradient of the image") {
   for (const Tensor& image : images()) {
-    const BoxSpacePtr space = space_of(image);
+    const BoxSpacePtr space = test::boxes_for(image);
     Extents filter(static_cast<std::size_t>(image.dim() - 2), 3);
     filter.back() = 4;
     const RidgePrior whole(test::ridge_weights(filter, 5, test::weakly_convex_knots), 0.1);
@@ -89,7 +86,7 @@ TEST_CASE("a ridge prior of boxes has the value and gradient of the image") {
 
 TEST_CASE("total variation of boxes: its value, and least squares with it") {
   for (const Tensor& image : images()) {
-    const BoxSpacePtr space = space_of(image);
+    const BoxSpacePtr space = test::boxes_for(image);
     const auto differences = boxed_differences(space);
     const Tensor own = space->scatter(image);
     for (const ChannelCoupling channels : {ChannelCoupling::joint, ChannelCoupling::separate}) {

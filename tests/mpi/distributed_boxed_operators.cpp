@@ -2,6 +2,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 
+#include "boxes.hpp"
 #include "catch.hpp"
 #include "tensors.hpp"
 #include "tessera/comm/counting.hpp"
@@ -18,15 +19,6 @@ using test::relative_error;
 
 // Operators on images that ranks hold in boxes, on 1 to 5 ranks, beside the same on whole images.
 namespace {
-
-BoxSpacePtr boxes_for(const Tensor& image, std::int64_t alignment = 1) {
-  return std::make_shared<BoxSpace>(test::world(), image.sizes().slice(2).vec(),
-                                    BoxSpaceOptions{.alignment = alignment});
-}
-
-std::vector<Tensor> images() {
-  return {test::indexed({2, 3, 29, 37}), test::indexed({1, 2, 11, 13, 17})};
-}
 
 /// `extent` elements along each of `axes` axes, of no symmetry, after these leading dimensions.
 Tensor kernel_of(Extents leading, std::int64_t axes, std::int64_t extent, double phase = 0) {
@@ -60,8 +52,8 @@ void check_parts(const LinearPhysics& boxed, const LinearPhysics& whole, const B
 }  // namespace
 
 TEST_CASE("masks, differences and their chains with blurs are parts of whole ones") {
-  for (const Tensor& image : images()) {
-    const BoxSpacePtr space = boxes_for(image);
+  for (const Tensor& image : test::images_to_share()) {
+    const BoxSpacePtr space = test::boxes_for(image);
     const std::int64_t axes = image.dim() - 2;
     const auto differences = boxed_differences(space);
     check_parts(*differences, FiniteDifferences(), *space, image, *differences);
@@ -81,14 +73,14 @@ TEST_CASE("masks, differences and their chains with blurs are parts of whole one
     CHECK_THROWS_WITH(compose(whole, boxed), test::contains("expected one space"));
   }
   const Tensor image = test::indexed({1, 1, 8, 16});
-  CHECK_THROWS_WITH(boxed_mask(boxes_for(image), test::indexed({1, 1, 8, 17})),
+  CHECK_THROWS_WITH(boxed_mask(test::boxes_for(image), test::indexed({1, 1, 8, 17})),
                     test::contains("boxed_mask: the mask is [1, 1, 8, 17]"));
 }
 
 TEST_CASE("downsampling of aligned boxes is that of the image") {
   for (const Extents& shape : {Extents{2, 1, 27, 39}, Extents{1, 2, 9, 12, 15}}) {
     const Tensor image = test::indexed(shape);
-    const BoxSpacePtr space = boxes_for(image, 3);
+    const BoxSpacePtr space = test::boxes_for(image, {.alignment = 3});
     const Tensor kernel = kernel_of({1, 1}, image.dim() - 2, 3);
     for (const Padding padding : {Padding::circular, Padding::replicate, Padding::constant}) {
       INFO(to_string(padding));
@@ -99,9 +91,9 @@ TEST_CASE("downsampling of aligned boxes is that of the image") {
   }
   const Tensor kernel = kernel_of({1, 1}, 2, 3);
   const Tensor image = test::indexed({1, 1, 30, 30});
-  CHECK_THROWS_WITH(boxed_downsampling(boxes_for(image), 4, kernel),
+  CHECK_THROWS_WITH(boxed_downsampling(test::boxes_for(image), 4, kernel),
                     test::contains("expected multiples of 4"));
-  CHECK_THROWS_WITH(boxed_downsampling(boxes_for(image), 3, kernel, Padding::valid),
+  CHECK_THROWS_WITH(boxed_downsampling(test::boxes_for(image), 3, kernel, Padding::valid),
                     test::contains("padding other than valid"));
   const auto odd = std::make_shared<BoxSpace>(
       test::world(), Extents{30, 20 * test::world()->size()},
@@ -113,8 +105,8 @@ TEST_CASE("downsampling of aligned boxes is that of the image") {
 }
 
 TEST_CASE("a blur that varies is placed in the image, not in the box") {
-  for (const Tensor& image : images()) {
-    const BoxSpacePtr space = boxes_for(image);
+  for (const Tensor& image : test::images_to_share()) {
+    const BoxSpacePtr space = test::boxes_for(image);
     const std::int64_t axes = image.dim() - 2;
     Extents leading(static_cast<std::size_t>(axes), 3);
     leading.push_back(1);
@@ -134,9 +126,9 @@ TEST_CASE("noise of boxes is the part of noise, to the bit") {
       std::make_shared<GaussianNoise>(0.1, 7, std::nullopt, 2),
       std::make_shared<PoissonNoise>(photons),
       std::make_shared<SaltAndPepperNoise>(SaltAndPepperNoiseOptions{.fraction = 0.3, .seed = 1})};
-  for (const Tensor& image : images()) {
+  for (const Tensor& image : test::images_to_share()) {
     const Tensor positive = 2 + image;
-    const BoxSpacePtr space = boxes_for(image);
+    const BoxSpacePtr space = test::boxes_for(image);
     for (const NoisePtr& noise : noises) {
       const Tensor own = space->scatter(positive);
       const ElementNumbers numbers(own.sizes(), space->local(), space->extents());
@@ -159,7 +151,7 @@ TEST_CASE("noise of boxes is the part of noise, to the bit") {
 
 TEST_CASE("a stack exchanges the largest halo once") {
   const auto counting = std::make_shared<CountingCommunicator>(test::world());
-  for (const Tensor& image : images()) {
+  for (const Tensor& image : test::images_to_share()) {
     const std::int64_t axes = image.dim() - 2;
     const auto space = std::make_shared<BoxSpace>(counting, image.sizes().slice(2).vec());
     const std::int64_t exchanges = test::world()->size() > 1 ? 1 : 0;

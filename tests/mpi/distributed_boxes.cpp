@@ -3,6 +3,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/roll.h>
 
+#include "boxes.hpp"
 #include "catch.hpp"
 #include "distributed_parts.hpp"
 #include "tessera/comm/box_exchange.hpp"
@@ -30,14 +31,6 @@ namespace {
 constexpr Padding paddings[] = {Padding::circular, Padding::reflect, Padding::replicate,
                                 Padding::constant, Padding::valid};
 
-BoxSpacePtr space_of(const Tensor& image, const BoxSpaceOptions& options = {}) {
-  return std::make_shared<BoxSpace>(test::world(), image.sizes().slice(2).vec(), options);
-}
-
-std::vector<Tensor> images() {
-  return {test::indexed({2, 3, 29, 37}), test::indexed({1, 2, 11, 13, 17})};
-}
-
 /// A kernel of no symmetry, odd and even extents.
 Tensor kernel_for(const Tensor& image) {
   Extents shape = {1, 1};
@@ -60,7 +53,7 @@ StackedPhysics boxed_stack(const BoxSpacePtr& space, const Tensor& image, Paddin
 
 TEST_CASE("boxes are filled from their owners, and the transpose adds back") {
   const Tensor image = test::indexed({2, 1, 12, 19});
-  const BoxSpacePtr space = space_of(image);
+  const BoxSpacePtr space = test::boxes_for(image);
   BoxesOfRanks owned, wanted;
   for (int rank = 0; rank < test::world()->size(); ++rank) {
     owned.push_back({space->boxes()[static_cast<std::size_t>(rank)]});
@@ -87,8 +80,8 @@ TEST_CASE("boxes are filled from their owners, and the transpose adds back") {
 }
 
 TEST_CASE("halos are what surrounds a box, whatever an image continues with") {
-  for (const Tensor& image : images()) {
-    const BoxSpacePtr space = space_of(image);
+  for (const Tensor& image : test::images_to_share()) {
+    const BoxSpacePtr space = test::boxes_for(image);
     CHECK(at::equal(space->gather(space->scatter(image)), image));
     const auto axes = static_cast<std::size_t>(image.dim() - 2);
     const Halo halo{Extents(axes, 2), Extents(axes, 3)};
@@ -117,8 +110,8 @@ TEST_CASE("halos are what surrounds a box, whatever an image continues with") {
 }
 
 TEST_CASE("blurs of boxes are the boxes of blurs") {
-  for (const Tensor& image : images()) {
-    const BoxSpacePtr space = space_of(image);
+  for (const Tensor& image : test::images_to_share()) {
+    const BoxSpacePtr space = test::boxes_for(image);
     for (const Padding padding : paddings) {
       INFO(to_string(padding));
       const StackedPhysics whole = whole_stack(image, padding);
@@ -134,7 +127,7 @@ TEST_CASE("blurs of boxes are the boxes of blurs") {
     }
   }
   const Tensor image = test::indexed({1, 1, 16, 21});
-  const BoxSpacePtr space = space_of(image);
+  const BoxSpacePtr space = test::boxes_for(image);
   const StackedPhysics boxed = boxed_stack(space, image, Padding::reflect);
   const StackedPhysics whole = whole_stack(image, Padding::reflect);
   CHECK(boxed.norm_squared(space->scatter(image)) ==
@@ -142,8 +135,8 @@ TEST_CASE("blurs of boxes are the boxes of blurs") {
 }
 
 TEST_CASE("a denoiser by windows from any owners gives the bits of whole images") {
-  for (const Tensor& image : images()) {
-    const BoxSpacePtr space = space_of(image);
+  for (const Tensor& image : test::images_to_share()) {
+    const BoxSpacePtr space = test::boxes_for(image);
     for (const bool is_grid : {false, true}) {
       DenoiserPtr denoiser = std::make_shared<test::LocalDenoiser>(3);
       if (is_grid) denoiser = std::make_shared<test::GridDenoiser>();
@@ -160,7 +153,7 @@ TEST_CASE("a denoiser by windows from any owners gives the bits of whole images"
 
 TEST_CASE("solvers on boxes reach what they reach on whole images") {
   const Tensor image = test::indexed({1, 2, 24, 31}) / 1000;
-  const BoxSpacePtr space = space_of(image);
+  const BoxSpacePtr space = test::boxes_for(image);
   for (const Padding padding : {Padding::circular, Padding::reflect}) {
     INFO(to_string(padding));
     const auto whole = std::make_shared<StackedPhysics>(whole_stack(image, padding));

@@ -24,6 +24,13 @@ namespace tessera {
 /// Boxes of each rank, known to all of them.
 using BoxesOfRanks = std::vector<std::vector<Box>>;
 
+/// One box for each rank.
+inline BoxesOfRanks one_each(const std::vector<Box>& boxes) {
+  BoxesOfRanks of_ranks;
+  for (const Box& box : boxes) of_ranks.push_back({box});
+  return of_ranks;
+}
+
 /// Fills boxes that ranks want from those that ranks own: halos, windows of tiles, the transposes
 /// of a Fourier transform, parts of an image cut anew. A linear map, with its exact transpose.
 ///

@@ -70,8 +70,7 @@ inline void stream_to_root(const BoxSpace& space, const Tensor& own,
                            std::int64_t most_bytes = slab_bytes) {
   Communicator& ranks = space.communicator();
   detail::check_to_stream(space, own, "stream_to_root");
-  BoxesOfRanks owned;
-  for (const Box& box : space.boxes()) owned.push_back({box});
+  const BoxesOfRanks owned = one_each(space.boxes());
   detail::each_slab(space, own, most_bytes, [&](const Tensor& image, const Box& slab) {
     const BoxExchange exchange(space.ranks(), owned, detail::at_root(space, slab));
     const Tensor here = exchange.forward({image}).front();

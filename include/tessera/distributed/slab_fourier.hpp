@@ -84,9 +84,7 @@ inline BoxExchange SlabFourier::rows_of(const BoxSpacePtr& space) {
         formatted("SlabFourier: images of extents {}, expected 2 or 3 dimensions",
                   to_string(space->extents())));
   }
-  BoxesOfRanks owned;
-  for (const Box& box : space->boxes()) owned.push_back({box});
-  return {space->ranks(), std::move(owned),
+  return {space->ranks(), one_each(space->boxes()),
           detail::slabs_of(whole_box(space->extents()), 0, space->communicator().size())};
 }
 

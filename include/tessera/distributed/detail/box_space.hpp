@@ -150,9 +150,8 @@ inline Tensor BoxSpace::scatter(const Tensor& whole) const {
 
 inline Tensor BoxSpace::gather(const Tensor& own) const {
   fail_together(*ranks_, "BoxSpace.gather", [&] { check_own(own, "BoxSpace.gather"); });
-  BoxesOfRanks owned;
-  for (const Box& box : boxes_) owned.push_back({box});
-  const BoxExchange exchange(ranks_, owned, BoxesOfRanks(boxes_.size(), {whole_box(extents_)}));
+  const BoxExchange exchange(ranks_, one_each(boxes_),
+                             BoxesOfRanks(boxes_.size(), {whole_box(extents_)}));
   return exchange.forward({own}).front();
 }
 
