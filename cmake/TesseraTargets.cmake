@@ -70,6 +70,16 @@ function(tessera_executable target)
   tessera_compile_options(${target})
 endfunction()
 
+# A program of this folder's main.cpp and `parts`, a static library of all the rest: the program and its tests compile it once.
+function(tessera_program target parts)
+  tessera_compile_options(${parts})
+  tessera_executable(${target} SOURCES main.cpp LIBRARIES ${parts})
+  if(TESSERA_PRECOMPILE_HEADERS)
+    target_precompile_headers(${parts} PRIVATE "${PROJECT_SOURCE_DIR}/include/tessera/core/tensor.hpp" <fmt/format.h>)
+    target_precompile_headers(${target} REUSE_FROM ${parts})
+  endif()
+endfunction()
+
 # The folder's configs/*.yml beside the program, so that --config configs/<name>.yml finds them from anywhere.
 function(tessera_configs_beside target)
   file(GLOB _configs CONFIGURE_DEPENDS RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" configs/*.yml)

@@ -3,6 +3,7 @@
 
 #include "adjoint.hpp"
 #include "catch.hpp"
+#include "fidelities.hpp"
 #include "physics_golden.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/blur.hpp"
@@ -76,16 +77,7 @@ TEST_CASE("L2 agrees with its definition for every padding", "[fidelity]") {
     CHECK(fidelity.is_fused() == (padding == Padding::circular));
     CHECK(fidelity.value(x) == Approx(expected).epsilon(1e-12));
 
-    const Tensor direction = test::random(x.sizes(), 9);
-    const double difference =
-        (fidelity.value(x + 1e-4 * direction) - fidelity.value(x - 1e-4 * direction)) / 2e-4;
-    CHECK((fidelity.gradient(x) * direction).sum().item<double>() ==
-          Approx(difference).epsilon(1e-6));
-
-    // u = prox(z) is where step * grad f(u) + u - z vanishes.
-    const Tensor z = test::random(x.sizes(), 10);
-    const Tensor u = fidelity.prox(z, 0.3);
-    CHECK(test::relative_error(u + 0.3 * fidelity.gradient(u), z) < 1e-9);
+    test::check_gradient_and_prox(fidelity, x);
   }
 }
 

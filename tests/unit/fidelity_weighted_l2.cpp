@@ -12,6 +12,7 @@
 
 #include "adjoint.hpp"
 #include "catch.hpp"
+#include "fidelities.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/blur.hpp"
 #include "tessera/physics/fourier_sampling.hpp"
@@ -80,18 +81,10 @@ TEST_CASE("WeightedL2 agrees with its definition, fused where weights are number
     CHECK(fidelity.value(x) == Approx(expected).epsilon(1e-12));
     CHECK(test::relative_error(fidelity.gradient(x), physics->adjoint(residuals) / 0.49) < 1e-12);
 
-    const Tensor direction = test::random(x.sizes(), 9);
-    const double difference =
-        (fidelity.value(x + 1e-4 * direction) - fidelity.value(x - 1e-4 * direction)) / 2e-4;
-    CHECK((fidelity.gradient(x) * direction).sum().item<double>() ==
-          Approx(difference).epsilon(1e-6));
-
-    // u = prox(z) is where step * grad f(u) + u - z vanishes.
-    const Tensor z = test::random(x.sizes(), 10);
-    const Tensor u = fidelity.prox(z, 0.3);
-    CHECK(test::relative_error(u + 0.3 * fidelity.gradient(u), z) < 1e-9);
+    test::check_gradient_and_prox(fidelity, x);
 
     // No gradient is steeper than the constant says.
+    const Tensor direction = test::random(x.sizes(), 9);
     const double steepest = fidelity.gradient_lipschitz(x).value();
     const Tensor change = fidelity.gradient(x + direction) - fidelity.gradient(x);
     CHECK(change.norm().item<double>() <= steepest * direction.norm().item<double>());
