@@ -152,6 +152,7 @@
 #include "tessera/metric/errors.hpp"
 #include "tessera/metric/psnr.hpp"
 #include "tessera/metric/ssim.hpp"
+#include "tessera/metric/whiteness.hpp"
 
 #include "tessera/run/stop_on_signal.hpp"
 // clang-format on

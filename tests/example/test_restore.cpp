@@ -7,6 +7,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -16,11 +17,11 @@
 #include "catch.hpp"
 #include "files.hpp"
 #include "restore/config.hpp"
-#include "restore/misfit_search.hpp"
 #include "restore/operators.hpp"
 #include "restore/pictures.hpp"
 #include "restore/plan.hpp"
 #include "restore/run.hpp"
+#include "restore/weight_search.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/image.hpp"
@@ -117,19 +118,31 @@ std::string shared_file(const std::string& name) {
   return std::string(TESSERA_TEST_DATA) + "/restore/" + name;
 }
 
-/// What a run of a shared configuration restores, against the truth, whose largest value is
+/// What a run of a configuration restores, against the shared truth, whose largest value is
 /// `white`: PSNR in dB.
 double quality_of(const std::string& config, const std::string& name, const std::string& truth,
                   double white) {
   const test::TemporaryFolder folder;
   const RunOrders orders{
-      .config = shared_file(config), .output = folder.file(name), .threads = 1, .quiet = true};
+      .config = config, .output = folder.file(name), .threads = 1, .quiet = true};
   REQUIRE(run(orders, tessera::self_communicator()) == 0);
   CHECK(folder.entry_count() == 1);
   const Tensor restored =
       read_picture(orders.output).values / read_picture(orders.output).white.value_or(white);
   const Tensor expected = read_picture(shared_file(truth)).values / white;
   return tessera::psnr(restored.clamp(0, 1).to(at::kFloat), expected.to(at::kFloat)).item<double>();
+}
+
+/// The photograph with total variation of this weight.
+double photograph_with(const std::string& weight) {
+  const test::TemporaryFolder folder;
+  const std::string config = folder.file("c.yml");
+  test::write_bytes(config, "measurements: [" + shared_file("photo.png") +
+                                "]\noperator: {blur: {kernel: " + shared_file("psf.tif") +
+                                ", normalise: true}}\nnoise: {level: 3}\noutput: o.png\n" +
+                                "prior: {name: tv, weight: " + weight +
+                                "}\nsolver: {iterations: 80}\n");
+  return quality_of(config, "o.png", "truth.png", 255);
 }
 
 }  // namespace
@@ -166,6 +179,9 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
       {with("image: {clamp: 1}"), "clamp: expected [low, high] or none, got \"1\""},
       {with("prior: bm3d"), "c.yml:3:8: unknown prior \"bm3d\""},
       {with("solver: {iterations: 0}"), "iterations: is 0, expected 1 to"},
+      {with("solver: {precision: half}"), "c.yml:3:21: unknown precision \"half\""},
+      {with("prior: {weight: morozov}"),
+       "weight: expected a finite number like 0.1, or auto, got \"morozov\""},
       {with("solver: gradient"), "unknown solver \"gradient\""},
       // Operators.
       {with_operator("blurs"),
@@ -272,7 +288,8 @@ TEST_CASE("restore: what is left open follows from the files", "[restore]") {
     CHECK(plan.method.range == std::pair(0.0, 1.0));
     CHECK(plan.method.solver == SolverKind::dpir);
     CHECK(plan.weight() == 0.23);
-    CHECK_FALSE(plan.weight_is_auto);
+    CHECK_FALSE(plan.rule);
+    CHECK(plan.type == at::kDouble);
   }
   SECTION("floating values of 0 to 1 are taken as they are") {
     const Plan plan = workplace.plan(of_file("float.npy"));
@@ -304,7 +321,7 @@ TEST_CASE("restore: what is left open follows from the files", "[restore]") {
     CHECK(plan.scales == std::vector{1.0, 0.5});
     CHECK(std::pow(plan.method.noise_level, 2) == Approx(2.0 / 255));
     CHECK(plan.method.background == Approx(3.0 / 255));
-    CHECK(plan.weight_is_auto);
+    CHECK(plan.rule == WeightRule::risk);
     CHECK(std::isinf(plan.method.range->second));
   }
   SECTION("the table tells all of it") {
@@ -435,25 +452,45 @@ TEST_CASE("restore: the weight with which residuals are as large as the noise", 
   }
 }
 
+TEST_CASE("restore: the weight with the least of something", "[restore]") {
+  const auto search = [](double first, double best) {
+    return find_weight_of_least(
+        first, [=](double weight) { return std::pow(std::log(weight / best), 2); });
+  };
+  const double first = GENERATE(2.0, 40.0, 100.0, 120.0, 2000.0);
+  const FoundWeight found = search(first, 100);
+  CHECK(found.fits);
+  CHECK(std::abs(std::log2(found.weight / 100)) <= 0.126);
+  CHECK_FALSE(search(0.01, 100).fits);
+  CHECK(search(0.01, 100).weight == 0.01);
+}
+
+TEST_CASE("restore: weights that are found are near the best one", "[restore]") {
+  const double best = std::max({photograph_with("5"), photograph_with("7"), photograph_with("10")});
+  CHECK(photograph_with("risk") > best - 0.1);
+  CHECK(photograph_with("auto") > best - 0.8);
+  CHECK(photograph_with("discrepancy") > best - 0.8);
+}
+
 // Measured and written by programs of others (tests/data/restore/make_files.py, which prints what
 // scikit-image makes of the same files).
 
 TEST_CASE("restore: a photograph", "[restore]") {
   // Measured 24.28 dB, the best of Richardson-Lucy's iterations 26.82 dB.
-  CHECK(quality_of("photo.yml", "o.png", "truth.png", 255) > 28.4);
+  CHECK(quality_of(shared_file("photo.yml"), "o.png", "truth.png", 255) > 28.4);
 }
 
 TEST_CASE("restore: a burst at twice the resolution", "[restore]") {
   // Bicubic interpolation 25.22 dB, the mean of the aligned frames sharpened by Richardson-Lucy
   // 27.02 dB.
-  CHECK(quality_of("frames.yml", "o.tif", "truth.png", 255) > 30.7);
+  CHECK(quality_of(shared_file("frames.yml"), "o.tif", "truth.png", 255) > 30.7);
 }
 
 TEST_CASE("restore: counted photons", "[restore]") {
   // Measured 24.94 dB; the best of Richardson-Lucy's iterations 29.59 dB, which only the truth
   // finds.
-  CHECK(quality_of("counts.yml", "o.npy", "sky.fits", 200) > 29.1);
-  CHECK(quality_of("counts_drunet.yml", "o.npy", "sky.fits", 200) > 29.85);
+  CHECK(quality_of(shared_file("counts.yml"), "o.npy", "sky.fits", 200) > 29.6);
+  CHECK(quality_of(shared_file("counts_drunet.yml"), "o.npy", "sky.fits", 200) > 29.85);
 }
 
 TEST_CASE("restore: a dry run writes nothing", "[restore]") {

@@ -63,14 +63,14 @@ class Burst {
 
 TEST_CASE("restore: every number of ranks restores the same", "[restore]") {
   const Burst burst;
-  // In float32 sums over ranks round differently; conjugate gradients and the network enlarge that.
-  const auto [prior, tolerance] =
-      GENERATE(table<std::string, double>({{"drunet", 3e-5}, {"{name: tv, weight: 20}", 3e-5}}));
+  // Sums over ranks round differently, and conjugate gradients and the network enlarge that: in
+  // float32 to some 1e-5.
+  const std::string prior = GENERATE(as<std::string>(), "drunet", "{name: tv, weight: 20}", "tv");
   const tessera::Tensor together = burst.restored(test::world(), prior);
   CHECK(together.defined() == test::world()->is_root());
   if (!together.defined()) return;
   const tessera::Tensor alone = burst.restored(tessera::self_communicator(), prior);
-  CHECK(at::abs(together - alone).max().item<double>() <= tolerance);
+  CHECK(at::abs(together - alone).max().item<double>() <= 1e-6);
 }
 
 TEST_CASE("restore: a file that one rank cannot read ends all of them", "[restore]") {

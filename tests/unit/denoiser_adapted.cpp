@@ -91,6 +91,16 @@ TEST_CASE("channelwise: every channel is an image", "[denoiser]") {
   CHECK_THROWS_AS(channelwise(nullptr), error::InvalidArgument);
 }
 
+TEST_CASE("in_float32 computes in float32 and gives the image's dtype back", "[denoiser]") {
+  const DenoiserPtr inner = std::make_shared<TotalVariation>();
+  const Tensor image = test::sine_image(1, 12, 11).to(at::kDouble) + 1e-12;
+  const Tensor result = in_float32(inner)->denoise(image, 0.1);
+  CHECK(result.scalar_type() == at::kDouble);
+  CHECK(result.equal(inner->denoise(image.to(at::kFloat), 0.1).to(at::kDouble)));
+  CHECK_FALSE(result.equal(inner->denoise(image, 0.1)));
+  CHECK_THROWS_AS(in_float32(nullptr), error::InvalidArgument);
+}
+
 TEST_CASE("estimate_noise finds the level of white noise", "[denoiser]") {
   const Tensor ramp = at::arange(200, at::kDouble);
   const Tensor smooth = 0.5 + 0.4 * at::sin(0.0008 * ramp.view({1, 1, -1, 1}) * ramp);

@@ -352,8 +352,8 @@ class ConfigReader {
         {{"name", [&](const YAML::Node& value) { settings.name = word<PriorName>("name", value); }},
          {"weight",
           [&](const YAML::Node& value) {
-            settings.weight = number_or_auto("weight", value);
-            settings.weight_is_auto = !settings.weight;
+            if (value.IsScalar()) settings.rule = settings::from_name<WeightRule>(value.Scalar());
+            if (!settings.rule) settings.weight = number_or_auto("weight", value);
           }},
          {"weights", [&](const YAML::Node& value) { settings.weights = path("weights", value); }}});
     return settings;
@@ -372,8 +372,12 @@ class ConfigReader {
                [&](const YAML::Node& value) {
                  settings.name = word<restoration::SolverKind>("name", value);
                }},
-              {"iterations", [&](const YAML::Node& value) {
+              {"iterations",
+               [&](const YAML::Node& value) {
                  settings.iterations = integer("iterations", value, 1, most_iterations);
+               }},
+              {"precision", [&](const YAML::Node& value) {
+                 settings.precision = word<Precision>("precision", value);
                }}});
     return settings;
   }

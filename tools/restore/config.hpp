@@ -87,18 +87,25 @@ struct ImageSettings {
 
 enum class PriorName { drunet, dncnn, tv, none };
 
+/// How the weight of a prior is found.
+enum class WeightRule { risk, whiteness, discrepancy };
+
 struct PriorSettings {
   std::string where = {};
   std::optional<PriorName> name = {};  ///< nullopt: by the noise
-  std::optional<double> weight = {};   ///< nullopt: the default of the prior
-  bool weight_is_auto = false;         ///< by the discrepancy principle
-  std::string weights = {};            ///< file of the network; empty: the one that ships
+  std::optional<double> weight = {};   ///< nullopt: by the rule, or the default of the prior
+  std::optional<WeightRule> rule = {};
+  std::string weights = {};  ///< file of the network; empty: the one that ships
 };
+
+/// Of the solver's arithmetic; networks compute in float32 either way.
+enum class Precision { f32, f64 };
 
 struct SolverSettings {
   std::string where = {};
   std::optional<restoration::SolverKind> name = {};  ///< nullopt: by the prior
   std::optional<std::int64_t> iterations = {};
+  Precision precision = Precision::f64;
 };
 
 struct Config {
@@ -127,6 +134,15 @@ template <>
 inline constexpr std::array settings::enum_names<restore::NoiseKind> = {
     settings::EnumName{restore::NoiseKind::gaussian, "gaussian"},
     settings::EnumName{restore::NoiseKind::poisson, "poisson"}};
+template <>
+inline constexpr std::array settings::enum_names<restore::WeightRule> = {
+    settings::EnumName{restore::WeightRule::risk, "risk"},
+    settings::EnumName{restore::WeightRule::whiteness, "auto"},
+    settings::EnumName{restore::WeightRule::discrepancy, "discrepancy"}};
+template <>
+inline constexpr std::array settings::enum_names<restore::Precision> = {
+    settings::EnumName{restore::Precision::f32, "single"},
+    settings::EnumName{restore::Precision::f64, "double"}};
 template <>
 inline constexpr std::array settings::enum_names<restore::PriorName> = {
     settings::EnumName{restore::PriorName::drunet, "drunet"},

@@ -42,6 +42,18 @@ std::int64_t default_iterations(SolverKind solver) {
   }
 }
 
+std::string words_of(WeightRule rule) {
+  switch (rule) {
+    case WeightRule::whiteness:
+      return "auto: residuals as white as noise";
+    case WeightRule::discrepancy:
+      return "discrepancy: residuals as large as the noise";
+    case WeightRule::risk:
+      break;
+  }
+  return "risk: predicts the measurements best";
+}
+
 /// The work on one plan.
 class Planner {
  public:
@@ -183,7 +195,10 @@ class Planner {
       method.denoiser_sigma_start = 0.1;
     }
     add_row("prior", std::string(name_of(plan_.prior)), prior.name ? from_file : by_default);
-    add_row("solver", fmt::format("{}, {} iterations", name_of(method.solver), method.iterations),
+    plan_.type = solver.precision == Precision::f64 ? at::kDouble : at::kFloat;
+    add_row("solver",
+            fmt::format("{}, {} iterations in {} precision", name_of(method.solver),
+                        method.iterations, name_of(solver.precision)),
             solver.name ? from_file : by_default);
     add_row("likelihood",
             has_likelihood ? "of counts"
@@ -337,23 +352,23 @@ class Planner {
   void settle_weight() {
     const PriorSettings& prior = config_.prior;
     if (!plan_.has_weight()) {
-      if (prior.weight || prior.weight_is_auto) {
+      if (prior.weight || prior.rule) {
         refuse(prior.where,
                fmt::format("weight: the solver {} has none", name_of(plan_.method.solver)));
       }
       return;
     }
     const bool is_variation = plan_.method.prior == PriorKind::tv;
-    plan_.weight_is_auto = prior.weight_is_auto || (is_variation && !prior.weight);
+    plan_.rule = prior.rule;
+    if (is_variation && !prior.weight && !prior.rule) plan_.rule = WeightRule::risk;
     // Of dpir the published one, and what does better where measurements are many; of total
     // variation where a search begins: denoising asks for about one over the noise level.
     plan_.weight() = prior.weight.value_or(is_variation        ? 0.8 / level_in_intensities()
                                            : facts_.size() > 1 ? 0.1
                                                                : 0.23);
     add_row("prior weight",
-            plan_.weight_is_auto ? "auto: residuals as large as the noise"
-                                 : fmt::format("{:.4g}", plan_.weight()),
-            prior.weight || prior.weight_is_auto ? from_file : by_default);
+            plan_.rule ? words_of(*plan_.rule) : fmt::format("{:.4g}", plan_.weight()),
+            prior.weight || prior.rule ? from_file : by_default);
   }
 
   /// Of counts that at their mean.

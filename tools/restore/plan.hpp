@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,9 @@ struct Plan {
   std::vector<double> scales = {};  ///< each is multiplied by its number, its operator too
   std::vector<double> subtracted = {};  ///< from each before, in units of its file
   PriorName prior = PriorName::drunet;
-  bool weight_is_auto = false;  ///< else the method's weights hold
-  double values = 0;            ///< how many were measured, each times its weight
+  std::optional<WeightRule> rule = {};  ///< none: the method's weights hold
+  at::ScalarType type = at::kDouble;    ///< of the solver's arithmetic
+  double values = 0;                    ///< how many were measured, each times its weight
   std::vector<PlanRow> rows = {};
 
   /// The method's weight of the prior.

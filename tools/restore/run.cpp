@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "restore/run.hpp"
 
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
@@ -19,15 +21,18 @@
 #include "restoration/networks.hpp"
 #include "restoration/sharing.hpp"
 #include "restoration/starting_point.hpp"
-#include "restore/misfit_search.hpp"
+#include "restore/weight_search.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/comm/same_on_all_ranks.hpp"
+#include "tessera/core/real_dot.hpp"
 #include "tessera/denoiser/adapted.hpp"
 #include "tessera/denoiser/total_variation.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/io/digest.hpp"
+#include "tessera/metric/whiteness.hpp"
 #include "tessera/physics/algebra.hpp"
+#include "tessera/physics/noise.hpp"
 #include "tessera/run/progress.hpp"
 
 namespace restore {
@@ -127,11 +132,11 @@ void check_is_no_input(const Config& config) {
   }
 }
 
-/// (y - b) / white, scaled as the plan says; in float32.
+/// (y - b) / white, scaled as the plan says, in its precision.
 Tensor scaled_measurement(const Plan& plan, std::int64_t index, const LoadedMeasurement& loaded) {
   const auto i = static_cast<std::size_t>(index);
   const Tensor values = loaded.picture.values.to(at::kDouble) - plan.subtracted[i];
-  return (values * (plan.scales[i] / plan.white)).to(at::kFloat);
+  return (values * (plan.scales[i] / plan.white)).to(plan.type);
 }
 
 /// Reads, checks and settles everything. Collective; all ranks throw together.
@@ -162,7 +167,7 @@ Inputs read_inputs(const RunOrders& orders, const CommunicatorPtr& world) {
     at_key(inputs.config.output_where + ": ",
            [&] { check_output(inputs.config.output, inputs.plan.samples, inputs.plan.image[1]); });
     check_is_no_input(inputs.config);
-    return at::zeros(inputs.plan.image, at::kFloat);
+    return at::zeros(inputs.plan.image, inputs.plan.type);
   });
   inputs.physics = restoration::make_physics(
       world->size() > 1, count,
@@ -195,7 +200,8 @@ DenoiserPtr make_denoiser(const Inputs& inputs, const CommunicatorPtr& world) {
           kind, weights, at::kCPU,
           is_colour ? DefaultWeights::drunet : DefaultWeights::drunet_grey);
       const bool is_network = kind != restoration::DenoiserKind::tv;
-      return is_network && !is_colour && channels > 1 ? channelwise(made) : made;
+      const DenoiserPtr each = is_network && !is_colour && channels > 1 ? channelwise(made) : made;
+      return is_network ? in_float32(each) : each;
     });
   });
   const std::int64_t rows = inputs.plan.image[2];
@@ -210,10 +216,10 @@ DenoiserPtr make_denoiser(const Inputs& inputs, const CommunicatorPtr& world) {
 class Restorer {
  public:
   Restorer(Inputs& inputs, const RunOrders& orders, const CommunicatorPtr& world)
-      : inputs_(inputs), shows_progress_(world->is_root() && !orders.quiet) {
+      : inputs_(inputs), world_(world), shows_progress_(world->is_root() && !orders.quiet) {
     const restoration::Method& method = inputs.plan.method;
-    const Tensor image = at::zeros(inputs.plan.image, at::kFloat);
-    fidelity_ = restoration::make_fidelity(method, inputs.physics, inputs.measured, image);
+    const Tensor image = at::zeros(inputs.plan.image, inputs.plan.type);
+    fidelity_ = fidelity_of(inputs.measured);
     if (method.prior == restoration::PriorKind::pnp && inputs.plan.prior != PriorName::none) {
       denoiser_ = make_denoiser(inputs, world);
     }
@@ -223,14 +229,22 @@ class Restorer {
     if (method.solver == SolverKind::mlem) start_ = start_.clamp_min(1e-3);  // what is 0 stays 0
   }
 
-  /// Collective. Where no weight is given: that with which residuals are as large as the noise.
+  /// Collective. Where a rule is to find the weight.
   std::optional<FoundWeight> find_weight() {
-    if (!inputs_.plan.weight_is_auto) return std::nullopt;
-    const FoundWeight found = find_weight_of_misfit(inputs_.plan.weight(), [&](double weight) {
-      inputs_.plan.weight() = weight;
-      return misfit(solve(false).x);
+    Plan& plan = inputs_.plan;
+    if (!plan.rule) return std::nullopt;
+    const auto restored_with = [&](double weight) {
+      plan.weight() = weight;
+      return solve(false).x;
+    };
+    const auto search =
+        *plan.rule == WeightRule::discrepancy ? find_weight_of_misfit : find_weight_of_least;
+    const FoundWeight found = search(plan.weight(), [&](double weight) {
+      const Tensor x = restored_with(weight);
+      if (*plan.rule == WeightRule::whiteness) return correlation(x);
+      return misfit(x) + (*plan.rule == WeightRule::risk ? 2 * fitted_share(x) : 0.0);
     });
-    inputs_.plan.weight() = found.weight;
+    plan.weight() = found.weight;
     return found;
   }
 
@@ -245,7 +259,85 @@ class Restorer {
     return 2 * fidelity_->value(x) / (variance * inputs_.plan.values);
   }
 
+  /// Of each measurement that this rank holds: what an image leaves of it, over the standard
+  /// deviation of its noise.
+  TensorList residuals(const Tensor& x) const {
+    TensorList residuals = inputs_.physics->forward(x);
+    for (std::size_t i = 0; i < residuals.size(); ++i) {
+      const Tensor expected = residuals[i] + background();
+      residuals[i] = (inputs_.measured[i] - expected) / level_at(expected);
+    }
+    return residuals;
+  }
+
+  /// Collective. The mean over the measurements of the energy of their residuals' correlations.
+  double correlation(const Tensor& x) const {
+    double sum = 0;
+    guarded(*world_, program, [&] {
+      for (const Tensor& each : residuals(x)) sum += autocorrelation_energy(each).item<double>();
+    });
+    return over_ranks(sum) / static_cast<double>(inputs_.config.measurements.size());
+  }
+
+  /// Collective. How many degrees of freedom the image has taken from the measurements, per value:
+  /// misfit() and twice this are an unbiased estimate of how well the noise-free measurements are
+  /// predicted (Stein, Ann. Statist. 9, 1981). By the change of what the image predicts with
+  /// measurements that are moved by a random part of their noise (Ramani, Blu and Unser, IEEE
+  /// Trans. Image Process. 17, 2008). `x` is what solve() makes with this weight.
+  double fitted_share(const Tensor& x) {
+    constexpr double part = 0.02;
+    TensorList moves;
+    const TensorList measured = inputs_.measured;
+    TensorList moved;
+    guarded(*world_, program, [&] {
+      for (std::size_t i = 0; i < measured.size(); ++i) {
+        const auto seed = static_cast<std::uint64_t>(inputs_.physics->held()[i]);
+        const Tensor noise = GaussianNoise(part, seed).add(at::zeros_like(measured[i]));
+        moved.push_back(measured[i] + noise * level_at(measured[i]));
+        if (is_counted()) moved.back().clamp_min_(0);
+        moves.push_back((moved.back() - measured[i]) / level_at(measured[i]));
+      }
+    });
+    const DataFidelityPtr fidelity = std::exchange(fidelity_, fidelity_of(moved));
+    const Tensor other = solve(false).x;
+    fidelity_ = fidelity;
+    double sum = 0;
+    double squares = 0;
+    const TensorList predicted = inputs_.physics->forward(x);
+    const TensorList others = inputs_.physics->forward(other);
+    for (std::size_t i = 0; i < moves.size(); ++i) {
+      sum += real_dot(moves[i], (others[i] - predicted[i]) / level_at(measured[i]));
+      squares += real_dot(moves[i], moves[i]);
+    }
+    return over_ranks(sum) / over_ranks(squares);
+  }
+
  private:
+  bool is_counted() const {
+    return inputs_.plan.method.fidelity == restoration::FidelityKind::poisson;
+  }
+  double background() const { return is_counted() ? inputs_.plan.method.background : 0.0; }
+
+  /// The standard deviation of the noise of these values; of none less than that of one count.
+  Tensor level_at(const Tensor& values) const {
+    const double level = inputs_.plan.method.noise_level;
+    if (!is_counted()) return at::full({}, level, values.options());
+    return level * values.clamp_min(level * level).sqrt();
+  }
+
+  DataFidelityPtr fidelity_of(const TensorList& measured) const {
+    return restoration::make_fidelity(inputs_.plan.method, inputs_.physics, measured,
+                                      at::zeros(inputs_.plan.image, inputs_.plan.type));
+  }
+
+  double over_ranks(double sum) const {
+    if (world_->size() > 1) {
+      committed(*world_, program,
+                [&] { world_->control().all_reduce(&sum, 1, DataType::f64, Reduction::sum); });
+    }
+    return sum;
+  }
+
   SolveResult solve(bool shows_progress) {
     const restoration::Method& method = inputs_.plan.method;
     // Without a prior any will do: nobody asks it.
@@ -261,6 +353,7 @@ class Restorer {
   }
 
   Inputs& inputs_;
+  CommunicatorPtr world_;
   bool shows_progress_;
   DataFidelityPtr fidelity_;
   DenoiserPtr denoiser_;
@@ -294,7 +387,10 @@ int run(const RunOrders& orders, const CommunicatorPtr& world) {
   const auto found = restorer.find_weight();
   if (found && tells) {
     fmt::print("prior weight {:.4g} after {} trials{}\n", found->weight, found->trials,
-               found->fits ? "" : ", none of which leaves residuals as large as the noise");
+               found->fits ? ""
+               : *inputs.plan.rule == WeightRule::discrepancy
+                   ? ", none of which leaves residuals as large as the noise"
+                   : ", none of which is better than its neighbours");
   }
   const SolveResult result = restorer.restore();
   if (result.iterations == 0) {

@@ -25,6 +25,10 @@ DenoiserPtr scaled(DenoiserPtr denoiser, double low, double high);
 /// for all channels of an image.
 DenoiserPtr channelwise(DenoiserPtr denoiser);
 
+/// `denoiser`, computed in float32 for images of any floating dtype: networks, whose own precision
+/// is no better, in a solver whose arithmetic is float64.
+DenoiserPtr in_float32(DenoiserPtr denoiser);
+
 namespace detail {
 
 /// A denoiser that uses another one on images of the same extents.
@@ -100,6 +104,18 @@ class ChannelwiseDenoiser final : public AdaptedDenoiser {
   }
 };
 
+class Float32Denoiser final : public AdaptedDenoiser {
+ public:
+  explicit Float32Denoiser(DenoiserPtr inner) : AdaptedDenoiser(std::move(inner), "in_float32") {}
+
+  std::string name() const override { return formatted("in_float32({})", inner().name()); }
+
+ private:
+  Tensor do_denoise(const Tensor& x, const NoiseLevel& sigma) const override {
+    return inner().denoise_window(x.to(at::kFloat), sigma).to(x.scalar_type());
+  }
+};
+
 }  // namespace detail
 
 inline DenoiserPtr scaled(DenoiserPtr denoiser, double low, double high) {
@@ -108,6 +124,10 @@ inline DenoiserPtr scaled(DenoiserPtr denoiser, double low, double high) {
 
 inline DenoiserPtr channelwise(DenoiserPtr denoiser) {
   return std::make_shared<detail::ChannelwiseDenoiser>(std::move(denoiser));
+}
+
+inline DenoiserPtr in_float32(DenoiserPtr denoiser) {
+  return std::make_shared<detail::Float32Denoiser>(std::move(denoiser));
 }
 
 }  // namespace tessera

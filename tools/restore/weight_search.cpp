@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "restore/misfit_search.hpp"
+#include "restore/weight_search.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace restore {
 
@@ -52,6 +54,38 @@ FoundWeight find_weight_of_misfit(double first, const std::function<double(doubl
   }
   found.fits = is_good(far) || is_between;
   if (found.fits) found.weight = std::exp(far.log_weight);
+  return found;
+}
+
+FoundWeight find_weight_of_least(double first, const std::function<double(double)>& value) {
+  constexpr int most_doublings = 7;
+  FoundWeight found{.weight = first};
+  const auto at = [&](double log_weight) {
+    ++found.trials;
+    return value(std::exp(log_weight));
+  };
+  double step = std::log(2);
+  double middle = std::log(first);
+  double least = at(middle);
+  double below = at(middle - step);
+  double above = at(middle + step);
+  for (int i = 1; i < most_doublings && std::min(below, above) < least; ++i) {
+    const bool rises = above < below;
+    middle += rises ? step : -step;
+    (rises ? below : above) = std::exchange(least, rises ? above : below);
+    (rises ? above : below) = at(rises ? middle + step : middle - step);
+  }
+  found.fits = std::min(below, above) >= least;
+  if (!found.fits) return found;
+  for (int i = 0; i < 2; ++i) {
+    step /= 2;
+    const double left = at(middle - step);
+    const double right = at(middle + step);
+    if (std::min(left, right) >= least) continue;
+    middle += left < right ? -step : step;
+    least = std::min(left, right);
+  }
+  found.weight = std::exp(middle);
   return found;
 }
 
