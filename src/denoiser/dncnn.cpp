@@ -68,14 +68,12 @@ DnCNN::DnCNN(const StateDict& weights, NetworkOptions options)
   }
   architecture_.width = fitted.unknowns[width];
   architecture_.channels = fitted.unknowns[in_channels];
-  detail::ConvolutionalNetwork::Compile compile;
-  if (architecture_.dimensions == 2) {
-    compile = [has_bias = architecture_.has_bias, options](const std::vector<Tensor>& parameters) {
-      return engine::compile_dncnn(parameters, has_bias, {options.tile_tolerance});
-    };
-  }
+  const auto compile = [has_bias = architecture_.has_bias,
+                        options](const std::vector<Tensor>& parameters) {
+    return engine::compile_dncnn(parameters, has_bias, {options.tile_tolerance});
+  };
   network_ = std::make_shared<const detail::ConvolutionalNetwork>(std::move(fitted.parameters),
-                                                                  options, std::move(compile));
+                                                                  options, compile);
 }
 
 DnCNN::~DnCNN() = default;
@@ -94,10 +92,8 @@ std::optional<double> DnCNN::memory_estimate(at::IntArrayRef shape) const {
   if (static_cast<std::int64_t>(shape.size()) != architecture_.dimensions + 2) return std::nullopt;
   double pixels = static_cast<double>(shape[0]);
   for (const std::int64_t extent : shape.slice(2)) pixels *= static_cast<double>(extent);
-  if (architecture_.dimensions == 2) {
-    if (const auto working = network_->engine_elements(shape[2], shape[3]))
-      return static_cast<double>(*working) + pixels * static_cast<double>(architecture_.channels);
-  }
+  if (const auto working = network_->engine_elements(shape.slice(2)))
+    return static_cast<double>(*working) + pixels * static_cast<double>(architecture_.channels);
   return pixels * 2 * static_cast<double>(architecture_.width);
 }
 

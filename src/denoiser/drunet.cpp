@@ -89,16 +89,13 @@ class Pass {
 DRUNet::DRUNet(const StateDict& weights, NetworkOptions options) {
   detail::DRUNetWeights read = detail::read_drunet(weights);
   architecture_ = std::move(read.architecture);
-  detail::ConvolutionalNetwork::Compile compile;
-  if (architecture_.dimensions == 2) {
-    const auto scales = static_cast<std::int64_t>(architecture_.widths.size());
-    compile = [scales, blocks = architecture_.blocks,
-               options](const std::vector<Tensor>& parameters) {
-      return engine::compile_drunet(parameters, scales, blocks, {options.tile_tolerance});
-    };
-  }
+  const auto scales = static_cast<std::int64_t>(architecture_.widths.size());
+  const auto compile = [scales, blocks = architecture_.blocks,
+                        options](const std::vector<Tensor>& parameters) {
+    return engine::compile_drunet(parameters, scales, blocks, {options.tile_tolerance});
+  };
   network_ = std::make_shared<const detail::ConvolutionalNetwork>(std::move(read.parameters),
-                                                                  options, std::move(compile));
+                                                                  options, compile);
 }
 
 DRUNet::~DRUNet() = default;
@@ -167,11 +164,9 @@ std::optional<double> DRUNet::memory_estimate(at::IntArrayRef shape) const {
   const std::vector<std::int64_t> extents = extended_extents(shape.slice(2));
   double pixels = static_cast<double>(shape[0]);
   for (const std::int64_t extent : extents) pixels *= static_cast<double>(extent);
-  if (architecture_.dimensions == 2) {
-    if (const auto working = network_->engine_elements(extents[0], extents[1])) {
-      return static_cast<double>(*working) +
-             pixels * static_cast<double>(2 * architecture_.channels + 1);
-    }
+  if (const auto working = network_->engine_elements(extents)) {
+    return static_cast<double>(*working) +
+           pixels * static_cast<double>(2 * architecture_.channels + 1);
   }
   double peak = 0;
   double skips = 0;

@@ -134,8 +134,7 @@ ConvolutionalNetwork::Parameters ConvolutionalNetwork::parameters(const Tensor& 
 
 std::shared_ptr<const engine::Network> ConvolutionalNetwork::engine_for(const Tensor& input) const {
   const at::ScalarType type = compute_type(input);
-  if (!compile_ || needs_gradients(input) || type != at::kFloat || !input.device().is_cpu() ||
-      input.dim() != 4)
+  if (!compile_ || needs_gradients(input) || type != at::kFloat || !input.device().is_cpu())
     return nullptr;
 
   return current_engine();
@@ -158,8 +157,7 @@ std::string ConvolutionalNetwork::engine_summary() const {
   return engine == nullptr ? "" : engine->summary();
 }
 
-std::optional<std::int64_t> ConvolutionalNetwork::engine_elements(std::int64_t height,
-                                                                  std::int64_t width) const {
+std::optional<std::int64_t> ConvolutionalNetwork::engine_elements(at::IntArrayRef extents) const {
   if (!compile_) return std::nullopt;
   const std::lock_guard<std::mutex> lock(mutex_);
   if (engine_plan_ == nullptr) {
@@ -168,7 +166,7 @@ std::optional<std::int64_t> ConvolutionalNetwork::engine_elements(std::int64_t h
     engine_plan_ = compile_(shapes);
   }
   if (engine_plan_ == nullptr) return std::nullopt;
-  return engine_plan_->working_floats(height, width);
+  return engine_plan_->working_floats(extents);
 }
 
 ConvolutionalNetwork::DeviceMode::DeviceMode(const ConvolutionalNetwork& network, const Tensor& x)

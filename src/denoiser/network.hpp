@@ -47,14 +47,15 @@ class ConvolutionalNetwork {
   /// gradients: then a conversion is part of the graph, made anew at each call.
   Parameters parameters(const Tensor& entered) const;
 
-  /// The engine's network where it computes this input: float32 on the host, two spatial
-  /// dimensions, no gradients, Engine::automatic; else null. Made at first use, and again after
+  /// The engine's network where it computes this input: float32 on the host, no gradients,
+  /// Engine::automatic; else null. Made at first use, and again after
   /// parameters were changed in place.
   std::shared_ptr<const engine::Network> engine_for(const Tensor& input) const;
   /// What the engine's network says of itself, made now if it was not; empty where there is none.
   std::string engine_summary() const;
-  /// Working memory of the engine for such an input, in elements; nullopt where it is not used.
-  std::optional<std::int64_t> engine_elements(std::int64_t height, std::int64_t width) const;
+  /// Working memory of the engine for an image or volume of these extents, in elements; nullopt
+  /// where it is not used.
+  std::optional<std::int64_t> engine_elements(at::IntArrayRef extents) const;
 
   /// Sets LibTorch's process-wide switches of cuDNN as a GPU's image wants them, until the end of
   /// the scope: the quickest algorithm is searched once per shape, products are rounded to TF32

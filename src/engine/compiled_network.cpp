@@ -10,11 +10,17 @@ namespace tessera::engine {
 
 namespace {
 
+std::vector<std::int64_t> shape_of(std::int64_t batch, std::int64_t channels,
+                                   at::IntArrayRef extents) {
+  std::vector<std::int64_t> shape{batch, channels};
+  shape.insert(shape.end(), extents.begin(), extents.end());
+  return shape;
+}
+
 /// The box and what the network's first layer, and its last one, see around it.
 Tensor window_of(const Tensor& box, const BoxPyramid& boxes) {
   const Box around = boxes.around(1, Program::surround);
-  const Extents extents = around.extents();
-  Tensor window = at::empty({box.size(0), box.size(1), extents[0], extents[1]}, box.options());
+  Tensor window = at::empty(shape_of(box.size(0), box.size(1), around.extents()), box.options());
   part_of(window, around, boxes.local()).copy_(box);
   boxes.fill_around(window, around, 1, Program::surround);
   return window;
@@ -24,11 +30,12 @@ Tensor window_of(const Tensor& box, const BoxPyramid& boxes) {
 
 Tensor CompiledNetwork::compute(const Tensor& input, const BoxPyramid* boxes) const {
   Program program(boxes);
-  build(program, input.size(2), input.size(3));
+  build(program, size_of(input.sizes().slice(2)));
   program.plan();
   const Tensor planes = boxes == nullptr ? input : window_of(input, *boxes);
-  const std::int64_t height = planes.size(2);
-  const std::int64_t width = planes.size(3);
+  const at::IntArrayRef extents = planes.sizes().slice(2);
+  const Size size = size_of(extents);
+  const std::int64_t pixels = size.depth * size.height * size.width;
 
   Execution execution;
   execution.lanes.count = at::get_num_threads();
@@ -38,22 +45,24 @@ Tensor CompiledNetwork::compute(const Tensor& input, const BoxPyramid* boxes) co
   execution.memory = buffer.data();
   execution.lanes.scratch = buffer.data() + program.memory_floats();
 
-  const Tensor result = at::empty({input.size(0), out_channels(), height, width}, input.options());
-  execution.in = {planes.const_data_ptr<float>(), input.size(1), height, width};
+  const Tensor result =
+      at::empty(shape_of(input.size(0), out_channels(), extents), input.options());
+  execution.in = {planes.const_data_ptr<float>(), input.size(1), size.height, size.width,
+                  size.depth};
   execution.out = result.mutable_data_ptr<float>();
   for (std::int64_t image = 0; image < input.size(0); ++image) {
     program.run(execution);
-    execution.in.data += input.size(1) * height * width;
-    execution.out += out_channels() * height * width;
+    execution.in.data += input.size(1) * pixels;
+    execution.out += out_channels() * pixels;
   }
   return_buffer(std::move(buffer));
   if (boxes == nullptr) return result;
   return part_of(result, boxes->around(1, Program::surround), boxes->local()).contiguous();
 }
 
-std::int64_t CompiledNetwork::working_floats(std::int64_t height, std::int64_t width) const {
+std::int64_t CompiledNetwork::working_floats(at::IntArrayRef extents) const {
   Program program;
-  build(program, height, width);
+  build(program, size_of(extents));
   program.plan();
   return program.memory_floats() + at::get_num_threads() * program.scratch_floats();
 }

@@ -21,7 +21,7 @@ class CompiledNetwork : public Network {
   Tensor run_box(const Tensor& input, const BoxPyramid& boxes) const override {
     return compute(input, &boxes);
   }
-  std::int64_t working_floats(std::int64_t height, std::int64_t width) const override;
+  std::int64_t working_floats(at::IntArrayRef extents) const override;
   std::string summary() const override { return summary_; }
 
   void describe(std::string summary) { summary_ = std::move(summary); }
@@ -30,7 +30,7 @@ class CompiledNetwork : public Network {
 
  private:
   virtual std::int64_t out_channels() const = 0;
-  virtual void build(Program& program, std::int64_t height, std::int64_t width) const = 0;
+  virtual void build(Program& program, Size size) const = 0;
 
   Tensor compute(const Tensor& input, const BoxPyramid* boxes) const;
   Buffer take_buffer(std::int64_t floats) const;

@@ -18,8 +18,9 @@ constexpr std::int64_t quantum = 6;
 
 /// Tiles whose transformed pixels are worked on together: few enough for the second cache, many
 /// enough that the weights, which every block reads from the third one, are not its limit.
-/// Measured: see docs/reference/performance.md.
+/// Measured: see docs/reference/performance.md. Of volumes, tiles of one plane.
 std::int64_t tiles_per_block(const WinogradWeights& weights) {
+  if (weights.planes > 1) return quantum;
   const std::int64_t channels = weights.in_channels;
   if (weights.tile == 6) return channels <= 128 ? 12 : 36;
   if (channels <= 128) return 18;
@@ -56,12 +57,13 @@ std::vector<TilePosition> tiles_of_lane(const Convolution& work, std::int64_t fi
   return tiles;
 }
 
-/// One lane's tiles, in blocks of nearly equal size that are handed out in order: to the lane
-/// itself and, when it lags behind, to others.
+/// One lane's tiles of planes [first_plane, last_plane), in blocks of nearly equal size that are
+/// handed out in order: to the lane itself and, when it lags behind, to others.
 class Share {
  public:
-  Share(const Convolution& work, std::vector<TilePosition> tiles)
-      : work_(work), tiles_(std::move(tiles)) {
+  Share(const Convolution& work, std::vector<TilePosition> tiles, std::int64_t first_plane,
+        std::int64_t last_plane)
+      : work_(work), tiles_(std::move(tiles)), first_plane_(first_plane), last_plane_(last_plane) {
     const std::int64_t limit = tiles_per_block(*work.weights);
     quanta_ = (count() + quantum - 1) / quantum;
     blocks_ = (quanta_ * quantum + limit - 1) / limit;
@@ -75,6 +77,8 @@ class Share {
     block.convolution = &work_;
     block.tiles = tiles_.data() + border(index);
     block.count = border(index + 1) - border(index);
+    block.first_plane = first_plane_;
+    block.last_plane = last_plane_;
     if (index + 1 < blocks_) {
       block.next_tiles = tiles_.data() + border(index + 1);
       block.next_count = border(index + 2) - border(index + 1);
@@ -91,19 +95,29 @@ class Share {
 
   const Convolution& work_;
   std::vector<TilePosition> tiles_;
+  std::int64_t first_plane_;
+  std::int64_t last_plane_;
   std::int64_t quanta_ = 0;
   std::int64_t blocks_ = 0;
   std::atomic<std::int64_t> next_{0};
 };
 
-/// Tile rows [first, last). Lanes that are done early help the others; who computes a tile does not
-/// change its result.
+/// Tile rows [first, last) of all planes. A lane has a range of planes or, where there are few,
+/// some tiles of all of them. Lanes that are done early help the others; who computes a tile does
+/// not change its result.
 void convolve_rows(const Convolution& work, std::int64_t first, std::int64_t last,
                    const Lanes& lanes) {
   if (first >= last) return;
   std::deque<Share> shares;
+  const std::int64_t depth = work.in.depth;
+  const bool by_planes = depth > 1 && depth >= lanes.count;
   for (std::int64_t lane = 0; lane < lanes.count; ++lane) {
-    shares.emplace_back(work, tiles_of_lane(work, first, last, lane, lanes.count));
+    if (by_planes) {
+      shares.emplace_back(work, tiles_of_lane(work, first, last, 0, 1), depth * lane / lanes.count,
+                          depth * (lane + 1) / lanes.count);
+    } else {
+      shares.emplace_back(work, tiles_of_lane(work, first, last, lane, lanes.count), 0, depth);
+    }
   }
   at::parallel_for(0, lanes.count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t lane = begin; lane < end; ++lane) {
@@ -118,12 +132,13 @@ void convolve_rows(const Convolution& work, std::int64_t first, std::int64_t las
 
 /// Tile rows per strip of a pair: all of a small image, else what keeps the ring within a few
 /// megabytes.
-std::int64_t strip_rows(std::int64_t height, std::int64_t width, const WinogradWeights& first) {
+std::int64_t strip_rows(const Size& size, const WinogradWeights& first) {
   constexpr std::int64_t small_floats = 5 << 20;  // floats
   constexpr std::int64_t ring_floats = 2 << 20;   // floats
-  const std::int64_t all = tile_count(height, first.tile);
-  if (image_floats(height, width, first.out_channels) <= small_floats) return all;
-  const std::int64_t rows = ring_floats / image_floats(first.tile, width, first.out_channels);
+  const std::int64_t all = tile_count(size.height, first.tile);
+  const std::int64_t row = size.depth * image_floats(1, size.width, first.out_channels);
+  if (size.height * row <= small_floats) return all;
+  const std::int64_t rows = ring_floats / (first.tile * row);
   return std::clamp<std::int64_t>(rows - 2, 2, all);
 }
 
@@ -137,23 +152,25 @@ void convolve(const Convolution& work, const Lanes& lanes) {
   convolve_rows(work, 0, tile_count(work.in.height, work.weights->tile), lanes);
 }
 
-std::int64_t ring_rows(std::int64_t height, std::int64_t width, const WinogradWeights& first) {
-  const std::int64_t strip = strip_rows(height, width, first);
-  return std::min(height,
-                  strip == tile_count(height, first.tile) ? height : (strip + 2) * first.tile);
+std::int64_t ring_rows(const Size& size, const WinogradWeights& first) {
+  const std::int64_t strip = strip_rows(size, first);
+  const bool all = strip == tile_count(size.height, first.tile);
+  return all ? size.height : std::min(size.height, (strip + 2) * first.tile);
 }
 
 void convolve_pair(ConvolutionPair pair, float* between, const Lanes& lanes) {
   const Image& in = pair.first.in;
   const WinogradWeights& weights = *pair.first.weights;
-  Image ring = image_at(between, in.height, in.width, weights.out_channels);
-  const std::int64_t kept = ring_rows(in.height, in.width, weights);
+  const Size size{in.height, in.width, in.depth};
+  const std::int64_t kept = ring_rows(size, weights);
+  Image ring = image_at(between, size, weights.out_channels);
   ring.ring = kept < in.height ? kept : 0;
+  ring.plane_stride = image_floats(kept, in.width, weights.out_channels);
   pair.first.out = ring;
   pair.second.in = ring;
 
   const std::int64_t rows = tile_count(in.height, weights.tile);
-  const std::int64_t strip = strip_rows(in.height, in.width, weights);
+  const std::int64_t strip = strip_rows(size, weights);
   std::int64_t done = 0;  // tile rows of the second convolution
   for (std::int64_t first = 0; first < rows; first += strip) {
     const std::int64_t last = std::min(rows, first + strip);

@@ -9,13 +9,13 @@ namespace tessera::engine {
 
 namespace {
 
-/// A 3x3 kernel and its bias, if there is one.
+/// A kernel of size 3 and its bias, if there is one.
 struct Layer {
   Tensor weight;
   Tensor bias;
 
   Layer(WeightReader& reader, bool has_bias, std::int64_t out, std::int64_t in)
-      : weight(reader.next({out, in, 3, 3})) {
+      : weight(reader.next_kernel(out, in, 3)) {
     if (has_bias) bias = reader.next({weight.size(0)});
   }
 };
@@ -27,8 +27,9 @@ class Dncnn final : public CompiledNetwork {
     const std::int64_t channels = head.weight.size(0);
     head_.in_channels = head.weight.size(1);
     head_.relu = true;
-    head_.weights =
-        head_weights(values_of(head.weight), values_of(head.bias), channels, head_.in_channels);
+    head_.planes = reader.planes(3);
+    head_.weights = head_weights(values_of(head.weight), values_of(head.bias), channels,
+                                 head_.in_channels, head_.planes);
 
     const std::int64_t tensors_per_layer = has_bias ? 2 : 1;
     while (reader.left() > tensors_per_layer) {
@@ -37,7 +38,9 @@ class Dncnn final : public CompiledNetwork {
 
     const Layer tail(reader, has_bias, -1, channels);
     tail_.out_channels = tail.weight.size(0);
-    tail_.weights = tail_weights(values_of(tail.weight), tail_.out_channels, channels);
+    tail_.planes = reader.planes(3);
+    tail_.weights =
+        tail_weights(values_of(tail.weight), tail_.out_channels, channels, tail_.planes);
     if (const float* bias = values_of(tail.bias); bias != nullptr) {
       tail_.bias = Buffer(tail_.out_channels);
       std::copy_n(bias, tail_.out_channels, tail_.bias.data());
@@ -47,8 +50,8 @@ class Dncnn final : public CompiledNetwork {
  private:
   std::int64_t out_channels() const override { return tail_.out_channels; }
 
-  void build(Program& program, std::int64_t height, std::int64_t width) const override {
-    Program::Slot current = program.image(height, width, head_.weights.columns);
+  void build(Program& program, Size size) const override {
+    Program::Slot current = program.image(size, head_.weights.columns);
     program.need_scratch(head_scratch(head_, program.shape_of(current).width));
     program.step({current}, [this, &program, current](const Execution& e) {
       run_head(head_, e.in, program.image_of(e, current), e.lanes);
@@ -94,8 +97,7 @@ std::unique_ptr<Network> compile_dncnn(const std::vector<Tensor>& weights, bool 
   const auto build = [has_bias](WeightReader reader) {
     return std::make_unique<Dncnn>(reader, has_bias);
   };
-  const std::int64_t channels = weights.empty() ? 0 : weights.front().size(1);
-  return choose_tiles(weights, build, channels, 1, options);
+  return choose_tiles(weights, build, 1, options);
 }
 
 }  // namespace tessera::engine

@@ -41,31 +41,35 @@ struct Scale {
 class Drunet final : public CompiledNetwork {
  public:
   Drunet(WeightReader reader, std::int64_t scales, std::int64_t blocks) {
-    const Tensor head = reader.next({-1, -1, 3, 3});
+    const Tensor head = reader.next_kernel(-1, -1, 3);
     std::vector<std::int64_t> widths = {head.size(0)};
     head_.in_channels = head.size(1);
-    head_.weights = head_weights(values_of(head), nullptr, widths[0], head_.in_channels);
+    head_.planes = reader.planes(3);
+    head_.weights =
+        head_weights(values_of(head), nullptr, widths[0], head_.in_channels, head_.planes);
+    planes_ = reader.planes(2);
 
     for (std::int64_t level = 1; level < scales; ++level) {
       Scale scale;
       const std::int64_t width = widths.back();
       scale.channels = padded_channels(width);
       scale.before = read_blocks(reader, blocks, width);
-      const Tensor down = reader.next({-1, width, 2, 2});
+      const Tensor down = reader.next_kernel(-1, width, 2);
       widths.push_back(down.size(0));
-      scale.down = down_weights(values_of(down), widths.back(), width);
+      scale.down = down_weights(values_of(down), widths.back(), width, planes_);
       scales_.push_back(std::move(scale));
     }
     body_ = read_blocks(reader, blocks, widths.back());
     for (std::size_t i = scales_.size(); i-- > 0;) {
-      const Tensor up = reader.next({widths[i + 1], widths[i], 2, 2});
-      scales_[i].up = up_weights(values_of(up), widths[i + 1], widths[i]);
+      const Tensor up = reader.next_kernel(widths[i + 1], widths[i], 2);
+      scales_[i].up = up_weights(values_of(up), widths[i + 1], widths[i], planes_);
       scales_[i].after = read_blocks(reader, blocks, widths[i]);
     }
 
-    const Tensor tail = reader.next({-1, widths[0], 3, 3});
+    const Tensor tail = reader.next_kernel(-1, widths[0], 3);
     tail_.out_channels = tail.size(0);
-    tail_.weights = tail_weights(values_of(tail), tail_.out_channels, widths[0]);
+    tail_.planes = reader.planes(3);
+    tail_.weights = tail_weights(values_of(tail), tail_.out_channels, widths[0], tail_.planes);
     if (reader.left() != 0) {
       throw error::ShapeMismatch(fmt::format("engine: {} weights are left over", reader.left()));
     }
@@ -87,8 +91,8 @@ class Drunet final : public CompiledNetwork {
     return current;
   }
 
-  void build(Program& program, std::int64_t height, std::int64_t width) const override {
-    Program::Slot current = program.image(height, width, head_.weights.columns);
+  void build(Program& program, Size size) const override {
+    Program::Slot current = program.image(size, head_.weights.columns);
     program.need_scratch(head_scratch(head_, program.shape_of(current).width));
     program.step({current}, [this, &program, current](const Execution& e) {
       run_head(head_, e.in, program.image_of(e, current), e.lanes);
@@ -98,10 +102,9 @@ class Drunet final : public CompiledNetwork {
     std::vector<Program::Slot> skips;
     for (const Scale& scale : scales_) {
       current = add_blocks(program, scale.before, current, !skips.empty());
-      height /= 2;
-      width /= 2;
+      size = {size.height / 2, size.width / 2, size.depth / planes_};
       pixel *= 2;
-      const Program::Slot next = program.image(height, width, scale.down.columns, pixel);
+      const Program::Slot next = program.image(size, scale.down.columns, pixel);
       program.step({current, next}, [&program, &scale, current, next](const Execution& e) {
         run_down(scale.down, program.box_of(e, current), program.box_of(e, next), e.lanes);
       });
@@ -112,10 +115,9 @@ class Drunet final : public CompiledNetwork {
     for (std::size_t i = scales_.size(); i-- > 0;) {
       const Scale& scale = scales_[i];
       const Program::Slot skip = skips[i];
-      height *= 2;
-      width *= 2;
+      size = {size.height * 2, size.width * 2, size.depth * planes_};
       pixel /= 2;
-      const Program::Slot next = program.image(height, width, scale.channels, pixel);
+      const Program::Slot next = program.image(size, scale.channels, pixel);
       program.need_scratch(up_scratch(scale.up.rows));
       program.step({current, skip, next},
                    [&program, &scale, current, skip, next](const Execution& e) {
@@ -131,6 +133,7 @@ class Drunet final : public CompiledNetwork {
     });
   }
 
+  std::int64_t planes_ = 1;  // of the kernels between scales
   Head head_;
   std::vector<Scale> scales_;
   Blocks body_;
@@ -144,8 +147,7 @@ std::unique_ptr<Network> compile_drunet(const std::vector<Tensor>& weights, std:
   const auto build = [scales, blocks](WeightReader reader) {
     return std::make_unique<Drunet>(reader, scales, blocks);
   };
-  const std::int64_t channels = weights.empty() ? 0 : weights.front().size(1);
-  return choose_tiles(weights, build, channels, std::int64_t{1} << (scales - 1), options);
+  return choose_tiles(weights, build, std::int64_t{1} << (scales - 1), options);
 }
 
 }  // namespace tessera::engine

@@ -25,7 +25,15 @@ constexpr std::int64_t padded_row(std::int64_t width, std::int64_t channels) {
   return floats % 1024 == 0 ? floats + channel_block : floats;
 }
 
-/// A view of one image, channels last, float32; `channels` is a multiple of channel_block.
+/// Extents of an image, or of a volume: planes that are images.
+struct Size {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t depth = 1;
+};
+
+/// A view of one image or volume, channels last, float32; `channels` is a multiple of
+/// channel_block.
 struct Image {
   float* data = nullptr;
   std::int64_t height = 0;
@@ -33,17 +41,34 @@ struct Image {
   std::int64_t channels = 0;
   std::int64_t row_stride = 0;  ///< in floats
   std::int64_t ring = 0;        ///< rows kept: row y lies where row y - ring lay; 0: all are kept
+  std::int64_t depth = 1;
+  std::int64_t plane_stride = 0;  ///< in floats
 
+  /// Of the first plane.
   float* row(std::int64_t y) const { return data + (ring != 0 ? y % ring : y) * row_stride; }
+  /// Plane z, an image.
+  Image plane(std::int64_t z) const {
+    Image image = *this;
+    image.data += z * plane_stride;
+    image.depth = 1;
+    return image;
+  }
 };
 
-/// Floats that an image (or a ring of `rows` rows) occupies.
+/// Floats that a plane (or a ring of `rows` rows of it) occupies.
 constexpr std::int64_t image_floats(std::int64_t rows, std::int64_t width, std::int64_t channels) {
   return rows * padded_row(width, channels);
 }
 
-inline Image image_at(float* data, std::int64_t height, std::int64_t width, std::int64_t channels) {
-  return {data, height, width, channels, padded_row(width, channels), 0};
+inline Image image_at(float* data, const Size& size, std::int64_t channels) {
+  return {data,
+          size.height,
+          size.width,
+          channels,
+          padded_row(size.width, channels),
+          0,
+          size.depth,
+          image_floats(size.height, size.width, channels)};
 }
 
 }  // namespace tessera::engine

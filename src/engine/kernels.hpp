@@ -24,7 +24,7 @@ struct TilePosition {
   std::int32_t column;
 };
 
-/// out = epilogue(convolution of in): 3x3, zero padding, height and width of in.
+/// out = epilogue(convolution of in): 3x3 or, of volumes, 3x3x3, zero padding, extents of in.
 /// `out` may be the residual image.
 struct Convolution {
   Image in;
@@ -34,20 +34,24 @@ struct Convolution {
   Epilogue epilogue = Epilogue::none;
 };
 
-/// Some tiles of a convolution, whose transformed pixels are small enough for a cache.
+/// Some tiles of a convolution, in a range of planes, whose transformed pixels are small enough for
+/// a cache.
 struct TileBlock {
   const Convolution* convolution = nullptr;
   const TilePosition* tiles = nullptr;
   std::int64_t count = 0;
-  const TilePosition* next_tiles =
-      nullptr;  ///< of the block that follows: fetched into the cache meanwhile
+  std::int64_t first_plane = 0;
+  std::int64_t last_plane = 1;  ///< the one after the last
+  /// Of the block that follows, in the same planes: fetched into the cache meanwhile.
+  const TilePosition* next_tiles = nullptr;
   std::int64_t next_count = 0;
 };
 
 /// Floats of scratch memory that convolve_tiles needs for a block of `count` tiles.
 std::int64_t tile_scratch(std::int64_t count, const WinogradWeights& weights);
 
-/// Computes the block's tiles. scratch: on a cache line, of tile_scratch floats.
+/// Computes the block's tiles, plane after plane: a tile of a volume is transformed once and serves
+/// the three planes that see it. scratch: on a cache line, of tile_scratch floats.
 void convolve_tiles(const TileBlock& block, float* scratch);
 
 /// out[p][n] = max(floor, initial[p][n] + sum_k a[p][k] b[k][n]) for p < rows, n < columns.

@@ -5,16 +5,17 @@
 
 #include "convolution.hpp"
 
-/// The layers of a denoiser other than its 3x3 convolutions of many channels. Threads share the
-/// work.
+/// The layers of a denoiser other than its 3x3 convolutions of many channels, for images and for
+/// volumes, whose kernels have a third axis. Threads share the work.
 namespace tessera::engine {
 
-/// An image as the caller has it: planes [channel][height][width], contiguous.
+/// An image or volume as the caller has it: [channel][depth][height][width], contiguous.
 struct Planes {
   const float* data = nullptr;
   std::int64_t channels = 0;
   std::int64_t height = 0;
   std::int64_t width = 0;
+  std::int64_t depth = 1;
 };
 
 /// 3x3 convolution from few channels (see head_weights): out = convolution(in) + bias, relu if
@@ -22,14 +23,17 @@ struct Planes {
 struct Head {
   MatrixWeights weights;
   std::int64_t in_channels = 0;
+  std::int64_t planes = 1;  ///< of the kernel
   bool relu = false;
 };
 void run_head(const Head& head, const Planes& in, const Image& out, const Lanes& lanes);
 
-/// 2x2 convolution of stride 2 (see down_weights). Height and width of in are even.
+/// 2x2 convolution of stride 2 (see down_weights), 2x2x2 where it halves the depth too. The extents
+/// of in that are halved are even.
 void run_down(const MatrixWeights& weights, const Image& in, const Image& out, const Lanes& lanes);
 
-/// 2x2 transposed convolution of stride 2 (see up_weights) of in + skip.
+/// 2x2 transposed convolution of stride 2 (see up_weights) of in + skip, 2x2x2 where it doubles the
+/// depth too.
 void run_up(const MatrixWeights& weights, const Image& in, const Image& skip, const Image& out,
             const Lanes& lanes);
 
@@ -40,6 +44,7 @@ struct Tail {
   MatrixWeights weights;
   Buffer bias;  ///< out_channels floats; empty: none
   std::int64_t out_channels = 0;
+  std::int64_t planes = 1;  ///< of the kernel
 };
 void run_tail(const Tail& tail, const Image& in, const Head* head, const Planes* planes, float* out,
               const Lanes& lanes);

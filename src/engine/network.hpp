@@ -19,8 +19,8 @@ class Network {
  public:
   virtual ~Network() = default;
 
-  /// input: (B, channels, H, W) float32, contiguous, on the host, with the sizes the network
-  /// accepts.
+  /// input: (B, channels, H, W), or (B, channels, D, H, W) for the network of volumes, float32,
+  /// contiguous, on the host, with the sizes the network accepts.
   virtual Tensor run(const Tensor& input) const = 0;
 
   /// Collective over the ranks of `boxes`. The part of the result of the whole image in this rank's
@@ -30,9 +30,9 @@ class Network {
   /// last layer.
   virtual Tensor run_box(const Tensor& input, const BoxPyramid& boxes) const = 0;
 
-  /// Floats of working memory that run needs for images of this size (one at a time) with the
-  /// present number of threads, input and result not counted.
-  virtual std::int64_t working_floats(std::int64_t height, std::int64_t width) const = 0;
+  /// Floats of working memory that run needs for images of these extents, H and W or D, H and W
+  /// (one image at a time), with the present number of threads, input and result not counted.
+  virtual std::int64_t working_floats(at::IntArrayRef extents) const = 0;
 
   /// What computes: instruction set, tile sizes, what was measured to choose them.
   virtual std::string summary() const = 0;
@@ -47,10 +47,10 @@ struct CompileOptions {
 
 /// The DRUNet of these weights, in order of use: head; per scale its blocks (two 3x3 kernels each)
 /// and the 2x2 step down; the coarsest blocks; per scale, back up, the 2x2 transposed step and its
-/// blocks; tail. The network's input holds the noise level map as last channel; height and width
-/// are multiples of 2^(scales - 1). From meta tensors: a network that knows working_floats and
-/// cannot run. Null where the engine was not built. Throws error::ShapeMismatch if a weight does
-/// not fit.
+/// blocks; tail. For volumes if the kernels have three axes. The network's input holds the noise
+/// level map as last channel; its extents are multiples of 2^(scales - 1). From meta tensors: a
+/// network that knows working_floats and cannot run. Null where the engine was not built. Throws
+/// error::ShapeMismatch if a weight does not fit.
 std::unique_ptr<Network> compile_drunet(const std::vector<Tensor>& weights, std::int64_t scales,
                                         std::int64_t blocks, const CompileOptions& options = {});
 

@@ -8,15 +8,15 @@
 
 namespace tessera::engine {
 
-Program::Slot Program::image(std::int64_t height, std::int64_t width, std::int64_t channels,
-                             std::int64_t pixel) {
-  if (boxes_ != nullptr) {
-    const Extents window = boxes_->around(pixel, surround).extents();
-    height = window[0];
-    width = window[1];
-  }
-  const Slot slot = memory(image_floats(height, width, channels));
-  images_.back() = image_at(nullptr, height, width, channels);
+Size size_of(at::IntArrayRef extents) {
+  const std::size_t axes = extents.size();
+  return {extents[axes - 2], extents[axes - 1], axes == 3 ? extents[0] : 1};
+}
+
+Program::Slot Program::image(Size size, std::int64_t channels, std::int64_t pixel) {
+  if (boxes_ != nullptr) size = size_of(boxes_->around(pixel, surround).extents());
+  const Slot slot = memory(size.depth * image_floats(size.height, size.width, channels));
+  images_.back() = image_at(nullptr, size, channels);
   pixels_.back() = pixel;
   return slot;
 }
@@ -49,10 +49,13 @@ void Program::fetch_surroundings(Slot slot) {
   if (boxes_ == nullptr) return;
   step({slot}, [this, slot](const Execution& e) {
     const Image image = image_of(e, slot);
-    const Tensor window = at::from_blob(image.data, {1, image.channels, image.height, image.width},
-                                        {0, 1, image.row_stride, image.channels}, at::kFloat);
+    const Tensor window =
+        at::from_blob(image.data, {1, image.channels, image.depth, image.height, image.width},
+                      {0, 1, image.plane_stride, image.row_stride, image.channels}, at::kFloat);
     const std::int64_t pixel = pixels_[static_cast<std::size_t>(slot)];
-    boxes_->fill_around(window, boxes_->around(pixel, surround), pixel, surround);
+    const Box around = boxes_->around(pixel, surround);
+    const bool is_image = around.axes.size() == 2;
+    boxes_->fill_around(is_image ? window.squeeze(2) : window, around, pixel, surround);
   });
 }
 
@@ -76,10 +79,16 @@ Image Program::box_of(const Execution& execution, Slot slot) const {
   const std::int64_t pixel = pixels_[static_cast<std::size_t>(slot)];
   const std::vector<Interval> box = boxes_->local(pixel).axes;
   const std::vector<Interval> window = boxes_->around(pixel, surround).axes;
-  image.data =
-      image.row(box[0].begin - window[0].begin) + (box[1].begin - window[1].begin) * image.channels;
-  image.height = box[0].length();
-  image.width = box[1].length();
+  const std::size_t rows = box.size() - 2;
+  const std::size_t columns = box.size() - 1;
+  if (box.size() == 3) {
+    image.data += (box[0].begin - window[0].begin) * image.plane_stride;
+    image.depth = box[0].length();
+  }
+  image.data = image.row(box[rows].begin - window[rows].begin) +
+               (box[columns].begin - window[columns].begin) * image.channels;
+  image.height = box[rows].length();
+  image.width = box[columns].length();
   return image;
 }
 
@@ -95,10 +104,10 @@ void add_pair(Program& program, const WinogradWeights& first, Epilogue first_epi
               const WinogradWeights& second, Epilogue second_epilogue, Program::Slot in,
               Program::Slot out) {
   program.fetch_surroundings(in);
-  const std::int64_t height = program.shape_of(in).height;
-  const std::int64_t width = program.shape_of(in).width;
-  const std::int64_t rows = ring_rows(height, width, first);
-  const Program::Slot ring = program.memory(image_floats(rows, width, first.out_channels));
+  const Image& shape = program.shape_of(in);
+  const std::int64_t rows = ring_rows({shape.height, shape.width, shape.depth}, first);
+  const Program::Slot ring =
+      program.memory(shape.depth * image_floats(rows, shape.width, first.out_channels));
   program.need_scratch(std::max(convolution_scratch(first), convolution_scratch(second)));
   program.step({in, out, ring}, [=, &program, &first, &second](const Execution& e) {
     ConvolutionPair pair;

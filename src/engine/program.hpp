@@ -13,6 +13,9 @@
 
 namespace tessera::engine {
 
+/// From two extents, height and width, or three, depth first.
+Size size_of(at::IntArrayRef extents);
+
 /// What one execution of a program works on.
 struct Execution {
   Planes in;                ///< with boxes, of their window
@@ -22,7 +25,8 @@ struct Execution {
 };
 
 /// The steps of a network for one image size, and the memory of its intermediate images: an image's
-/// place is free for others before the first and after the last step that uses it.
+/// place is free for others before the first and after the last step that uses it. Images may be
+/// volumes.
 ///
 /// With boxes, a program computes this rank's box of an image. Its images are then windows: the box
 /// and the pixels of others within `surround` of it, as far as the image goes. A step that sees
@@ -38,10 +42,9 @@ class Program {
 
   explicit Program(const BoxPyramid* boxes = nullptr) : boxes_(boxes) {}
 
-  /// An intermediate image of these extents, the box's, of which a pixel stands for pixel x pixel
-  /// of the network's input.
-  Slot image(std::int64_t height, std::int64_t width, std::int64_t channels,
-             std::int64_t pixel = 1);
+  /// An intermediate image of these extents, the box's, of which a pixel stands for `pixel` pixels
+  /// of the network's input along every axis.
+  Slot image(Size size, std::int64_t channels, std::int64_t pixel = 1);
   /// Another one like this.
   Slot image_like(Slot slot);
   /// Intermediate memory without a shape.

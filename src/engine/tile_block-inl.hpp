@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A block of tiles through a 3x3 convolution: input transform, one product per point, output
-// transform. Included once per instruction set.
+// A block of tiles through a 3x3 or 3x3x3 convolution: input transform, one product per point,
+// output transform. Included once per instruction set.
 
 #if defined(TESSERA_ENGINE_TILE_BLOCK_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef TESSERA_ENGINE_TILE_BLOCK_INL_HPP
@@ -135,13 +135,26 @@ FinishFunction finish_for(Epilogue epilogue, bool bias) {
   }
 }
 
-// The pixels that the next block reads and those that it writes or adds to.
-inline PrefetchList next_pixels(const TileBlock& block) {
-  PrefetchList list;
-  const std::int64_t tile_size = block.convolution->weights->tile;
-  const Image& in = block.convolution->in;
-  const Image& out = block.convolution->epilogue == Epilogue::add ? block.convolution->residual
-                                                                  : block.convolution->out;
+// Planes [first, last).
+struct PlaneRange {
+  std::int64_t first;
+  std::int64_t last;
+};
+
+inline Convolution plane_of(const Convolution& work, std::int64_t z) {
+  Convolution plane = work;
+  plane.in = work.in.plane(z);
+  plane.out = work.out.plane(z);
+  plane.residual = work.residual.plane(z);
+  return plane;
+}
+
+// Adds the pixels that `count` tiles read and those that they write or add to, in one plane.
+inline void add_pixels(PrefetchList& list, const Convolution& work, const TilePosition* tiles,
+                       std::int64_t count, bool reads, bool writes) {
+  const std::int64_t tile_size = work.weights->tile;
+  const Image& in = work.in;
+  const Image& out = work.epilogue == Epilogue::add ? work.residual : work.out;
   const auto add_rows = [&list](const Image& image, std::int64_t y, std::int64_t rows,
                                 std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = std::max<std::int64_t>(y, 0); i < std::min(y + rows, image.height); ++i) {
@@ -149,15 +162,65 @@ inline PrefetchList next_pixels(const TileBlock& block) {
                (end - begin) * image.channels * static_cast<std::int64_t>(sizeof(float)));
     }
   };
-  for (std::int64_t t = 0; t < block.next_count;) {
-    const TilePosition& tile = block.next_tiles[t];
+  for (std::int64_t t = 0; t < count;) {
+    const TilePosition& tile = tiles[t];
     std::int64_t run = 1;
-    while (t + run < block.next_count && block.next_tiles[t + run].row == tile.row) ++run;
+    while (t + run < count && tiles[t + run].row == tile.row) ++run;
     const std::int64_t x = tile.column * tile_size;
-    add_rows(in, tile.row * tile_size - 1, tile_input(tile_size), std::max<std::int64_t>(x - 1, 0),
-             std::min(x + run * tile_size + 1, in.width));
-    add_rows(out, tile.row * tile_size, tile_size, x, std::min(x + run * tile_size, out.width));
+    if (reads) {
+      add_rows(in, tile.row * tile_size - 1, tile_input(tile_size),
+               std::max<std::int64_t>(x - 1, 0), std::min(x + run * tile_size + 1, in.width));
+    }
+    if (writes) {
+      add_rows(out, tile.row * tile_size, tile_size, x, std::min(x + run * tile_size, out.width));
+    }
     t += run;
+  }
+}
+
+// The planes of a block, in parts whose products are computed together.
+class PlaneParts {
+ public:
+  PlaneParts(const TileBlock& block)
+      : first_(block.first_plane),
+        count_(block.last_plane - block.first_plane),
+        depth_(block.convolution->in.depth),
+        around_(block.convolution->weights->planes / 2) {
+    const std::int64_t limit = planes_at_once(block.convolution->weights->planes);
+    parts_ = (count_ + limit - 1) / limit;
+  }
+
+  std::int64_t size() const { return parts_; }
+  PlaneRange written(std::int64_t part) const { return {border(part), border(part + 1)}; }
+  // Those that the part sees and the parts before it did not.
+  PlaneRange read_first(std::int64_t part) const {
+    const std::int64_t first = part == 0 ? first_ - around_ : border(part) + around_;
+    return {std::max<std::int64_t>(first, 0), std::min(border(part + 1) + around_, depth_)};
+  }
+
+ private:
+  std::int64_t border(std::int64_t part) const { return first_ + count_ * part / parts_; }
+
+  std::int64_t first_;
+  std::int64_t count_;
+  std::int64_t depth_;
+  std::int64_t around_;
+  std::int64_t parts_;
+};
+
+// The pixels that the part after this one reads and writes: of this block or of the next one.
+inline PrefetchList next_pixels(const TileBlock& block, const PlaneParts& parts,
+                                std::int64_t part) {
+  PrefetchList list;
+  const bool same = part + 1 < parts.size();
+  const std::int64_t next = same ? part + 1 : 0;
+  const TilePosition* tiles = same ? block.tiles : block.next_tiles;
+  const std::int64_t count = same ? block.count : block.next_count;
+  const PlaneRange read = parts.read_first(next);
+  const PlaneRange written = parts.written(next);
+  for (std::int64_t z = std::min(read.first, written.first); z < read.last; ++z) {
+    add_pixels(list, plane_of(*block.convolution, z), tiles, count, z >= read.first,
+               z >= written.first && z < written.last);
   }
   return list;
 }
@@ -172,35 +235,45 @@ inline RegisterBlockFunction product(bool fresh, bool ahead, std::int64_t rows,
                : register_block_for<Sums::added, false>(rows, columns);
 }
 
-// m[t][point][0 .. 16 blocks) = v[point][t][:] * weights[point] for all tiles t of the block.
+// m[z][t][point][0 .. 16 blocks) = sum over the planes of the kernel of v[z + offset][point][t][:]
+// * weights[point][plane of the kernel] for all tiles t of the block and planes z of `planes`. What
+// lies outside the volume, `depth` planes, is zero and left out.
 inline void multiply_panel(const TileScratch& s, const WinogradWeights& weights, std::int64_t count,
-                           std::int64_t panel, std::int64_t blocks, PrefetchList& fetch) {
-  const std::int64_t depth = weights.in_channels;
+                           PlaneRange planes, std::int64_t depth, std::int64_t panel,
+                           std::int64_t blocks, PrefetchList& fetch) {
+  const std::int64_t channels = weights.in_channels;
+  const std::int64_t rows = weights.planes * channels;
   const std::int64_t points = tile_points(weights.tile);
-  const std::int64_t depth_at_once = product_depth(weights.tile);
-  const bool ahead = depth >= 256;
+  const std::int64_t channels_at_once = product_depth(weights.tile);
+  const bool ahead = rows >= 256;
   RegisterBlock block{};
   block.a_stride = channel_block;
   block.a_chunk = TileScratch::chunk_floats;
-  block.b_stride = depth * channel_block;
+  block.b_stride = rows * channel_block;
   block.out_stride = s.tile_stride;
-  const float* b = weights.values.data() + points * depth * panel;
+  const float* b = weights.values.data() + points * rows * panel;
   for (std::int64_t point = 0; point < points; ++point) {
     for (std::int64_t n = 0; n < blocks; n += block_columns) {
       const std::int64_t wide = std::min<std::int64_t>(block_columns, blocks - n);
-      for (std::int64_t k = 0; k < depth; k += depth_at_once) {
-        block.depth = std::min(depth_at_once, depth - k);
-        block.b = b + ((point * blocks + n) * depth + k) * channel_block;
+      for (std::int64_t k = 0; k < rows; k += block.depth) {
+        const std::int64_t channel = k % channels;
+        const std::int64_t offset = kernel_plane_offset(k / channels);
+        block.depth = std::min(channels_at_once, channels - channel);
+        block.b = b + ((point * blocks + n) * rows + k) * channel_block;
         block.ahead = reinterpret_cast<const char*>(block.b + block.depth * channel_block);
-        for (std::int64_t t = 0; t < count; t += block_rows) {
-          block.a = s.tile(t) + point * s.point_stride + channel_offset(k);
-          block.out = s.m + t * s.tile_stride + point * panel_width + n * channel_block;
-          const char* line = fetch.next();
-          block.fetch = line != nullptr ? Fetch{line, PrefetchList::line_bytes}
-                                        : Fetch{reinterpret_cast<const char*>(block.b), 0};
-          const std::int64_t high = std::min<std::int64_t>(block_rows, count - t);
-          product(k == 0, ahead, high, wide)(block);
-          block.ahead += block.depth / fetch_every * 2 * PrefetchList::line_bytes;
+        const std::int64_t last = std::min(planes.last, depth - offset);
+        for (std::int64_t z = std::max(planes.first, -offset); z < last; ++z) {
+          for (std::int64_t t = 0; t < count; t += block_rows) {
+            block.a = s.tile(z + offset, t) + point * s.point_stride + channel_offset(channel);
+            block.out = s.m + ((z - planes.first) * count + t) * s.tile_stride +
+                        point * panel_width + n * channel_block;
+            const char* line = fetch.next();
+            block.fetch = line != nullptr ? Fetch{line, PrefetchList::line_bytes}
+                                          : Fetch{reinterpret_cast<const char*>(block.b), 0};
+            const std::int64_t high = std::min<std::int64_t>(block_rows, count - t);
+            product(k == 0, ahead, high, wide)(block);
+            block.ahead += block.depth / fetch_every * 2 * PrefetchList::line_bytes;
+          }
         }
       }
     }
@@ -214,24 +287,37 @@ void convolve_block_of(const TileBlock& block, float* scratch) {
   const Convolution& work = *block.convolution;
   const WinogradWeights& weights = *work.weights;
   const TileScratch s(scratch, block.count, weights);
-  for (std::int64_t t = 0; t < block.count; ++t) {
-    transform_tile<tile_extent>(work.in, block.tiles[t], s.tile(t), s.point_stride);
-  }
-
-  PrefetchList fetch = next_pixels(block);
-  const std::int64_t depth = std::min(weights.in_channels, product_depth(tile_extent));
-  const std::int64_t calls = (block.count + block_rows - 1) / block_rows *
-                             tile_points(tile_extent) *
-                             (weights.out_channels / channel_block + block_columns - 1) /
-                             block_columns * (weights.in_channels / depth);
-  fetch.pace(calls, depth / fetch_every);
-
   const FinishFunction finish = finish_for<tile_extent>(work.epilogue, !weights.bias.empty());
-  for (std::int64_t panel = 0; panel < weights.out_channels; panel += panel_width) {
-    const std::int64_t channels = std::min(panel_width, weights.out_channels - panel);
-    multiply_panel(s, weights, block.count, panel, channels / channel_block, fetch);
-    for (std::int64_t t = 0; t < block.count; ++t) {
-      finish(work, block.tiles[t], s.m + t * s.tile_stride, panel, channels);
+  const std::int64_t depth = std::min(weights.in_channels, product_depth(tile_extent));
+  const std::int64_t calls_per_plane =
+      (block.count + block_rows - 1) / block_rows * tile_points(tile_extent) *
+      (weights.out_channels / channel_block + block_columns - 1) / block_columns *
+      (weights.planes * weights.in_channels / depth);
+  const PlaneParts parts(block);
+  for (std::int64_t part = 0; part < parts.size(); ++part) {
+    const PlaneRange planes = parts.written(part);
+    const PlaneRange fresh = parts.read_first(part);
+    for (std::int64_t z = fresh.first; z < fresh.last; ++z) {
+      const Image in = work.in.plane(z);
+      for (std::int64_t t = 0; t < block.count; ++t) {
+        transform_tile<tile_extent>(in, block.tiles[t], s.tile(z, t), s.point_stride);
+      }
+    }
+
+    PrefetchList fetch = next_pixels(block, parts, part);
+    fetch.pace((planes.last - planes.first) * calls_per_plane, depth / fetch_every);
+
+    for (std::int64_t panel = 0; panel < weights.out_channels; panel += panel_width) {
+      const std::int64_t channels = std::min(panel_width, weights.out_channels - panel);
+      multiply_panel(s, weights, block.count, planes, work.in.depth, panel,
+                     channels / channel_block, fetch);
+      const float* m = s.m;
+      for (std::int64_t z = planes.first; z < planes.last; ++z) {
+        const Convolution plane = plane_of(work, z);
+        for (std::int64_t t = 0; t < block.count; ++t, m += s.tile_stride) {
+          finish(plane, block.tiles[t], m, panel, channels);
+        }
+      }
     }
   }
 }

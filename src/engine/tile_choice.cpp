@@ -8,19 +8,29 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace tessera::engine {
 
 namespace {
 
 /// Smooth structure and noise, the same on every machine: values in 0 .. 1. The last of several
-/// channels, a noise level map where there is one, is constant.
-Tensor test_image(std::int64_t channels, std::int64_t extent) {
-  Tensor image = at::empty({1, channels, extent, extent}, at::kFloat);
+/// channels, a noise level map where there is one, is constant. For the network whose first kernel
+/// is `first`; volumes are few planes, enough to see a kernel's three.
+Tensor test_image(const Tensor& first, std::int64_t grid) {
+  const std::int64_t channels = first.size(1);
+  const std::int64_t extent = round_up(64, grid);
+  std::vector<std::int64_t> shape{1, channels, extent, extent};
+  std::int64_t depth = 1;
+  if (first.dim() == 5) {
+    depth = round_up(4, grid);
+    shape.insert(shape.begin() + 2, depth);
+  }
+  Tensor image = at::empty(shape, at::kFloat);
   float* value = image.mutable_data_ptr<float>();
   std::uint32_t state = 1;
   for (std::int64_t c = 0; c < channels; ++c) {
-    for (std::int64_t y = 0; y < extent; ++y) {
+    for (std::int64_t y = 0; y < depth * extent; ++y) {
       for (std::int64_t x = 0; x < extent; ++x) {
         state = state * 1664525U + 1013904223U;
         const float noise = static_cast<float>(state >> 8) / static_cast<float>(1 << 24);
@@ -50,8 +60,7 @@ double relative_difference(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 std::unique_ptr<Network> choose_tiles(const std::vector<Tensor>& weights, const Build& build,
-                                      std::int64_t in_channels, std::int64_t grid,
-                                      const CompileOptions& options) {
+                                      std::int64_t grid, const CompileOptions& options) {
   WinogradCache cache;
   const bool meta = std::any_of(weights.begin(), weights.end(),
                                 [](const Tensor& weight) { return weight.is_meta(); });
@@ -70,7 +79,7 @@ std::unique_ptr<Network> choose_tiles(const std::vector<Tensor>& weights, const 
     fine->describe(std::string(instruction_set()) + ", tiles of 4");
     return fine;
   }
-  const Tensor image = test_image(in_channels, round_up(64, grid));
+  const Tensor image = test_image(weights.front(), grid);
   const double difference = relative_difference(coarse->run(image), fine->run(image));
   const bool accepted = difference <= options.tile_tolerance;
   CompiledNetwork& chosen = accepted ? *coarse : *fine;

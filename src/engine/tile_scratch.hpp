@@ -21,13 +21,23 @@ inline constexpr std::int64_t fetch_every = 8;
 /// Tiles that a register block takes at most, on any instruction set.
 inline constexpr std::int64_t tile_group = 6;
 
+/// Planes of a volume that products take together: each weight that they read then serves that many
+/// tiles at each position.
+constexpr std::int64_t planes_at_once(std::int64_t kernel_planes) {
+  return kernel_planes == 1 ? 1 : 6;
+}
+
 /// The scratch memory of a block of tiles: transformed pixels v[point][group of 6 tiles][16
 /// channels][tile of the group][channel of the 16], the order in which products read them, so that
-/// they are one stream; and products m[tile][point][panel_width]. The strides of points and of
+/// they are one stream; and products m[tile][point][panel_width]. Of volumes, v is a ring: it holds
+/// the planes that are worked on and their two neighbours, each at the place of its number modulo
+/// the number of places. The strides of points and of
 /// tiles are a cache line more than the data: the streams of the transforms would otherwise fall
 /// into the same few places of the first cache.
 struct TileScratch {
   std::int64_t channels;
+  std::int64_t places;
+  std::int64_t place_tiles;
   std::int64_t point_stride;
   std::int64_t tile_stride;
   float* v;
@@ -35,6 +45,8 @@ struct TileScratch {
 
   TileScratch(float* scratch, std::int64_t count, const WinogradWeights& weights)
       : channels(weights.in_channels),
+        places(plane_places(weights)),
+        place_tiles(round_up(count, tile_group)),
         point_stride(v_floats(count, weights)),
         tile_stride(m_floats(weights)),
         v(scratch),
@@ -42,19 +54,24 @@ struct TileScratch {
 
   /// From 16 channels to the next 16 of the same tile.
   static constexpr std::int64_t chunk_floats = tile_group * channel_block;
-  /// The first channel of a tile, at point 0.
-  float* tile(std::int64_t t) const {
-    return v + t / tile_group * tile_group * channels + t % tile_group * channel_block;
+  /// The first channel of tile t of a plane, at point 0.
+  float* tile(std::int64_t plane, std::int64_t t) const {
+    const std::int64_t group = plane % places * place_tiles + t / tile_group * tile_group;
+    return v + group * channels + t % tile_group * channel_block;
   }
 
   static std::int64_t floats(std::int64_t count, const WinogradWeights& weights) {
     return tile_points(weights.tile) * v_floats(count, weights) + channel_block +
-           count * m_floats(weights);
+           planes_at_once(weights.planes) * count * m_floats(weights);
   }
 
  private:
+  static std::int64_t plane_places(const WinogradWeights& weights) {
+    return planes_at_once(weights.planes) + weights.planes - 1;
+  }
   static std::int64_t v_floats(std::int64_t count, const WinogradWeights& weights) {
-    return round_up(count, tile_group) * weights.in_channels + channel_block;
+    return plane_places(weights) * round_up(count, tile_group) * weights.in_channels +
+           channel_block;
   }
   static std::int64_t m_floats(const WinogradWeights& weights) {
     return tile_points(weights.tile) * panel_width + channel_block;

@@ -24,6 +24,11 @@ Tensor WeightReader::next(at::IntArrayRef shape) {
   return weight.is_meta() ? weight : weight.detach().to(at::kCPU, at::kFloat).contiguous();
 }
 
+Tensor WeightReader::next_kernel(std::int64_t first, std::int64_t second, std::int64_t size) {
+  if (volumes_) return next({first, second, size, size, size});
+  return next({first, second, size, size});
+}
+
 const float* values_of(const Tensor& weight) {
   return weight.defined() && !weight.is_meta() ? weight.const_data_ptr<float>() : nullptr;
 }
@@ -31,20 +36,21 @@ const float* values_of(const Tensor& weight) {
 WinogradPtr WeightReader::next_winograd(std::int64_t channels, bool has_bias) {
   const TileSize tile = pays(tile_, channels) ? tile_ : TileSize::four;
   WinogradPtr& entry = cache_[{next_, tile}];
-  const Tensor weight = next({channels, channels, 3, 3});
+  const Tensor weight = next_kernel(channels, channels, 3);
   const Tensor bias = has_bias ? next({channels}) : Tensor();
   if (entry == nullptr) {
     entry = std::make_shared<const WinogradWeights>(
-        winograd_weights(values_of(weight), values_of(bias), channels, channels, tile));
+        winograd_weights(values_of(weight), values_of(bias), channels, channels, tile, planes(3)));
   }
   return entry;
 }
 
-bool WeightReader::pays(TileSize tile, std::int64_t channels) {
+bool WeightReader::pays(TileSize tile, std::int64_t channels) const {
   constexpr std::int64_t bytes_at_once = 8 << 20;
   const std::int64_t padded = padded_channels(channels);
   const auto points = tile_points(static_cast<std::int64_t>(tile));
-  return points * padded * padded * static_cast<std::int64_t>(sizeof(float)) <= bytes_at_once;
+  return points * planes(3) * padded * padded * static_cast<std::int64_t>(sizeof(float)) <=
+         bytes_at_once;
 }
 
 }  // namespace tessera::engine

@@ -23,21 +23,30 @@ class WeightReader {
  public:
   /// `tile` is for the layers that may gain by it (see pays), the others have tiles of four.
   WeightReader(const std::vector<Tensor>& weights, TileSize tile, WinogradCache& cache)
-      : weights_(weights), tile_(tile), cache_(cache) {}
+      : weights_(weights),
+        volumes_(!weights.empty() && weights.front().dim() == 5),
+        tile_(tile),
+        cache_(cache) {}
 
   std::int64_t left() const { return static_cast<std::int64_t>(weights_.size()) - next_; }
   /// The next one; a size of -1 stands for any.
   Tensor next(at::IntArrayRef shape);
-  /// The next one, (channels, channels, 3, 3), transformed; with `has_bias` the one after it is its
-  /// bias.
+  /// The next one, a kernel of this size along each of its two axes, or three if the first of all
+  /// weights has three: (first, second, size, size) or (first, second, size, size, size).
+  Tensor next_kernel(std::int64_t first, std::int64_t second, std::int64_t size);
+  /// Planes of a kernel of this size: 1 for images.
+  std::int64_t planes(std::int64_t size) const { return volumes_ ? size : 1; }
+  /// The next one, a kernel of size 3 from `channels` to `channels`, transformed; with `has_bias`
+  /// the one after it is its bias.
   WinogradPtr next_winograd(std::int64_t channels, bool has_bias);
 
   /// True where tiles of six are expected to be faster: their weights, 1.8 times as many bytes,
   /// must still come from a cache.
-  static bool pays(TileSize tile, std::int64_t channels);
+  bool pays(TileSize tile, std::int64_t channels) const;
 
  private:
   const std::vector<Tensor>& weights_;
+  bool volumes_;
   TileSize tile_;
   WinogradCache& cache_;
   std::int64_t next_ = 0;

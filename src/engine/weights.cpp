@@ -61,14 +61,16 @@ Buffer padded_bias(const float* bias, std::int64_t count, std::int64_t padded) {
 }  // namespace
 
 WinogradWeights winograd_weights(const float* weight, const float* bias, std::int64_t out,
-                                 std::int64_t in, TileSize tile) {
+                                 std::int64_t in, TileSize tile, std::int64_t planes) {
   WinogradWeights result;
+  result.planes = planes;
   result.tile = static_cast<std::int64_t>(tile);
   result.in_channels = padded_channels(in);
   result.out_channels = padded_channels(out);
   if (weight == nullptr) return result;
   const std::int64_t points = tile_points(result.tile);
-  const std::int64_t total = points * result.in_channels * result.out_channels;
+  const std::int64_t rows = planes * result.in_channels;
+  const std::int64_t total = points * rows * result.out_channels;
   result.values = Buffer(total);
   result.bias = padded_bias(bias, out, result.out_channels);
   float* values = result.values.data();
@@ -81,12 +83,15 @@ WinogradWeights winograd_weights(const float* weight, const float* bias, std::in
       const std::int64_t blocks =
           std::min(panel_width, result.out_channels - panel) / channel_block;
       const std::int64_t block = (o - panel) / channel_block;
-      for (std::int64_t c = 0; c < in; ++c) {
-        transform_kernel(weight + (o * in + c) * 9, g, [&](std::int64_t point, double value) {
-          const std::int64_t place =
-              points * result.in_channels * panel +
-              ((point * blocks + block) * result.in_channels + c) * channel_block +
-              o % channel_block;
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const std::int64_t c = row % result.in_channels;
+        if (c >= in) continue;
+        const std::int64_t plane = planes / 2 + kernel_plane_offset(row / result.in_channels);
+        const float* kernel = weight + ((o * in + c) * planes + plane) * 9;
+        transform_kernel(kernel, g, [&](std::int64_t point, double value) {
+          const std::int64_t place = points * rows * panel +
+                                     ((point * blocks + block) * rows + row) * channel_block +
+                                     o % channel_block;
           values[place] = static_cast<float>(value);
         });
       }
@@ -109,55 +114,66 @@ float& MatrixWeights::at(std::int64_t row, std::int64_t column) {
 }
 
 MatrixWeights head_weights(const float* weight, const float* bias, std::int64_t out,
-                           std::int64_t in) {
+                           std::int64_t in, std::int64_t planes) {
   MatrixWeights result;
-  result.resize(9 * in, padded_channels(out), weight != nullptr);
+  result.resize(9 * planes * in, padded_channels(out), weight != nullptr);
   if (weight == nullptr) return result;
   result.bias = padded_bias(bias, out, result.columns);
   for (std::int64_t o = 0; o < out; ++o) {
     for (std::int64_t c = 0; c < in; ++c) {
-      for (std::int64_t k = 0; k < 9; ++k) result.at(k * in + c, o) = weight[(o * in + c) * 9 + k];
-    }
-  }
-  return result;
-}
-
-MatrixWeights tail_weights(const float* weight, std::int64_t out, std::int64_t in) {
-  MatrixWeights result;
-  result.resize(padded_channels(in), 9 * out, weight != nullptr);
-  if (weight == nullptr) return result;
-  for (std::int64_t o = 0; o < out; ++o) {
-    for (std::int64_t c = 0; c < in; ++c) {
-      for (std::int64_t k = 0; k < 9; ++k) result.at(c, k * out + o) = weight[(o * in + c) * 9 + k];
-    }
-  }
-  return result;
-}
-
-MatrixWeights down_weights(const float* weight, std::int64_t out, std::int64_t in) {
-  const std::int64_t padded = padded_channels(in);
-  MatrixWeights result;
-  result.resize(4 * padded, padded_channels(out), weight != nullptr);
-  if (weight == nullptr) return result;
-  for (std::int64_t o = 0; o < out; ++o) {
-    for (std::int64_t c = 0; c < in; ++c) {
-      for (std::int64_t k = 0; k < 4; ++k) {
-        result.at(k * padded + c, o) = weight[(o * in + c) * 4 + k];
+      for (std::int64_t k = 0; k < 9 * planes; ++k) {
+        const std::int64_t row = (k % 9 * planes + k / 9) * in + c;
+        result.at(row, o) = weight[(o * in + c) * 9 * planes + k];
       }
     }
   }
   return result;
 }
 
-MatrixWeights up_weights(const float* weight, std::int64_t in, std::int64_t out) {
+MatrixWeights tail_weights(const float* weight, std::int64_t out, std::int64_t in,
+                           std::int64_t planes) {
+  const std::int64_t padded = padded_channels(in);
+  MatrixWeights result;
+  result.resize(planes * padded, 9 * out, weight != nullptr);
+  if (weight == nullptr) return result;
+  for (std::int64_t o = 0; o < out; ++o) {
+    for (std::int64_t c = 0; c < in; ++c) {
+      for (std::int64_t k = 0; k < 9 * planes; ++k) {
+        result.at(k / 9 * padded + c, k % 9 * out + o) = weight[(o * in + c) * 9 * planes + k];
+      }
+    }
+  }
+  return result;
+}
+
+MatrixWeights down_weights(const float* weight, std::int64_t out, std::int64_t in,
+                           std::int64_t planes) {
+  const std::int64_t positions = 4 * planes;
+  const std::int64_t padded = padded_channels(in);
+  MatrixWeights result;
+  result.resize(positions * padded, padded_channels(out), weight != nullptr);
+  if (weight == nullptr) return result;
+  for (std::int64_t o = 0; o < out; ++o) {
+    for (std::int64_t c = 0; c < in; ++c) {
+      for (std::int64_t k = 0; k < positions; ++k) {
+        result.at(k * padded + c, o) = weight[(o * in + c) * positions + k];
+      }
+    }
+  }
+  return result;
+}
+
+MatrixWeights up_weights(const float* weight, std::int64_t in, std::int64_t out,
+                         std::int64_t planes) {
+  const std::int64_t positions = 4 * planes;
   const std::int64_t padded = padded_channels(out);
   MatrixWeights result;
-  result.resize(padded_channels(in), 4 * padded, weight != nullptr);
+  result.resize(padded_channels(in), positions * padded, weight != nullptr);
   if (weight == nullptr) return result;
   for (std::int64_t c = 0; c < in; ++c) {
     for (std::int64_t o = 0; o < out; ++o) {
-      for (std::int64_t k = 0; k < 4; ++k) {
-        result.at(c, k * padded + o) = weight[(c * out + o) * 4 + k];
+      for (std::int64_t k = 0; k < positions; ++k) {
+        result.at(c, k * padded + o) = weight[(c * out + o) * positions + k];
       }
     }
   }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <ATen/ops/conv2d.h>
-#include <ATen/ops/conv_transpose2d.h>
+#include <ATen/ops/convolution.h>
 
 #include <string>
 #include <vector>
@@ -14,7 +13,7 @@ namespace bench {
 using tessera::Tensor;
 
 /// DRUNet as PyTorch programs usually run it: one LibTorch operation after the other, images in the
-/// layout (B, C, H, W) in which they come.
+/// layout (B, C, H, W), or (B, C, D, H, W), in which they come.
 class EagerDrunet {
  public:
   EagerDrunet(const tessera::StateDict& weights, std::size_t scales, std::int64_t blocks)
@@ -22,29 +21,41 @@ class EagerDrunet {
 
   /// input: image and noise level map.
   Tensor operator()(const Tensor& input) const {
-    std::vector<Tensor> skips = {at::conv2d(input, weight("m_head"), {}, 1, 1)};
+    std::vector<Tensor> skips = {convolve(input, "m_head")};
     for (std::size_t i = 1; i < scales_; ++i) {
       const std::string stage = "m_down" + std::to_string(i);
       const Tensor x = residuals(skips.back(), stage, 0);
-      skips.push_back(at::conv2d(x, weight(stage + "." + std::to_string(blocks_)), {}, 2));
+      skips.push_back(step(x, stage + "." + std::to_string(blocks_), false));
     }
     Tensor x = residuals(skips.back(), "m_body", 0);
     for (std::size_t i = scales_ - 1; i > 0; --i) {
       const std::string stage = "m_up" + std::to_string(i);
-      x = at::conv_transpose2d(x + skips[i], weight(stage + ".0"), {}, 2);
+      x = step(x + skips[i], stage + ".0", true);
       x = residuals(x, stage, 1);
     }
-    return at::conv2d(x + skips[0], weight("m_tail"), {}, 1, 1);
+    return convolve(x + skips[0], "m_tail");
   }
 
  private:
-  const Tensor& weight(const std::string& layer) const { return weights_.at(layer + ".weight"); }
+  Tensor convolution(const Tensor& x, const std::string& layer, std::int64_t stride,
+                     std::int64_t padding, bool transposed) const {
+    const auto axes = static_cast<std::size_t>(x.dim()) - 2;
+    const auto each = [axes](std::int64_t value) { return std::vector<std::int64_t>(axes, value); };
+    return at::convolution(x, weights_.at(layer + ".weight"), {}, each(stride), each(padding),
+                           each(1), transposed, each(0), 1);
+  }
+  Tensor convolve(const Tensor& x, const std::string& layer) const {
+    return convolution(x, layer, 1, 1, false);
+  }
+  Tensor step(const Tensor& x, const std::string& layer, bool transposed) const {
+    return convolution(x, layer, 2, 0, transposed);
+  }
 
   Tensor residuals(Tensor x, const std::string& stage, std::int64_t first) const {
     for (std::int64_t i = first; i < first + blocks_; ++i) {
       const std::string block = stage + "." + std::to_string(i) + ".res.";
-      const Tensor inner = at::conv2d(x, weight(block + "0"), {}, 1, 1).relu_();
-      x = x + at::conv2d(inner, weight(block + "2"), {}, 1, 1);
+      const Tensor inner = convolve(x, block + "0").relu_();
+      x = x + convolve(inner, block + "2");
     }
     return x;
   }

@@ -77,7 +77,7 @@ class Layers {
     const double flop = 18.0 * static_cast<double>(channels * channels_in * height * width);
     for (const bool first : {true, false}) {
       engine::Program program;
-      const auto slot = program.image(height, width, head.weights.columns);
+      const auto slot = program.image({height, width}, head.weights.columns);
       program.need_scratch(
           std::max(engine::head_scratch(head, width), engine::tail_scratch(tail, &head, width)));
       program.step({slot}, [&](const engine::Execution& e) {
@@ -102,7 +102,7 @@ class Layers {
       const engine::WinogradWeights weights =
           engine::winograd_weights(data(weight), nullptr, channels, channels, tile);
       engine::Program program;
-      const auto slot = program.image(height, width, weights.out_channels);
+      const auto slot = program.image({height, width}, weights.out_channels);
       engine::add_pair(program, weights, engine::Epilogue::relu, weights, engine::Epilogue::relu,
                        slot, slot);
       const Runner runner(program, 1, 1, 1, threads_);
@@ -126,8 +126,8 @@ class Layers {
     const double flop = 2.0 * static_cast<double>(channels * coarser * height * width);
     for (const bool first : {true, false}) {
       engine::Program program;
-      const auto fine = program.image(height, width, engine::padded_channels(channels));
-      const auto coarse = program.image(height / 2, width / 2, engine::padded_channels(coarser));
+      const auto fine = program.image({height, width}, engine::padded_channels(channels));
+      const auto coarse = program.image({height / 2, width / 2}, engine::padded_channels(coarser));
       program.need_scratch(engine::up_scratch(up.rows));
       program.step({fine, coarse}, [&](const engine::Execution& e) {
         const engine::Image at_fine = program.image_of(e, fine);

@@ -23,8 +23,7 @@ engine::WinogradWeights winograd(const Tensor& weight, const Tensor& bias, TileS
 Tensor convolved(const Tensor& x, const engine::WinogradWeights& weights, std::int64_t out,
                  Epilogue epilogue, const Tensor& residual, int lanes) {
   const OwnedImage in(x);
-  const OwnedImage result =
-      residual.defined() ? OwnedImage(residual) : OwnedImage(x.size(2), x.size(3), out);
+  const OwnedImage result = residual.defined() ? OwnedImage(residual) : OwnedImage(size_of(x), out);
   engine::Convolution work;
   work.in = in.view;
   work.out = result.view;
@@ -101,10 +100,10 @@ TEST_CASE("Two convolutions by strips, in place, equal one after the other") {
   const engine::WinogradWeights second_weights = winograd(second, {}, tile);
   const auto run = [&](int lanes, bool in_place) {
     const OwnedImage in(x);
-    const OwnedImage elsewhere(height, width, channels);
+    const OwnedImage elsewhere({height, width}, channels);
     const std::int64_t padded = in.view.channels;
     engine::Buffer ring(
-        engine::image_floats(engine::ring_rows(height, width, first_weights), width, padded));
+        engine::image_floats(engine::ring_rows({height, width}, first_weights), width, padded));
     engine::ConvolutionPair pair;
     pair.first.in = in.view;
     pair.first.weights = &first_weights;

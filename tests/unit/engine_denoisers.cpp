@@ -110,7 +110,7 @@ TEST_CASE("The memory estimate is what the engine takes") {
       engine::compile_drunet(in_order(weights, keys), 3, 1, {NetworkOptions().tile_tolerance});
   const double pixels = 256.0 * 320;
   CHECK(automatic.memory_estimate({1, 3, 256, 320}).value() ==
-        Approx(static_cast<double>(compiled->working_floats(256, 320)) + 7 * pixels));
+        Approx(static_cast<double>(compiled->working_floats({256, 320})) + 7 * pixels));
   CHECK(automatic.memory_estimate({1, 3, 256, 320}).value() <
         DRUNet(weights, reference()).memory_estimate({1, 3, 256, 320}).value());
 }

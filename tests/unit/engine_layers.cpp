@@ -46,7 +46,7 @@ TEST_CASE("Head equals LibTorch's convolution") {
       if (relu) expected = at::relu(expected);
       const engine::Head head = head_of(weight, bias, relu);
       const auto run = [&](int count) {
-        const OwnedImage out(s.height, s.width, s.out);
+        const OwnedImage out({s.height, s.width}, s.out);
         const OwnedLanes memory(count, engine::head_scratch(head, s.width));
         engine::run_head(head, planes_of(x), out.view, memory.lanes);
         return out.tensor(s.out);
@@ -108,20 +108,17 @@ TEST_CASE("Steps between scales equal LibTorch's strided convolutions") {
 
     const OwnedLanes memory(2, engine::up_scratch(engine::padded_channels(s.out)));
     const OwnedImage fine_image(fine);
-    const OwnedImage down_image(s.height, s.width, s.out);
+    const OwnedImage down_image({s.height, s.width}, s.out);
     engine::run_down(engine::down_weights(down.const_data_ptr<float>(), s.out, s.in),
                      fine_image.view, down_image.view, memory.lanes);
-    CHECK(relative_error(down_image.tensor(s.out),
-                         at::conv2d(fine.to(at::kDouble), down.to(at::kDouble), {}, 2)) <
-          layer_tolerance);
+    CHECK(relative_error(down_image.tensor(s.out), down_conv(fine, down)) < layer_tolerance);
 
     const OwnedImage coarse_image(coarse);
     const OwnedImage skip_image(skip);
-    const OwnedImage up_image(2 * s.height, 2 * s.width, s.in);
+    const OwnedImage up_image({2 * s.height, 2 * s.width}, s.in);
     engine::run_up(engine::up_weights(up.const_data_ptr<float>(), s.out, s.in), coarse_image.view,
                    skip_image.view, up_image.view, memory.lanes);
     const Tensor sum = coarse.to(at::kDouble) + skip.to(at::kDouble);
-    CHECK(relative_error(up_image.tensor(s.in),
-                         at::conv_transpose2d(sum, up.to(at::kDouble), {}, 2)) < layer_tolerance);
+    CHECK(relative_error(up_image.tensor(s.in), up_conv(sum, up)) < layer_tolerance);
   }
 }

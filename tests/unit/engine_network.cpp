@@ -163,7 +163,7 @@ TEST_CASE("Working memory stays below 200 elements per pixel") {
   for (const auto& [height, width] :
        {std::pair{512, 512}, std::pair{1024, 640}, std::pair{2048, 1280}}) {
     const double per_pixel =
-        static_cast<double>(network->working_floats(height, width)) / (height * width);
+        static_cast<double>(network->working_floats({height, width})) / (height * width);
     INFO(height << "x" << width << ": " << per_pixel);
     CHECK(per_pixel < 200);
     CHECK(per_pixel > 128);  // features of the finest scale, beside two images of the next one
