@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "parts.hpp"
@@ -41,7 +42,12 @@ bool HighresProgram::knows(const std::string& solver, const std::string& option)
   method.problem = ProblemKind::multiframe_superres;  // whose own settings other problems ignore
   method.solver = *settings::from_name<SolverKind>(solver);
   const auto* setting = find(option);
-  return setting == nullptr || setting->applies_to(method);
+  if (setting == nullptr || setting->applies_to(method)) return true;
+  const auto& priors = settings::enum_names<PriorKind>;  // of which some have settings of their own
+  return std::any_of(priors.begin(), priors.end(), [&](const auto& prior) {
+    method.prior = prior.value;
+    return restoration::fit_together(method.solver, method.prior) && setting->applies_to(method);
+  });
 }
 
 grid::Files HighresProgram::files_read(const grid::Run& run) const {

@@ -245,6 +245,23 @@ TEST_CASE("An option of one solver overrides the rows of that solver") {
                     test::contains("row 2 of the grid: --noise-level"));
 }
 
+TEST_CASE("The weight of a prior overrides the rows whose solvers have such priors") {
+  const GridConfig config =
+      parse_config("dataset: [highres_color_image]\nsolver: [PnP, PrimalDual]\n", "grid.yml");
+  const std::vector<GridRow> rows =
+      make_rows(config, parse_arguments({"--tv-weight", "0.03"}), two_cores);
+  REQUIRE(rows.size() == 2);
+  CHECK_FALSE(has(rows[0].arguments(), {"--tv-weight"}));
+  CHECK(options_of(rows[1]).tv_weight == 0.03);
+  const GridConfig others = parse_config(
+      "dataset: [highres_color_image]\nsolver:\n  - ProximalGradient:\n      prior: ridge\n",
+      "grid.yml");
+  const Options wavelet = parse_arguments({"--prior", "wavelet", "--prior-weight", "0.4"});
+  CHECK(options_of(make_rows(others, wavelet, two_cores)[0]).prior_weight == 0.4);
+  CHECK_THROWS_WITH(make_rows(others, parse_arguments({"--tv-weight", "0.03"}), two_cores),
+                    test::contains("row 1 of the grid: --tv-weight: is for --prior tv"));
+}
+
 TEST_CASE("Names of files that a script or a summary would not keep are refused") {
   const GridConfig config = grid_of("n_iter: 3\n");
   const auto refused = [&](std::vector<std::string> arguments, const std::string& text) {
