@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <array>
 #include <exception>
+#include <string>
 
 #include "mpi_check.hpp"
 #include "tessera/comm/detail/failure_message.hpp"
@@ -9,6 +11,19 @@
 #include "tessera/comm/run_guarded.hpp"
 
 namespace tessera {
+
+std::string mpi_library() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  mpi_check(MPI_Get_library_version(text.data(), &length), "library version");
+  const std::string all(text.data(), static_cast<std::size_t>(length));
+  std::string line;  // the first, its white space narrowed
+  for (const char c : all.substr(0, all.find('\n'))) {
+    const bool is_blank = c == ' ' || c == '\t';
+    if (!is_blank || !line.ends_with(' ')) line += is_blank ? ' ' : c;
+  }
+  return line;
+}
 
 MpiSession::MpiSession(int& argc, char**& argv, const MpiSessionOptions& options)
     : exceptions_(std::uncaught_exceptions()) {

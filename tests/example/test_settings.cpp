@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The table of settings: complete, and every view of it.
 #include <fmt/format.h>
+#include <torch/version.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -11,7 +13,10 @@
 #include "../../examples/highres_deblurring/options.hpp"
 #include "catch.hpp"
 #include "member_count.hpp"
+#include "settings/version.hpp"
 #include "settings/views.hpp"
+#include "tessera/comm/mpi.hpp"
+#include "tessera/core/version.hpp"
 
 namespace {
 
@@ -191,6 +196,18 @@ TEST_CASE("Enums and their words") {
 }
 
 // "[.write]" writes the page.
+TEST_CASE("--version tells what reports of bugs need, a fact in each line") {
+  const std::string text = settings::version_text("program");
+  INFO(text);
+  CHECK(text.starts_with("program (tessera " TESSERA_VERSION ")\ncompiler: "));
+  CHECK(text.find("\ncomponents: core denoisers") != std::string::npos);
+  CHECK(text.find("\nLibTorch: " TORCH_VERSION "\n") != std::string::npos);
+  CHECK(text.find("\nMPI: " + tessera::mpi_library() + "\nCUDA: ") != std::string::npos);
+  CHECK(text.find("\nprocessor: ") != std::string::npos);
+  CHECK(std::count(text.begin(), text.end(), '\n') == 6);
+  CHECK(tessera::mpi_library().find("  ") == std::string::npos);
+}
+
 TEST_CASE("The page of options is the table's") {
   std::ifstream file(TESSERA_OPTIONS_PAGE);
   const std::string page{std::istreambuf_iterator<char>(file), {}};

@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "settings/setting.hpp"
+#include "settings/version.hpp"
 #include "settings/views.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
-#include "tessera/core/version.hpp"
 
 namespace settings {
 
@@ -114,7 +114,7 @@ struct Program {
 /// Parses by `parse(app)`. Options have what was made of them besides: `given` and `arguments`.
 template <typename Options, typename Parse>
 void parse_by(const Program<Options>& program, CLI::App& app, Options& options, Parse&& parse) {
-  app.set_version_flag("--version", fmt::format("{} (tessera {})", program.name, TESSERA_VERSION));
+  app.set_version_flag("--version", [&program] { return version_text(program.name); });
   app.get_formatter()->column_width(34);
   add_options(app, program.table, options);
   parse(app);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <string_view>
 
 #include "tessera/comm/communicator.hpp"
@@ -31,6 +32,10 @@ struct MpiOptions {
 /// communication; it leaves the duplicate alone when MPI is finalised already or an exception is
 /// under way, because other ranks may then be elsewhere.
 CommunicatorPtr mpi_communicator(const MpiOptions& options = {});
+
+/// The MPI library that this process runs with, as it names itself, in one line: "MPICH Version:
+/// 4.0.2". Local; MPI need not be initialised, and may be finalised.
+std::string mpi_library();
 
 struct MpiSessionOptions {
   /// LibTorch's threads on this rank; 0: see threads_for_this_rank() (comm/host.hpp), which shares
