@@ -12,6 +12,7 @@
 #include "io/guard.hpp"
 #include "io/host.hpp"
 #include "io/input_file.hpp"
+#include "io/npy_header.hpp"
 #include "io/window.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/atomic_file.hpp"
@@ -227,17 +228,21 @@ Located read_header(const detail::InputFile& file) {
   return {header, data_offset};
 }
 
-Tensor read(const std::string& path, const Window& window) {
+Tensor read(const std::string& path, const Box& window) {
   const detail::InputFile file(path);
   auto [header, offset] = read_header(file);
-  Window box = detail::checked_window("read_npy", path, window, header.shape);
+  Box box = detail::checked_window("read_npy", path, window, header.shape);
   if (header.fortran_order) {
     std::reverse(header.shape.begin(), header.shape.end());
-    std::reverse(box.begin(), box.end());
+    std::reverse(box.axes.begin(), box.axes.end());
   }
-  Tensor tensor = detail::host_tensor(detail::extents_of(box), header.type);
-  detail::read_window(file, offset, c10::elementSize(header.type), header.shape, box,
-                      tensor.mutable_data_ptr());
+  Tensor tensor = detail::host_tensor(box.extents(), header.type);
+  auto* target = static_cast<char*>(tensor.mutable_data_ptr());
+  detail::each_piece(offset, c10::elementSize(header.type), header.shape, box,
+                     [&](std::uint64_t from, std::uint64_t bytes) {
+                       file.read(from, target, bytes);
+                       target += bytes;
+                     });
   if (header.swapped) swap_bytes(tensor);
   if (header.type == at::kBool) check_bools(tensor);
   if (header.fortran_order) {
@@ -250,7 +255,24 @@ Tensor read(const std::string& path, const Window& window) {
 
 }  // namespace
 
-Tensor read_npy(const std::string& path, const Window& window) {
+std::optional<std::string> detail::npy_header(at::ScalarType type, at::IntArrayRef shape) {
+  const auto* dtype =
+      std::find_if(element_types.begin(), element_types.end(),
+                   [&](const ElementType& candidate) { return candidate.type == type; });
+  if (dtype == element_types.end()) return std::nullopt;
+  const bool byte_sized = c10::elementSize(type) == 1;
+  std::string header = fmt::format(
+      "{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}{}), }}", byte_sized ? '|' : '<',
+      dtype->code, fmt::join(shape.begin(), shape.end(), ", "), shape.size() == 1 ? "," : "");
+  // NumPy aligns the data to 64 bytes and ends the header with a new line.
+  const std::size_t before = magic.size() + 4;
+  header.append(63 - (before + header.size()) % 64, ' ');
+  header += '\n';
+  return std::string(magic) + '\x01' + '\x00' + static_cast<char>(header.size() & 0xff) +
+         static_cast<char>(header.size() >> 8) + header;
+}
+
+Tensor read_npy(const std::string& path, const Box& window) {
   return detail::in_file("read_npy", path, [&] { return read(path, window); });
 }
 
@@ -260,34 +282,18 @@ NpyHeader read_npy_header(const std::string& path) {
 }
 
 void write_npy(const std::string& path, const Tensor& tensor) {
-  const auto* dtype =
-      std::find_if(element_types.begin(), element_types.end(), [&](const ElementType& candidate) {
-        return tensor.defined() && candidate.type == tensor.scalar_type();
-      });
-  if (dtype == element_types.end()) {
+  std::optional<std::string> header;
+  if (tensor.defined()) header = detail::npy_header(tensor.scalar_type(), tensor.sizes());
+  if (!header) {
     throw error::InvalidArgument(
         fmt::format("write_npy: {}: the tensor is {}, expected float16, float32, float64, "
                     "complex64, complex128, "
                     "uint8, int8, int16, int32, int64 or bool",
                     path, describe(tensor)));
   }
-  const bool byte_sized = tensor.element_size() == 1;
-  const auto shape = tensor.sizes();
-  std::string header = fmt::format(
-      "{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}{}), }}", byte_sized ? '|' : '<',
-      dtype->code, fmt::join(shape.begin(), shape.end(), ", "), shape.size() == 1 ? "," : "");
-  // NumPy aligns the data to 64 bytes and ends the header with a new line.
-  const std::size_t before = magic.size() + 4;
-  header.append(63 - (before + header.size()) % 64, ' ');
-  header += '\n';
-  const std::string prefix = std::string(magic) + '\x01' + '\x00' +
-                             static_cast<char>(header.size() & 0xff) +
-                             static_cast<char>(header.size() >> 8);
-
   const Tensor data = detail::host_copy(tensor);
   AtomicFile file(path);
-  file.write(prefix);
-  file.write(header);
+  file.write(*header);
   file.write(data.const_data_ptr(), data.nbytes());
   file.commit();
 }

@@ -47,7 +47,14 @@ struct TiffBox {
 void read_tiff_samples(const TiffStream& stream, const TiffPage& page, const TiffBox& box,
                        const Tensor& samples);
 
-/// Writes contiguous (H, W, C) samples, uint8, uint16 or float32, as the current page.
-void write_tiff_page(const TiffStream& stream, const Tensor& samples);
+/// Sets up the current page for (H, W, C) samples, uint8, uint16 or float32.
+void begin_tiff_page(const TiffStream& stream, const Extents& shape, at::ScalarType type);
+
+/// Rows of a strip of such pages.
+std::int64_t tiff_rows_per_strip(const Extents& shape, at::ScalarType type);
+
+/// Writes contiguous samples (rows, W, C), whole strips but for the last of the page, from row
+/// `row` of the current page on.
+void write_tiff_rows(const TiffStream& stream, std::int64_t row, const Tensor& samples);
 
 }  // namespace tessera::detail

@@ -88,11 +88,11 @@ class StackReader {
     stack.stored = sample_type(first_);
     check_photometric(first_);
     find_axes(stream);
-    const std::vector<std::int64_t> shape = {axes_.frames, axes_.channels * first_.samples,
-                                             axes_.planes, first_.height, first_.width};
-    window_ = detail::checked_window("read_tiff_stack", path_, options_.window, shape);
+    stack.shape = {axes_.frames, axes_.channels * first_.samples, axes_.planes, first_.height,
+                   first_.width};
+    window_ = detail::checked_window("read_tiff_stack", path_, options_.window, stack.shape);
     check_sizes();
-    stack.values = detail::host_tensor(detail::extents_of(window_), value_type(stack.stored));
+    stack.values = detail::host_tensor(window_.extents(), value_type(stack.stored));
     fill(stream, stack);
     const auto [smallest, largest] = at::aminmax(stack.values);
     stack.smallest = smallest.item<double>();
@@ -148,7 +148,7 @@ class StackReader {
   void check_sizes() const {
     const auto most = static_cast<double>(options_.max_values);
     double values = 1;
-    for (const IndexRange& range : window_) values *= static_cast<double>(range.count);
+    for (const Interval along : window_.axes) values *= static_cast<double>(along.length());
     const double page = static_cast<double>(first_.width) * first_.height * first_.samples;
     if (first_.samples == 0 || first_.samples > detail::most_channels || values > most ||
         page > most) {
@@ -157,22 +157,25 @@ class StackReader {
           description_of(first_), values, detail::most_channels, options_.max_values));
     }
     if (page == 0) throw error::Io("TIFF: declares empty pages");
-    const auto pages =
-        static_cast<std::uint64_t>(window_[0].count) * static_cast<std::uint64_t>(window_[2].count);
-    const auto channels = static_cast<std::uint64_t>((window_[1].count - 1) / first_.samples + 1);
-    const bool whole = window_[3].count == first_.height && window_[4].count == first_.width;
+    const auto pages = static_cast<std::uint64_t>(window_.axes[0].length()) *
+                       static_cast<std::uint64_t>(window_.axes[2].length());
+    const auto channels =
+        static_cast<std::uint64_t>((window_.axes[1].length() - 1) / first_.samples + 1);
+    const bool whole =
+        window_.axes[3].length() == first_.height && window_.axes[4].length() == first_.width;
     detail::check_tiff_plausible(first_.compression,
                                  first_.raw_size() * (whole ? pages * channels : 1), file_.size());
   }
 
   void fill(const detail::TiffStream& stream, const TiffStack& stack) const {
-    const std::int64_t first_channel = window_[1].first / first_.samples;
-    const std::int64_t last_channel = (window_[1].first + window_[1].count - 1) / first_.samples;
-    for (std::int64_t t = 0; t < window_[0].count; ++t) {
+    const std::int64_t first_channel = window_.axes[1].begin / first_.samples;
+    const std::int64_t last_channel = (window_.axes[1].end - 1) / first_.samples;
+    for (std::int64_t t = 0; t < window_.axes[0].length(); ++t) {
       for (std::int64_t c = first_channel; c <= last_channel; ++c) {
-        for (std::int64_t z = 0; z < window_[2].count; ++z) {
+        for (std::int64_t z = 0; z < window_.axes[2].length(); ++z) {
           const std::int64_t index =
-              ((window_[0].first + t) * axes_.channels + c) * axes_.planes + window_[2].first + z;
+              ((window_.axes[0].begin + t) * axes_.channels + c) * axes_.planes +
+              window_.axes[2].begin + z;
           const auto page = static_cast<std::size_t>(axes_.pages[static_cast<std::size_t>(index)]);
           place(samples_of(stream, pages_[page], stack.stored),
                 stack.values.select(0, t).select(1, z), c * first_.samples);
@@ -192,22 +195,22 @@ class StackReader {
     }
     check_photometric(layout);
     detail::check_tiff_plausible(layout.compression, layout.raw_size(), file_.size());
-    const auto& rows = window_[3];
-    const auto& columns = window_[4];
-    const Tensor samples = detail::host_tensor({rows.count, columns.count, layout.samples}, type);
+    const auto& rows = window_.axes[3];
+    const auto& columns = window_.axes[4];
+    const Tensor samples =
+        detail::host_tensor({rows.length(), columns.length(), layout.samples}, type);
     const detail::TiffBox box{
-        static_cast<std::uint32_t>(rows.first), static_cast<std::uint32_t>(columns.first),
-        static_cast<std::uint32_t>(rows.count), static_cast<std::uint32_t>(columns.count)};
+        static_cast<std::uint32_t>(rows.begin), static_cast<std::uint32_t>(columns.begin),
+        static_cast<std::uint32_t>(rows.length()), static_cast<std::uint32_t>(columns.length())};
     detail::read_tiff_samples(stream, layout, box, samples);
     return samples;
   }
 
   /// Copies the channels of the window; the first sample is channel `channel` of the file.
   void place(const Tensor& samples, const Tensor& values, std::int64_t channel) const {
-    const std::int64_t first = std::max(channel, window_[1].first);
-    const std::int64_t last =
-        std::min(channel + samples.size(2), window_[1].first + window_[1].count);
-    values.narrow(0, first - window_[1].first, last - first)
+    const std::int64_t first = std::max(channel, window_.axes[1].begin);
+    const std::int64_t last = std::min(channel + samples.size(2), window_.axes[1].end);
+    values.narrow(0, first - window_.axes[1].begin, last - first)
         .copy_(samples.narrow(2, first - channel, last - first).permute({2, 0, 1}));
   }
 
@@ -219,7 +222,7 @@ class StackReader {
   std::size_t first_page_ = 0;
   TiffPage first_;
   detail::TiffAxes axes_;
-  Window window_;
+  Box window_;
 };
 
 }  // namespace

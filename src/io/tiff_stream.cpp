@@ -22,6 +22,10 @@ TiffStream::TiffStream(bool big) {
   open(big ? "w8" : "w");
 }
 
+TiffStream::TiffStream(OutputFile& file, bool big) : target_(&file) {
+  open(big ? "w8" : "w");
+}
+
 TiffStream::~TiffStream() {
   if (handle_ != nullptr) TIFFClose(handle_);
 }
@@ -55,6 +59,9 @@ std::string TiffStream::finish() {
 
 int TiffStream::keep_error(TIFF* /*tiff*/, void* self, const char* /*module*/, const char* format,
                            std::va_list arguments) {
+  // Why the disk took no more says more than what libtiff makes of it.
+  const auto& stream = *static_cast<TiffStream*>(self);
+  if (stream.target_ != nullptr && !stream.message_.empty()) return 1;
   std::array<char, 300> text{};
   std::vsnprintf(text.data(), text.size(), format, arguments);
   try {
@@ -77,15 +84,17 @@ tmsize_t TiffStream::read(thandle_t self, void* target, tmsize_t count) {
   const std::uint64_t left = size(self) - std::min<std::uint64_t>(stream.position_, size(self));
   const auto taken = std::min<std::uint64_t>(left, static_cast<std::uint64_t>(count));
   if (taken == 0) return 0;
-  if (stream.source_ == nullptr) {
-    std::memcpy(target, stream.written_.data() + stream.position_, taken);
-  } else {
-    try {
+  try {
+    if (stream.source_ != nullptr) {
       stream.source_->read(stream.position_, target, taken);
-    } catch (const std::exception& failure) {  // not through libtiff
-      stream.message_ = failure.what();
-      return -1;
+    } else if (stream.target_ != nullptr) {
+      stream.target_->read(stream.position_, target, taken);
+    } else {
+      std::memcpy(target, stream.written_.data() + stream.position_, taken);
     }
+  } catch (const std::exception& failure) {  // not through libtiff
+    stream.message_ = failure.what();
+    return -1;
   }
   stream.position_ += taken;
   return static_cast<tmsize_t>(taken);
@@ -96,12 +105,20 @@ tmsize_t TiffStream::write(thandle_t self, void* source, tmsize_t count) {
   if (stream.source_ != nullptr) return -1;
   const auto length = static_cast<std::uint64_t>(count);
   try {
-    if (stream.written_.size() < stream.position_ + length)
-      stream.written_.resize(stream.position_ + length);
+    if (stream.target_ != nullptr) {
+      stream.target_->write(stream.position_, source, length);
+      stream.length_ = std::max(stream.length_, stream.position_ + length);
+    } else {
+      if (stream.written_.size() < stream.position_ + length)
+        stream.written_.resize(stream.position_ + length);
+      std::memcpy(stream.written_.data() + stream.position_, source, length);
+    }
+  } catch (const error::Io& failure) {  // kept: libtiff has only a code for it
+    stream.message_ = failure.what();
+    return -1;
   } catch (const std::exception&) {
     return -1;
   }
-  std::memcpy(stream.written_.data() + stream.position_, source, length);
   stream.position_ += length;
   return count;
 }
@@ -116,7 +133,8 @@ toff_t TiffStream::seek(thandle_t self, toff_t offset, int whence) {
 
 toff_t TiffStream::size(thandle_t self) {
   const auto& stream = *static_cast<TiffStream*>(self);
-  return stream.source_ == nullptr ? stream.written_.size() : stream.source_->size();
+  if (stream.source_ != nullptr) return stream.source_->size();
+  return stream.target_ != nullptr ? stream.length_ : stream.written_.size();
 }
 
 }  // namespace tessera::detail

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "io/input_file.hpp"
+#include "io/output_file.hpp"
 
 namespace tessera::detail {
 
@@ -18,6 +19,8 @@ class TiffStream {
   explicit TiffStream(const InputFile& file);
   /// Opens an empty file for writing, with 64-bit offsets if `big`.
   explicit TiffStream(bool big);
+  /// The same on the disk, in `file`, which is empty and must outlive this.
+  TiffStream(OutputFile& file, bool big);
   TiffStream(const TiffStream&) = delete;
   TiffStream& operator=(const TiffStream&) = delete;
   ~TiffStream();
@@ -27,7 +30,7 @@ class TiffStream {
   /// Throws error::Io with libtiff's last message, or `otherwise` if there is none.
   [[noreturn]] void fail(const char* otherwise) const;
 
-  /// Finishes writing and returns the file.
+  /// Finishes writing and returns the file, if it is in memory.
   std::string finish();
 
  private:
@@ -42,7 +45,9 @@ class TiffStream {
   static toff_t size(thandle_t self);
 
   const InputFile* source_ = nullptr;  // reading
-  std::string written_;
+  OutputFile* target_ = nullptr;       // writing to the disk
+  std::uint64_t length_ = 0;           // of what was written there
+  std::string written_;                // writing to memory
   std::uint64_t position_ = 0;
   std::string message_;
   TIFF* handle_ = nullptr;

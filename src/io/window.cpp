@@ -3,90 +3,53 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "tessera/core/error.hpp"
-#include "tessera/core/tensor.hpp"
 
 namespace tessera::detail {
 
-Window checked_window(const char* function, const std::string& path, const Window& window,
-                      const std::vector<std::int64_t>& shape) {
-  if (window.empty()) {
-    Window whole;
-    for (const std::int64_t extent : shape) whole.push_back({0, extent});
-    return whole;
-  }
-  if (window.size() != shape.size()) {
+Box checked_window(const char* function, const std::string& path, const Box& window,
+                   const Extents& shape) {
+  if (window.axes.size() > shape.size()) {
     throw error::InvalidArgument(
-        fmt::format("{}: {}: the window has {} ranges, expected {} for an array of shape {}",
-                    function, path, window.size(), shape.size(), to_string(shape)));
+        fmt::format("{}: {}: the window is {}, expected at most {} axes for an array of shape {}",
+                    function, path, to_string(window), shape.size(), to_string(shape)));
   }
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    const auto [first, count] = window[i];
-    if (first < 0 || count < 1 || first > shape[i] || count > shape[i] - first) {
+  Box box = whole_box(shape);
+  const std::size_t leading = shape.size() - window.axes.size();
+  for (std::size_t d = 0; d < window.axes.size(); ++d) {
+    const auto [begin, end] = window.axes[d];
+    if (begin < 0 || begin >= end || end > shape[leading + d]) {
       throw error::InvalidArgument(fmt::format(
-          "{}: {}: the window takes {} indices from {} on of dimension {}, expected 1 or more "
-          "within its {}",
-          function, path, count, first, i, shape[i]));
+          "{}: {}: the window is {}, expected 1 or more indices along each axis, within "
+          "the last axes of an array of shape {}",
+          function, path, to_string(window), to_string(shape)));
     }
+    box.axes[leading + d] = window.axes[d];
   }
-  return window;
+  return box;
 }
 
-std::vector<std::int64_t> extents_of(const Window& window) {
-  std::vector<std::int64_t> extents;
-  for (const IndexRange& range : window) extents.push_back(range.count);
-  return extents;
-}
-
-namespace {
-
-class WindowReader {
- public:
-  WindowReader(const InputFile& file, std::uint64_t size, const std::vector<std::int64_t>& shape,
-               const Window& window, void* target)
-      : file_(file), window_(window), target_(static_cast<char*>(target)) {
-    steps_.assign(shape.size() + 1, size);
-    for (std::size_t i = shape.size(); i-- > 0;) {
-      steps_[i] = steps_[i + 1] * static_cast<std::uint64_t>(shape[i]);
-    }
-    while (whole_ > 0 && window[whole_ - 1].first == 0 &&
-           window[whole_ - 1].count == shape[whole_ - 1]) {
-      --whole_;
-    }
+void each_piece(std::uint64_t offset, std::uint64_t size, const Extents& shape, const Box& window,
+                const std::function<void(std::uint64_t, std::uint64_t)>& visit) {
+  if (window.is_empty()) return;
+  std::vector<std::uint64_t> steps(shape.size() + 1, size);  // bytes between indices; all at first
+  for (std::size_t d = shape.size(); d-- > 0;) {
+    steps[d] = steps[d + 1] * static_cast<std::uint64_t>(shape[d]);
   }
-
-  /// What the window has of dimensions `dimension` and later, beginning at `offset`.
-  void read(std::size_t dimension, std::uint64_t offset) {
-    if (dimension >= whole_) return take(offset, steps_[dimension]);
-    const auto first = static_cast<std::uint64_t>(window_[dimension].first);
-    const auto count = static_cast<std::uint64_t>(window_[dimension].count);
-    const std::uint64_t step = steps_[dimension + 1];
-    offset += first * step;
-    if (dimension + 1 >= whole_) return take(offset, count * step);
-    for (std::uint64_t i = 0; i < count; ++i) read(dimension + 1, offset + i * step);
-  }
-
- private:
-  void take(std::uint64_t offset, std::uint64_t count) {
-    file_.read(offset, target_, count);
-    target_ += count;
-  }
-
-  const InputFile& file_;
-  const Window& window_;
-  std::vector<std::uint64_t> steps_;    // bytes between indices; all at the front
-  std::size_t whole_ = window_.size();  // dimensions from here on are taken whole
-  char* target_;
-};
-
-}  // namespace
-
-void read_window(const InputFile& file, std::uint64_t offset, std::uint64_t size,
-                 const std::vector<std::int64_t>& shape, const Window& window, void* target) {
-  for (const IndexRange& range : window) {
-    if (range.count == 0) return;
-  }
-  WindowReader(file, size, shape, window, target).read(0, offset);
+  std::size_t whole = shape.size();  // axes from here on are taken whole
+  while (whole > 0 && window.axes[whole - 1].length() == shape[whole - 1]) --whole;
+  const std::function<void(std::size_t, std::uint64_t)> walk = [&](std::size_t axis,
+                                                                   std::uint64_t from) {
+    if (axis >= whole) return visit(from, steps[axis]);
+    const std::uint64_t step = steps[axis + 1];
+    const auto count = static_cast<std::uint64_t>(window.axes[axis].length());
+    from += static_cast<std::uint64_t>(window.axes[axis].begin) * step;
+    if (axis + 1 >= whole) return visit(from, count * step);
+    for (std::uint64_t i = 0; i < count; ++i) walk(axis + 1, from + i * step);
+  };
+  walk(0, offset);
 }
 
 }  // namespace tessera::detail

@@ -2,24 +2,21 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
-#include <vector>
 
-#include "io/input_file.hpp"
-#include "tessera/io/window.hpp"
+#include "tessera/comm/box.hpp"
 
 namespace tessera::detail {
 
-/// The window, or that of all of `shape` if it is empty. Throws error::InvalidArgument, beginning
-/// with "function: path", unless it lies in the shape.
-Window checked_window(const char* function, const std::string& path, const Window& window,
-                      const std::vector<std::int64_t>& shape);
+/// The box of all axes of which `window` has the last ones. Throws error::InvalidArgument,
+/// beginning with "function: path", unless it lies in the shape.
+Box checked_window(const char* function, const std::string& path, const Box& window,
+                   const Extents& shape);
 
-std::vector<std::int64_t> extents_of(const Window& window);
-
-/// Reads the window of an array in C order whose elements of `size` bytes begin at `offset`. The
-/// window lies in the shape, and the shape in the file.
-void read_window(const InputFile& file, std::uint64_t offset, std::uint64_t size,
-                 const std::vector<std::int64_t>& shape, const Window& window, void* target);
+/// Calls visit(offset, bytes) for the contiguous pieces, in C order, that the window is of an array
+/// in C order whose elements of `size` bytes begin at `offset`. The window lies in the shape.
+void each_piece(std::uint64_t offset, std::uint64_t size, const Extents& shape, const Box& window,
+                const std::function<void(std::uint64_t, std::uint64_t)>& visit);
 
 }  // namespace tessera::detail

@@ -6,8 +6,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return test::read_or_refuse(data, size, [](const std::string& path) {
     const tessera::Tensor whole = tessera::read_npy(path);
     if (whole.numel() == 0) return;
-    tessera::Window window;  // the last element
-    for (const std::int64_t extent : whole.sizes()) window.push_back({extent - 1, 1});
+    tessera::Box window;  // the last element
+    for (const std::int64_t extent : whole.sizes()) window.axes.push_back({extent - 1, extent});
     tessera::read_npy(path, window);
   });
 }

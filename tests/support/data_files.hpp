@@ -5,8 +5,8 @@
 
 #include <string>
 
+#include "tessera/comm/box.hpp"
 #include "tessera/core/tensor.hpp"
-#include "tessera/io/window.hpp"
 
 /// The files of tests/data/io, and what they hold. For programs compiled with TESSERA_TEST_DATA.
 namespace test {
@@ -23,11 +23,11 @@ inline tessera::Tensor counting(at::IntArrayRef shape, at::ScalarType type = at:
 }
 
 /// The window of a tensor by slices.
-inline tessera::Tensor part(tessera::Tensor whole, const tessera::Window& window) {
-  for (std::size_t i = 0; i < window.size(); ++i) {
-    whole = whole.narrow(static_cast<std::int64_t>(i), window[i].first, window[i].count);
-  }
-  return whole;
+inline tessera::Tensor part(const tessera::Tensor& whole, const tessera::Box& window) {
+  return part_of(whole,
+                 tessera::whole_box(whole.sizes().slice(static_cast<std::size_t>(whole.dim()) -
+                                                        window.axes.size())),
+                 window);
 }
 
 }  // namespace test

@@ -47,7 +47,7 @@ TEST_CASE("read_hdf5 reads what h5py writes", "[io][hdf5]") {
   const Tensor read = read_hdf5(data_file("arrays.h5"), name);
   CHECK(read.scalar_type() == type);
   CHECK(at::equal(read, counting({2, 3, 4}, type)));
-  const Window window{{1, 1}, {0, 2}, {1, 3}};
+  const Box window{{{1, 2}, {0, 2}, {1, 4}}};
   const Tensor box = read_hdf5(data_file("arrays.h5"), name, {.window = window});
   CHECK(at::equal(box, part(read, window)));
 }
@@ -60,7 +60,7 @@ TEST_CASE("read_hdf5 reads bools, scalars, empty and packed arrays", "[io][hdf5]
   CHECK(read_hdf5(path, "empty").sizes() == at::IntArrayRef({2, 0, 3}));
   const Tensor packed = counting({2, 30, 40}, at::kShort);
   CHECK(at::equal(read_hdf5(path, "packed"), packed));
-  const Window window{{1, 1}, {5, 20}, {39, 1}};
+  const Box window{{{1, 2}, {5, 25}, {39, 40}}};
   CHECK(at::equal(read_hdf5(path, "packed", {.window = window}), part(packed, window)));
 }
 
@@ -89,8 +89,9 @@ TEST_CASE("read_hdf5 refuses too much, and windows that do not fit", "[io][hdf5]
   const std::string path = data_file("arrays.h5");
   CHECK_THROWS_WITH(read_hdf5(path, "f4", {.max_values = 23}),
                     test::contains("more than the 23 values"));
-  CHECK_THROWS_AS(read_hdf5(path, "f4", {.window = {{0, 1}}}), error::InvalidArgument);
-  CHECK_THROWS_AS(read_hdf5(path, "f4", {.window = {{0, 1}, {0, 3}, {4, 1}}}),
+  CHECK_THROWS_AS(read_hdf5(path, "f4", {.window = {{{0, 1}, {0, 2}, {0, 3}, {0, 4}}}}),
+                  error::InvalidArgument);
+  CHECK_THROWS_AS(read_hdf5(path, "f4", {.window = {{{0, 1}, {0, 3}, {4, 5}}}}),
                   error::InvalidArgument);
   CHECK_THROWS_WITH(read_hdf5(data_file("rgb8.png"), "x"), test::contains("no HDF5 file"));
   CHECK_THROWS_WITH(read_hdf5(data_file("none.h5"), "x"), test::contains("No such file"));
@@ -115,15 +116,15 @@ TEST_CASE("read_fastmri reads k-space, and the reconstruction if there is one", 
   const FastMri all = read_fastmri(data_file("fastmri.h5"));
   CHECK(at::equal(all.kspace, counting({2, 3, 4, 5}, at::kComplexFloat)));
   CHECK(at::equal(all.reconstruction, counting({2, 4, 4}, at::kFloat)));
-  const FastMri one = read_fastmri(data_file("fastmri.h5"), {{1, 1}});
+  const FastMri one = read_fastmri(data_file("fastmri.h5"), Interval{1, 2});
   CHECK(at::equal(one.kspace, all.kspace.narrow(0, 1, 1)));
   CHECK(at::equal(one.reconstruction, all.reconstruction.narrow(0, 1, 1)));
-  const FastMri coil = read_fastmri(data_file("singlecoil.h5"), {{0, 1}});
+  const FastMri coil = read_fastmri(data_file("singlecoil.h5"), Interval{0, 1});
   CHECK(at::equal(coil.kspace, counting({2, 1, 4, 5}, at::kComplexFloat).narrow(0, 0, 1)));
   CHECK(coil.reconstruction.size(0) == 1);
   CHECK_THROWS_WITH(read_fastmri(data_file("arrays.h5")),
                     test::contains("read_fastmri") && test::contains("no dataset 'kspace'"));
-  CHECK_THROWS_AS(read_fastmri(data_file("fastmri.h5"), {{2, 1}}), error::InvalidArgument);
+  CHECK_THROWS_AS(read_fastmri(data_file("fastmri.h5"), Interval{2, 3}), error::InvalidArgument);
   const test::TemporaryFolder folder;
   write_hdf5(folder.file("x.h5"), {{"kspace", all.kspace}});
   CHECK(!read_fastmri(folder.file("x.h5")).reconstruction.defined());

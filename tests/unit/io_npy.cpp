@@ -152,14 +152,11 @@ TEST_CASE("read_npy refuses an absurd header size", "[io][npy]") {
 }
 
 TEST_CASE("read_npy reads a window, and the header alone", "[io][npy]") {
-  const Window window = GENERATE(Window{{1, 1}, {1, 2}, {1, 3}}, Window{{0, 2}, {2, 1}, {0, 4}},
-                                 Window{{1, 1}, {0, 3}, {0, 4}}, Window{{0, 2}, {0, 3}, {3, 1}},
-                                 Window{{0, 2}, {0, 3}, {0, 4}}, Window{});
+  const Box window = GENERATE(Box{{{1, 2}, {1, 3}, {1, 4}}}, Box{{{0, 2}, {2, 3}, {0, 4}}},
+                              Box{{{1, 2}, {0, 3}, {0, 4}}}, Box{{{0, 2}, {0, 3}, {3, 4}}},
+                              Box{{{1, 3}, {0, 3}}}, Box{});
   const std::string name = GENERATE("f4_big.npy", "fortran.npy", "c8_little.npy", "i2_little.npy");
-  Tensor expected = read_npy(data_file(name));
-  for (std::size_t i = 0; i < window.size(); ++i) {
-    expected = expected.narrow(static_cast<std::int64_t>(i), window[i].first, window[i].count);
-  }
+  const Tensor expected = test::part(read_npy(data_file(name)), window);
   const Tensor read = read_npy(data_file(name), window);
   CHECK(read.is_contiguous());
   CHECK(at::equal(read, expected));
@@ -172,10 +169,11 @@ TEST_CASE("read_npy reads a window, and the header alone", "[io][npy]") {
 
 TEST_CASE("read_npy refuses windows outside the array", "[io][npy]") {
   const std::string path = data_file("f4_little.npy");
-  for (const Window& window :
-       {Window{{0, 2}}, Window{{0, 2}, {0, 3}, {0, 5}}, Window{{0, 2}, {3, 1}, {0, 4}},
-        Window{{-1, 2}, {0, 3}, {0, 4}}, Window{{0, 0}, {0, 3}, {0, 4}},
-        Window{{0, 2}, {0, 3}, {std::int64_t{1} << 62, std::int64_t{1} << 62}}}) {
+  for (const Box& window :
+       {Box{{{0, 2}, {0, 3}, {0, 4}, {0, 1}}}, Box{{{0, 2}, {0, 3}, {0, 5}}},
+        Box{{{0, 2}, {3, 4}, {0, 4}}}, Box{{{-1, 1}, {0, 3}, {0, 4}}},
+        Box{{{0, 0}, {0, 3}, {0, 4}}},
+        Box{{{0, 2}, {0, 3}, {std::int64_t{1} << 62, std::int64_t{1} << 62}}}}) {
     CHECK_THROWS_AS(read_npy(path, window), error::InvalidArgument);
     CHECK_THROWS_WITH(read_npy(path, window), test::contains("read_npy: " + path + ": the window"));
   }

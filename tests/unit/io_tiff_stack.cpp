@@ -79,23 +79,24 @@ TEST_CASE("read_tiff_stack places pages as ImageJ and OME-XML say", "[io][stack]
 }
 
 TEST_CASE("read_tiff_stack reads windows", "[io][stack]") {
-  const auto [name, window] = GENERATE(table<std::string, Window>({
-      {"stack_tiles.tif", {{0, 1}, {0, 1}, {1, 1}, {15, 2}, {3, 30}}},
-      {"stack_tiles.tif", {{0, 1}, {0, 1}, {0, 2}, {17, 3}, {36, 1}}},
-      {"stack_rgb.tif", {{0, 1}, {1, 2}, {1, 1}, {2, 2}, {1, 3}}},
-      {"stack_planar.tif", {{0, 1}, {2, 1}, {0, 2}, {1, 1}, {0, 5}}},
-      {"stack_imagej.tif", {{1, 1}, {1, 1}, {1, 2}, {0, 3}, {4, 1}}},
-      {"stack_ome_ctz.tif", {{1, 1}, {0, 2}, {2, 1}, {3, 1}, {2, 2}}},
+  const auto [name, window] = GENERATE(table<std::string, Box>({
+      {"stack_tiles.tif", {{{0, 1}, {0, 1}, {1, 2}, {15, 17}, {3, 33}}}},
+      {"stack_tiles.tif", {{{0, 1}, {0, 1}, {0, 2}, {17, 20}, {36, 37}}}},
+      {"stack_rgb.tif", {{{0, 1}, {1, 3}, {1, 2}, {2, 4}, {1, 4}}}},
+      {"stack_planar.tif", {{{0, 1}, {2, 3}, {0, 2}, {1, 2}, {0, 5}}}},
+      {"stack_imagej.tif", {{{1, 2}, {1, 2}, {1, 3}, {0, 3}, {4, 5}}}},
+      {"stack_ome_ctz.tif", {{{1, 2}, {0, 2}, {2, 3}, {3, 4}, {2, 4}}}},
   }));
   INFO(name);
   const Tensor whole = read_tiff_stack(data_file(name)).values;
   const TiffStack stack = read_tiff_stack(data_file(name), {.window = window});
   CHECK(at::equal(stack.values, part(whole, window)));
   CHECK(stack.largest == part(whole, window).max().item<double>());
-  CHECK_THROWS_AS(read_tiff_stack(data_file(name), {.window = {{0, 1}, {0, 1}}}),
+  CHECK_THROWS_AS(read_tiff_stack(data_file(name),
+                                  {.window = {{{0, 1}, {0, 1}, {0, 1}, {0, 1}, {0, 1}, {0, 1}}}}),
                   error::InvalidArgument);
   CHECK_THROWS_AS(
-      read_tiff_stack(data_file(name), {.window = {{0, 1}, {0, 1}, {0, 1}, {0, 1}, {30, 8}}}),
+      read_tiff_stack(data_file(name), {.window = {{{0, 1}, {0, 1}, {0, 1}, {0, 1}, {30, 38}}}}),
       error::InvalidArgument);
 }
 
@@ -106,7 +107,7 @@ TEST_CASE("read_tiff_stack refuses pages that differ, with their numbers", "[io]
                         test::contains("with 8 bits as page 1"));
   // Those that are not asked for do not matter.
   CHECK(read_tiff_stack(data_file("stack_differs.tif"),
-                        {.window = {{0, 1}, {0, 1}, {0, 2}, {0, 4}, {0, 5}}})
+                        {.window = {{{0, 1}, {0, 1}, {0, 2}, {0, 4}, {0, 5}}}})
             .values.size(2) == 2);
   const test::TemporaryFolder folder;
   const std::string path = folder.file("x.tif");

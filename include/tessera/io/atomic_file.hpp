@@ -25,6 +25,9 @@ class AtomicFile {
   void write(const void* data, std::size_t size);
   void write(std::string_view text) { write(text.data(), text.size()); }
 
+  /// The file until then: others may write into it too.
+  const std::string& temporary() const { return temporary_; }
+
   /// Flushes to the disk and renames. Throws error::Io; call once, write nothing after it.
   void commit();
 

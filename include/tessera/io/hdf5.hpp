@@ -2,17 +2,20 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "tessera/comm/box.hpp"
 #include "tessera/core/state_dict.hpp"
 #include "tessera/core/tensor.hpp"
-#include "tessera/io/window.hpp"
 
 /// Arrays in HDF5 files, k-space above all; component tessera::hdf5, which needs the serial HDF5
 /// library. Damaged files are refused, but how well this succeeds depends on that library: read
 /// files of strangers with a recent one (docs/reference/files.md).
 namespace tessera {
+
+class BoxSpace;
 
 struct Hdf5Dataset {
   std::string name;  ///< with its groups: "group/array"
@@ -21,7 +24,7 @@ struct Hdf5Dataset {
 };
 
 struct Hdf5ReadOptions {
-  Window window = {};
+  Box window = {};  ///< of the last axes of the array; those before them are taken whole
   /// A larger array, or window, is refused before memory is allocated for it.
   std::int64_t max_values = std::int64_t{1} << 34;
 };
@@ -48,6 +51,19 @@ Tensor read_hdf5(const std::string& path, const std::string& dataset,
 /// written.
 void write_hdf5(const std::string& path, const StateDict& datasets);
 
+/// Collective. This rank's box of a dataset (extents), (C, extents) or (B, C, extents) of the
+/// space, as (B, C, extents of the box), on the host. Fails as read_hdf5() does, and for other
+/// extents (error::ShapeMismatch), on all ranks.
+Tensor read_hdf5_boxes(const std::string& path, const std::string& dataset, const BoxSpace& space);
+
+/// Collective. Writes a file of one dataset, an image of which `own`, (B, C, extents of the box),
+/// is this rank's box: each rank writes its box into its place, without the HDF5 library, because a
+/// contiguous dataset has its place once it is made. As io/box_files.hpp says, the file appears
+/// whole or not at all, and what goes wrong on one rank ends the call on all. Fails as write_hdf5()
+/// does.
+void write_hdf5_boxes(const std::string& path, const std::string& dataset, const BoxSpace& space,
+                      const Tensor& own);
+
 struct FastMri {
   Tensor kspace;  ///< (slices, coils, H, W) complex64; one coil where the file has no such axis
   Tensor reconstruction;  ///< (slices, H, W) float32; undefined if the file has none
@@ -55,6 +71,6 @@ struct FastMri {
 
 /// Reads a file of the layout of fastMRI: dataset "kspace", and "reconstruction_rss" or
 /// "reconstruction_esc" if present, of all slices or of `slices`. Throws as read_hdf5() does.
-FastMri read_fastmri(const std::string& path, const std::vector<IndexRange>& slices = {});
+FastMri read_fastmri(const std::string& path, const std::optional<Interval>& slices = {});
 
 }  // namespace tessera

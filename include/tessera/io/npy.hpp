@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tessera/comm/box.hpp"
 #include "tessera/core/tensor.hpp"
-#include "tessera/io/window.hpp"
 
 namespace tessera {
 
@@ -21,11 +21,13 @@ struct NpyHeader {
 /// Reads one NumPy array (.npy, format versions 1 to 3), or a window of it, onto the host, with its
 /// shape and dtype: float16, float32, float64, complex64, complex128, uint8, int8, int16, int32,
 /// int64 or bool. Big-endian files are swapped; Fortran order is brought to C order. A
-/// zero-dimensional array stays one.
+/// zero-dimensional array stays one. `window` counts the last axes of the array; those before them
+/// are taken whole, and with no axes all of it. No more of the file is loaded.
 ///
 /// Throws error::Io naming file and cause: missing, truncated, longer than its array, damaged, or
-/// of another dtype (Python objects and structured dtypes are never read).
-Tensor read_npy(const std::string& path, const Window& window = {});
+/// of another dtype (Python objects and structured dtypes are never read). error::InvalidArgument
+/// for a window that does not fit.
+Tensor read_npy(const std::string& path, const Box& window = {});
 
 /// Reads the header alone; throws as read_npy() does.
 NpyHeader read_npy_header(const std::string& path);

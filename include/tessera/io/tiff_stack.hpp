@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "tessera/comm/box.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/io/image.hpp"
-#include "tessera/io/window.hpp"
 
 namespace tessera {
 
@@ -21,6 +21,7 @@ struct VoxelSize {
 
 struct TiffStack {
   Tensor values;                      ///< (T, C, D, H, W): frames, channels, planes, rows, columns
+  Extents shape;                      ///< of the whole stack in the file
   at::ScalarType stored = at::kByte;  ///< type of the samples in the file
   double smallest = 0;                ///< of the values; NaN if one of them is
   double largest = 0;                 ///< likewise
@@ -28,8 +29,9 @@ struct TiffStack {
 };
 
 struct TiffStackReadOptions {
-  /// Of (T, C, D, H, W); pages, strips and tiles outside of it are not decoded.
-  Window window = {};
+  /// Of the last axes of (T, C, D, H, W), the others are taken whole; pages, strips and tiles
+  /// outside of it are not decoded.
+  Box window = {};
   /// A larger stack, or window, is refused before memory is allocated for it.
   std::int64_t max_values = std::int64_t{1} << 34;
 };

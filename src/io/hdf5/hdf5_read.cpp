@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "io/box_files.hpp"
 #include "io/guard.hpp"
 #include "io/hdf5/hdf5_types.hpp"
 #include "io/host.hpp"
@@ -54,14 +55,14 @@ class Reader {
 
   std::vector<std::int64_t> shape(const std::string& name) { return shape_of(open_dataset(name)); }
 
-  Tensor read(const char* function, const std::string& name, const Window& window,
+  Tensor read(const char* function, const std::string& name, const Box& window,
               std::int64_t max_values) {
     const Hdf5Id dataset = open_dataset(name);
     const std::vector<std::int64_t> shape = shape_of(dataset);
-    const Window box = detail::checked_window(function, path_, window, shape);
+    const Box box = detail::checked_window(function, path_, window, shape);
     const Hdf5Id type = opened(H5Dget_type(dataset), H5Tclose, "a type cannot be read");
     const detail::Hdf5Reading reading = detail::hdf5_reading(type);
-    const std::vector<std::int64_t> extents = detail::extents_of(box);
+    const std::vector<std::int64_t> extents = box.extents();
     const std::int64_t count = detail::checked_count(extents);
     if (count > max_values) {
       throw error::Io(fmt::format("has {} of shape {}, more than the {} values that were allowed",
@@ -156,15 +157,15 @@ class Reader {
     }
   }
 
-  void fill(hid_t dataset, const Window& box, hid_t memory, const Tensor& values) const {
+  void fill(hid_t dataset, const Box& box, hid_t memory, const Tensor& values) const {
     const char* failed = "is truncated or damaged: its data cannot be read";
     std::vector<hsize_t> first, count;
-    for (const IndexRange& range : box) {
-      first.push_back(static_cast<hsize_t>(range.first));
-      count.push_back(static_cast<hsize_t>(range.count));
+    for (const Interval along : box.axes) {
+      first.push_back(static_cast<hsize_t>(along.begin));
+      count.push_back(static_cast<hsize_t>(along.length()));
     }
     const Hdf5Id file_space = opened(H5Dget_space(dataset), H5Sclose, failed);
-    const auto dimensions = static_cast<int>(box.size());
+    const auto dimensions = static_cast<int>(box.axes.size());
     const Hdf5Id space =
         opened(dimensions == 0 ? H5Screate(H5S_SCALAR)
                                : H5Screate_simple(dimensions, count.data(), nullptr),
@@ -245,20 +246,27 @@ Tensor read_hdf5(const std::string& path, const std::string& dataset,
   });
 }
 
-FastMri read_fastmri(const std::string& path, const std::vector<IndexRange>& slices) {
+Tensor read_hdf5_boxes(const std::string& path, const std::string& dataset, const BoxSpace& space) {
+  const char* who = "read_hdf5_boxes";
+  return detail::read_array_boxes(who, path, space, [&](Extents& shape) {
+    return detail::in_file(who, path, [&] {
+      const detail::Hdf5Session session;
+      Reader reader(path);
+      shape = reader.shape(dataset);
+      return reader.read(who, dataset, space.local(), Hdf5ReadOptions().max_values);
+    });
+  });
+}
+
+FastMri read_fastmri(const std::string& path, const std::optional<Interval>& slices) {
   return detail::in_file("read_fastmri", path, [&] {
-    if (slices.size() > 1) {
-      throw error::InvalidArgument(
-          fmt::format("read_fastmri: {}: {} ranges of slices were given, expected one or none",
-                      path, slices.size()));
-    }
     const detail::Hdf5Session session;
     Reader reader(path);
     const auto read = [&](const std::string& name) {
-      Window window;
-      if (!slices.empty()) {
-        for (const std::int64_t extent : reader.shape(name)) window.push_back({0, extent});
-        if (!window.empty()) window.front() = slices.front();
+      Box window;
+      if (slices) {
+        window = whole_box(reader.shape(name));
+        if (!window.axes.empty()) window.axes.front() = *slices;
       }
       return reader.read("read_fastmri", name, window, Hdf5ReadOptions().max_values);
     };

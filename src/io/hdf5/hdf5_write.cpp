@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <fmt/format.h>
 
+#include "io/box_files.hpp"
 #include "io/guard.hpp"
 #include "io/hdf5/hdf5_types.hpp"
 #include "io/host.hpp"
+#include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/distributed/box_space.hpp"
 #include "tessera/io/atomic_file.hpp"
 #include "tessera/io/hdf5.hpp"
 
@@ -36,25 +39,27 @@ bool is_written(at::ScalarType type) {
   }
 }
 
-void check(const std::string& path, const std::string& name, const Tensor& tensor) {
+void check(const char* function, const std::string& path, const std::string& name,
+           const Tensor& tensor) {
   if (name.empty() || name.front() == '/' || name.back() == '/') {
-    throw error::InvalidArgument(fmt::format(
-        "write_hdf5: {}: a dataset is called {}, expected a name, with its groups before it: "
-        "'group/array'",
-        path, detail::in_quotes(name)));
+    throw error::InvalidArgument(
+        fmt::format("{}: {}: a dataset is called {}, expected a name, with its groups before it: "
+                    "'group/array'",
+                    function, path, detail::in_quotes(name)));
   }
   if (!tensor.defined() || !is_written(tensor.scalar_type()) || tensor.dim() > H5S_MAX_RANK) {
     throw error::InvalidArgument(
-        fmt::format("write_hdf5: {}: {} is {}, expected float32, float64, complex64, complex128, "
+        fmt::format("{}: {}: {} is {}, expected float32, float64, complex64, complex128, "
                     "uint8, int8, int16, int32, int64 or bool",
-                    path, detail::in_quotes(name), describe(tensor)));
+                    function, path, detail::in_quotes(name), describe(tensor)));
   }
 }
 
-void write_dataset(hid_t file, const std::string& name, const Tensor& tensor) {
-  const auto type = detail::hdf5_type_of(tensor.scalar_type());
-  if (!type) throw error::Io(failed);
-  const std::vector<hsize_t> extents(tensor.sizes().begin(), tensor.sizes().end());
+/// A contiguous dataset; `in_place`: it has its place in the file at once, and nothing is written
+/// there.
+Hdf5Id created(hid_t file, const std::string& name, hid_t type, at::IntArrayRef shape,
+               bool in_place) {
+  const std::vector<hsize_t> extents(shape.begin(), shape.end());
   const Hdf5Id space = opened(
       extents.empty() ? H5Screate(H5S_SCALAR)
                       : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),
@@ -63,8 +68,18 @@ void write_dataset(hid_t file, const std::string& name, const Tensor& tensor) {
   checked(H5Pset_create_intermediate_group(links, 1), failed);
   const Hdf5Id plan = opened(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, failed);
   checked(H5Pset_obj_track_times(plan, false), failed);  // equal tensors give equal files
-  const Hdf5Id dataset = opened(
-      H5Dcreate2(file, name.c_str(), *type, space, links, plan, H5P_DEFAULT), H5Dclose, failed);
+  if (in_place) {
+    checked(H5Pset_alloc_time(plan, H5D_ALLOC_TIME_EARLY), failed);
+    checked(H5Pset_fill_time(plan, H5D_FILL_TIME_NEVER), failed);
+  }
+  return opened(H5Dcreate2(file, name.c_str(), type, space, links, plan, H5P_DEFAULT), H5Dclose,
+                failed);
+}
+
+void write_dataset(hid_t file, const std::string& name, const Tensor& tensor) {
+  const auto type = detail::hdf5_type_of(tensor.scalar_type());
+  if (!type) throw error::Io(failed);
+  const Hdf5Id dataset = created(file, name, *type, tensor.sizes(), false);
   if (tensor.numel() == 0) return;
   checked(H5Dwrite(dataset, *type, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.const_data_ptr()), failed);
 }
@@ -88,7 +103,7 @@ std::string encode(const StateDict& datasets) {
 }  // namespace
 
 void write_hdf5(const std::string& path, const StateDict& datasets) {
-  for (const auto& [name, tensor] : datasets) check(path, name, tensor);
+  for (const auto& [name, tensor] : datasets) check("write_hdf5", path, name, tensor);
   const std::string bytes = detail::in_file("write_hdf5", path, [&] {
     const detail::Hdf5Session session;
     return encode(datasets);
@@ -96,6 +111,29 @@ void write_hdf5(const std::string& path, const StateDict& datasets) {
   AtomicFile file(path);
   file.write(bytes);
   file.commit();
+}
+
+void write_hdf5_boxes(const std::string& path, const std::string& dataset, const BoxSpace& space,
+                      const Tensor& own) {
+  const char* who = "write_hdf5_boxes";
+  fail_together(space.communicator(), who, [&] {
+    space.check_own(own, who);
+    check(who, path, dataset, own);
+  });
+  detail::write_array_boxes(
+      who, path, space.communicator(), own, space.local(), space.extents(),
+      [&](const std::string& name, at::ScalarType type, const Extents& shape) {
+        const detail::Hdf5Session session;
+        const auto stored = detail::hdf5_type_of(type);
+        if (!stored) throw error::Io(failed);
+        const Hdf5Id file = opened(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+                                   H5Fclose, failed);
+        const Hdf5Id made = created(file, dataset, *stored, shape, true);
+        const haddr_t offset = H5Dget_offset(made);
+        if (offset == HADDR_UNDEF) detail::fail_hdf5(failed);
+        checked(H5Fflush(file, H5F_SCOPE_LOCAL), failed);
+        return static_cast<std::int64_t>(offset);
+      });
 }
 
 }  // namespace tessera
