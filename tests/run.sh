@@ -58,6 +58,7 @@ stage_lint() {
   python3 "$root/tests/lint/header_share.py"
   python3 "$root/tests/lint/links.py"
   python3 "$root/tests/lint/spdx.py"
+  python3 "$root/tests/lint/recipes.py"
   check_format
   check_spelling
   check_with_clang_tidy
