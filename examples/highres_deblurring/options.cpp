@@ -18,6 +18,32 @@ constexpr const char* description =
     "measurements.\n"
     "Under mpiexec the ranks share the operators and the tiles of the denoiser.";
 
+/// What --distribute-image cannot do.
+void check_boxes(const Options& options) {
+  constexpr const char* name = "--distribute-image";
+  const bool has_total_variation =
+      options.prior == PriorKind::tv && options.solver != SolverKind::primal_dual;
+  if (options.solver != SolverKind::mlem &&
+      (has_total_variation || options.prior == PriorKind::wavelet)) {
+    throw CLI::ValidationError(
+        name, "works with --prior pnp, red and ridge, and with --solver primal_dual and mlem");
+  }
+  if (options.solver == SolverKind::primal_dual &&
+      (options.checkpoint_every > 0 || options.resume)) {
+    throw CLI::ValidationError(
+        name, "keeps no checkpoint of --solver primal_dual, whose dual variables are shared out");
+  }
+  if (options.tiling == tessera::Tiling::deepinv) {
+    throw CLI::ValidationError(name, "works with --tiling auto, fixed and exact");
+  }
+  if (options.distribute_physics.value_or(false) || options.distribute_denoiser.value_or(false)) {
+    throw CLI::ValidationError(
+        name,
+        "shares out operators and denoiser by boxes: leave out --distribute-physics and "
+        "--distribute-denoiser");
+  }
+}
+
 /// What cannot be asked for together.
 void check_together(const Options& options) {
   if (!options.image.empty() && !options.truth.empty()) {
@@ -26,6 +52,7 @@ void check_together(const Options& options) {
   if (options.fidelity != FidelityKind::l2 && options.plan) {
     throw CLI::ValidationError("--plan", "knows the costs of --fidelity l2 only");
   }
+  if (options.distribute_image) check_boxes(options);
   restoration::check_together(options);
   if (!options.config.empty() && options.plan) {
     throw CLI::ValidationError("--plan", "is for one run; with --config give --dry-run");

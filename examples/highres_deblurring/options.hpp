@@ -16,6 +16,9 @@ enum class ProblemKind { highres_blur, multiframe_superres };
 enum class NoiseKind { gaussian, poisson, salt_and_pepper };
 enum class Preset { standard, published };
 enum class InitMethod { zeros, adjoint, pseudo_inverse };
+/// How a denoiser sees beyond the box of a rank: context, tiles with pixels around them; layers, by
+/// exchanges between the layers of a network.
+enum class DenoiserHalo { automatic, context, layers };
 using restoration::DenoiserKind;
 using restoration::FidelityKind;
 using restoration::PriorKind;
@@ -38,6 +41,10 @@ template <>
 inline constexpr std::array enum_names<InitMethod> = {
     EnumName{InitMethod::zeros, "zeros"}, EnumName{InitMethod::adjoint, "adjoint"},
     EnumName{InitMethod::pseudo_inverse, "pseudo_inverse"}};
+template <>
+inline constexpr std::array enum_names<DenoiserHalo> = {EnumName{DenoiserHalo::automatic, "auto"},
+                                                        EnumName{DenoiserHalo::context, "context"},
+                                                        EnumName{DenoiserHalo::layers, "layers"}};
 
 }  // namespace settings
 
@@ -73,6 +80,9 @@ struct UserSettings {
   std::optional<double> step_size;             ///< nullopt: from ||A||^2
   InitMethod init_method = InitMethod::zeros;
   std::int64_t iterations = 30;
+
+  bool distribute_image = false;
+  DenoiserHalo denoiser_halo = DenoiserHalo::automatic;
 
   bool plan = false;
   std::vector<int> ranks = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "boxes.hpp"
 #include "problem.hpp"
+#include "tessera/distributed/box_space.hpp"
 
 using namespace tessera;
 
@@ -25,7 +27,7 @@ restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef ima
       options.fidelity == FidelityKind::clipped || options.solver == SolverKind::mlem;
   const double at_work = has_duals ? 20 : 8;
   const double per_operator = has_duals ? 5.4 : has_predictions ? 3.2 : 2.3;
-  const bool shares = options.distribute_physics.value_or(ranks > 1);
+  const bool shares = !options.distribute_image && options.distribute_physics.value_or(ranks > 1);
   const std::int64_t share =
       shares ? (options.num_operators + ranks - 1) / ranks : options.num_operators;
   restoration::MemoryQuestion question{
@@ -36,9 +38,17 @@ restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef ima
       .weights = options.weights,
       .tiling = {},
       .images = per_operator * static_cast<double>(share) + at_work};
-  if (options.distribute_denoiser.value_or(ranks > 1)) {
+  const bool is_boxed = options.distribute_image;
+  const bool is_tiled = is_boxed ? denoises(options) && !by_layers(options, *denoiser, ranks)
+                                 : options.distribute_denoiser.value_or(ranks > 1);
+  if (is_tiled) {
     question.tiling = tiling_options(options);
     restoration::check_tiles_fit(*question.tiling, image);
+  }
+  if (is_boxed) {
+    return restoration::memory_need_of_boxes(
+        question,
+        planned_boxes(image.slice(2).vec(), ranks, box_options(options, *denoiser, ranks)));
   }
   return restoration::memory_need(question);
 }

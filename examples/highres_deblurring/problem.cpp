@@ -25,7 +25,10 @@ std::int64_t whole_pixels(const Options& options, std::int64_t extent) {
   return std::max<std::int64_t>(1, extent / options.factor) * options.factor;
 }
 
-tessera::NoisePtr make_noise(const Options& options, std::uint64_t stream) {
+}  // namespace
+
+tessera::NoisePtr make_noise(const Options& options, std::int64_t index) {
+  const auto stream = static_cast<std::uint64_t>(index);
   constexpr std::pair range = {0.0, 1.0};
   if (options.noise == NoiseKind::salt_and_pepper) {
     return std::make_shared<tessera::SaltAndPepperNoise>(tessera::SaltAndPepperNoiseOptions{
@@ -41,25 +44,18 @@ tessera::NoisePtr make_noise(const Options& options, std::uint64_t stream) {
   return std::make_shared<tessera::GaussianNoise>(options.noise_level, options.seed, range, stream);
 }
 
-std::unique_ptr<tessera::LinearOperator> make_clean_operator(const Options& options,
-                                                             std::int64_t index) {
-  const at::TensorOptions type(options.dtype);
-  const tessera::BlurOptions blur{.padding = options.border};
+Tensor make_kernel(const Options& options, std::int64_t index, at::TensorOptions type) {
   if (options.problem == ProblemKind::multiframe_superres) {
     const Tensor taps = tessera::gaussian_kernel(1, 1).narrow(2, 2, 5).narrow(3, 2, 5);
-    return std::make_unique<tessera::Downsampling>(options.factor, (taps / taps.sum()).to(type),
-                                                   blur);
+    return (taps / taps.sum()).to(type);
   }
   const auto size = static_cast<double>(options.image_size);
   const double angle =
       options.num_operators == 1
           ? 0.0
           : 180.0 * static_cast<double>(index) / static_cast<double>(options.num_operators - 1);
-  return std::make_unique<tessera::Blur>(
-      tessera::gaussian_kernel(0.01 * size, 0.005 * size, angle, type), blur);
+  return tessera::gaussian_kernel(0.01 * size, 0.005 * size, angle, type);
 }
-
-}  // namespace
 
 at::Device device(const Options& options) {
   return restoration::device_of(options.device, options.gpu);
@@ -78,11 +74,10 @@ std::vector<std::int64_t> truth_shape(Options& options, const Source& source) {
     }
     return source.image.sizes().vec();
   }
-  const auto extents =
-      options.image.empty()
-          ? std::vector{std::max<std::int64_t>(1, options.image_size * 5 / 8), options.image_size}
-          : restoration::scaled_extents(source.image.size(2), source.image.size(3),
-                                        options.image_size);
+  const auto extents = options.image.empty()
+                           ? restoration::scene_extents(options.image_size)
+                           : restoration::scaled_extents(source.image.size(2), source.image.size(3),
+                                                         options.image_size);
   return {1, 3, whole_pixels(options, extents[0]), whole_pixels(options, extents[1])};
 }
 
@@ -96,7 +91,14 @@ Tensor make_truth(Options& options, const Source& source) {
 }
 
 std::unique_ptr<tessera::LinearOperator> make_operator(const Options& options, std::int64_t index) {
-  auto made = make_clean_operator(options, index);
-  made->set_noise(make_noise(options, static_cast<std::uint64_t>(index)));
+  const Tensor kernel = make_kernel(options, index, options.dtype);
+  const tessera::BlurOptions blur{.padding = options.border};
+  std::unique_ptr<tessera::LinearOperator> made;
+  if (options.problem == ProblemKind::multiframe_superres) {
+    made = std::make_unique<tessera::Downsampling>(options.factor, kernel, blur);
+  } else {
+    made = std::make_unique<tessera::Blur>(kernel, blur);
+  }
+  made->set_noise(make_noise(options, index));
   return made;
 }

@@ -8,6 +8,7 @@
 #include "options.hpp"
 #include "restoration/photograph.hpp"
 #include "tessera/physics/linear_operator.hpp"
+#include "tessera/physics/noise.hpp"
 
 /// The problems: a photograph, and directional Gaussian blurs of it, or frames of lower resolution.
 /// Every function is local: each rank makes the same truth, and only the operators it is asked for.
@@ -39,6 +40,10 @@ tessera::Tensor make_truth(Options& options, const Source& source);
 /// operator are the same blur. multiframe_superres: a Gaussian blur with a standard deviation of 1
 /// pixel, 5 x 5, of which every factor-th pixel is measured.
 std::unique_ptr<tessera::LinearOperator> make_operator(const Options& options, std::int64_t index);
+
+/// The kernel of operator `index`, (1, 1, h, w), and its noise.
+tessera::Tensor make_kernel(const Options& options, std::int64_t index, at::TensorOptions type);
+tessera::NoisePtr make_noise(const Options& options, std::int64_t index);
 
 /// The CPU, or the GPU of this process: ranks of a host take its GPUs in turn.
 at::Device device(const Options& options);

@@ -12,9 +12,12 @@
 #include <optional>
 #include <utility>
 
+#include "boxes.hpp"
 #include "parts.hpp"
 #include "problem.hpp"
 #include "restoration/arrays.hpp"
+#include "restoration/boxed_files.hpp"
+#include "restoration/boxed_parts.hpp"
 #include "restoration/scaling.hpp"
 #include "restoration/starting_point.hpp"
 #include "restoration/supervised_run.hpp"
@@ -61,7 +64,10 @@ void settle_levels(Options& options, Inputs& inputs) {
 Inputs read_inputs(Options& options, SupervisedRun& run) {
   const int ranks_here = ranks_of_host(run.world());
   Inputs inputs = run.together([&] {
-    Inputs mine{.source = read_source(options), .network = make_network(options), .digests = {}};
+    Inputs mine{.source = options.distribute_image ? read_source_of_boxes(options, run.world())
+                                                   : read_source(options),
+                .network = make_network(options),
+                .digests = {}};
     settle_levels(options, mine);
     const std::vector<std::int64_t> shape = truth_shape(options, mine.source);
     if (options.device == at::kCPU) {
@@ -136,7 +142,9 @@ Tensor starting_point(const Options& options, const LinearPhysics& physics,
 std::map<std::string, std::string> identity_of_run(const Options& options,
                                                    const restoration::Outcome& outcome) {
   std::map<std::string, std::string> identity = settings::identity_of(table(), options);
-  identity["image (contents)"] = digest_of(outcome.truth);
+  identity["image (contents)"] = outcome.space
+                                     ? restoration::digest_of_boxes(*outcome.space, outcome.truth)
+                                     : digest_of(outcome.truth);
   identity["noise generator"] = fmt::format("{}", noise_generator_version);
   for (const auto& [option, digest] : outcome.inputs) {
     // The picture itself is compared: a photograph may be stored in another format.
@@ -147,14 +155,38 @@ std::map<std::string, std::string> identity_of_run(const Options& options,
   return identity;
 }
 
+/// The parts of a run in which every rank has the whole image.
+RunParts make_parts(Options& options, Inputs& inputs, SupervisedRun& run) {
+  restoration::Outcome& outcome = run.outcome();
+  RunParts parts;
+  outcome.truth =
+      run.together([&] { return make_truth(options, std::exchange(inputs.source, {})); });
+  parts.physics = restoration::make_physics(
+      *options.distribute_physics, options.num_operators,
+      [&](std::int64_t index) { return make_operator(options, index); }, run.ranks());
+  parts.denoiser = inputs.network;
+  run.together([&] {
+    outcome.measurements = make_measurements(options, *parts.physics, run);
+    if (!*options.distribute_denoiser) return;
+    const auto tiled = run.shared_by_tiles(inputs.network, tiling_options(options));
+    restoration::check_every_rank_works(*parts.physics, *tiled, outcome.truth.sizes(),
+                                        run.world().size());
+    parts.denoiser = tiled;
+  });
+  return parts;
+}
+
 }  // namespace
 
 restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   const c10::InferenceMode no_gradients;
-  options.distribute_physics = options.distribute_physics.value_or(world->size() > 1);
-  options.distribute_denoiser = options.distribute_denoiser.value_or(world->size() > 1);
-  SupervisedRun run(restoration::run_options(options, command_line().name, options.iterations),
-                    world);
+  const bool shares_work = world->size() > 1 && !options.distribute_image;
+  options.distribute_physics = options.distribute_physics.value_or(shares_work);
+  options.distribute_denoiser = options.distribute_denoiser.value_or(shares_work);
+  restoration::RunOptions manner =
+      restoration::run_options(options, command_line().name, options.iterations);
+  manner.shares_work = manner.shares_work || options.distribute_image;
+  SupervisedRun run(std::move(manner), world);
   restoration::Outcome& outcome = run.outcome();
   options.gpu = run.gpu();
   const c10::OptionalDeviceGuard on_device(run.device());
@@ -162,31 +194,27 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   Inputs inputs = read_inputs(options, run);
   outcome.inputs = inputs.digests;
   outcome.samples = inputs.source.samples;
-  outcome.truth =
-      run.together([&] { return make_truth(options, std::exchange(inputs.source, {})); });
-  const LinearPhysicsPtr physics = restoration::make_physics(
-      *options.distribute_physics, options.num_operators,
-      [&](std::int64_t index) { return make_operator(options, index); }, run.ranks());
+  RunParts parts;
+  if (options.distribute_image) {
+    parts = make_boxed_parts(options, std::exchange(inputs.source, {}), inputs.network, run);
+    if (world->is_root() && !options.quiet) fmt::print("{}\n", outcome.tiling);
+  } else {
+    parts = make_parts(options, inputs, run);
+  }
+  const LinearPhysicsPtr& physics = parts.physics;
   outcome.operators_per_rank = restoration::operators_per_rank(*physics, world->size());
-  DenoiserPtr denoiser = inputs.network;
-  run.together([&] {
-    outcome.measurements = make_measurements(options, *physics, run);
-    if (!*options.distribute_denoiser) return;
-    const auto tiled = run.shared_by_tiles(denoiser, tiling_options(options));
-    restoration::check_every_rank_works(*physics, *tiled, outcome.truth.sizes(), world->size());
-    denoiser = tiled;
-  });
 
   const restoration::Method method = options.method();
   const DataFidelityPtr fidelity =
       restoration::make_fidelity(method, physics, outcome.measurements, outcome.truth);
-  const PriorPtr prior = restoration::make_prior(method, denoiser, outcome.truth.sizes());
+  PriorPtr prior = restoration::make_prior(method, parts.denoiser, outcome.truth.sizes());
+  if (outcome.space) prior = restoration::prior_of_boxes(prior, outcome.space);
   outcome.norm_squared = physics->norm_squared(outcome.truth);
   outcome.step_size = options.step_size.value_or(automatic_step(options, outcome.norm_squared));
   const auto limit = step_limit(options, outcome.norm_squared);
   if (limit) run.warn(limit->warning(outcome.step_size));
-  const std::unique_ptr<Solver> solver =
-      restoration::make_solver(method, *fidelity, *prior, outcome.step_size, outcome.norm_squared);
+  const std::unique_ptr<Solver> solver = restoration::make_solver(
+      method, *fidelity, *prior, outcome.step_size, outcome.norm_squared, parts.differences);
   Tensor x0 = starting_point(options, *physics, *fidelity, outcome);
   if (options.solver == SolverKind::mlem) x0 = x0.clamp_min(1e-3);  // what is 0 stays 0
   run.solve(*solver, x0, *fidelity, limit, [&] { return identity_of_run(options, outcome); });

@@ -57,6 +57,9 @@ bool levels_fall(const Options& options) {
 bool levels_vary(const Options& options) {
   return by_dpir(options) || levels_fall(options);
 }
+bool by_boxes(const Options& options) {
+  return options.distribute_image;
+}
 /// A .npy truth brings its own size, unless one is given.
 bool is_scaled(const Options& options) {
   return options.truth.empty() || options.image_size_given;
@@ -124,6 +127,12 @@ settings::Table<Options> make_table() {
       {.name = "iterations", .group = "Method", .member = Make::integer(&Options::iterations, 1, 1 << 30), .section = solver, .key = "n_iter", .help_has_default = true, .identifies = levels_vary,
        .help = "Iterations [dpir: 8; pnp: 30; published: 10; primal_dual: 200; others: 50]"},
   };
+  const settings::Table<Options> sharing = {
+      {.name = "distribute_image", .group = "Distribution", .member = Make::flag(&Options::distribute_image), .section = solver, .identifies = by_boxes,
+       .help = "Give each rank a box of the image, which no rank then has whole: for images that do not fit one. Pictures are reduced, x.npy is always written"},
+      {.name = "denoiser_halo", .group = "Distribution", .member = Make::word(&Options::denoiser_halo), .section = solver, .applies = by_boxes, .identifies = by_boxes,
+       .help = "What a denoiser sees beyond a rank's box (distribute-image): context: tiles with overlap pixels around them; layers: features exchanged between its layers, as untiled (drunet, dncnn); auto: layers with several ranks and such a network, else context"},
+  };
   const settings::Table<Options> planning = {
       {.name = "plan", .group = "Planning", .member = Make::flag(&Options::plan), .role = Role::mode,
        .help = "Print how the run would scale with the ranks, and stop"},
@@ -135,7 +144,7 @@ settings::Table<Options> make_table() {
        .help = "Between ranks, in microseconds"},
   };
   // clang-format on
-  return joined(joined(rows, restoration::run_rows<Options>()), planning);
+  return joined(joined(joined(rows, sharing), restoration::run_rows<Options>()), planning);
 }
 
 }  // namespace

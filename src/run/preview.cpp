@@ -2,7 +2,10 @@
 #include "tessera/run/preview.hpp"
 
 #include <ATen/ops/_upsample_bicubic2d_aa.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/upsample_bicubic2d.h>
 #include <fmt/format.h>
@@ -10,6 +13,8 @@
 #include <algorithm>
 
 #include "glyphs.hpp"
+#include "tessera/comm/agreement.hpp"
+#include "tessera/comm/box_exchange.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
@@ -110,6 +115,51 @@ Tensor side_by_side(const std::vector<Panel>& panels, const PreviewOptions& opti
   }
   const Tensor row = at::cat(columns, 3);
   return at::cat({row, white(gap, row.size(3))}, 2);
+}
+
+Tensor picture_at_root(const BoxSpace& space, const Tensor& own, std::int64_t most) {
+  constexpr const char* who = "picture_at_root";
+  Communicator& ranks = space.communicator();
+  const Extents& extents = space.extents();
+  fail_together(ranks, who, [&] {
+    space.check_own(own, who);
+    if (own.size(0) == 1 && extents.size() == 2 && most > 0) return;
+    throw error::ShapeMismatch(fmt::format(
+        "{}: given {} for a picture of at most {} pixels, expected (1, C, H, W) and a positive "
+        "number",
+        who, describe(own), most));
+  });
+  const std::int64_t side = (std::max(extents[0], extents[1]) + most - 1) / most;
+  const auto squares = [side](const Interval& along) {
+    return Interval{along.begin / side, (along.end + side - 1) / side};
+  };
+  Box picture;
+  for (const std::int64_t extent : extents) picture.axes.push_back(squares({0, extent}));
+  BoxesOfRanks seen;  // of the picture, by each rank
+  for (const Box& box : space.boxes()) {
+    seen.push_back({Box{{squares(box.axes[0]), squares(box.axes[1])}}});
+    if (box.is_empty()) seen.back() = {Box{std::vector<Interval>(2)}};
+  }
+  const Box& mine = seen[static_cast<std::size_t>(ranks.rank())].front();
+  Tensor sums = mine.is_empty() ? at::empty({1, own.size(1), 0, 0}, own.options()) : own;
+  sums = sums.to(at::kFloat);
+  for (std::size_t d = 0; d < 2 && !mine.is_empty(); ++d) {  // whole squares, then their sums
+    const Interval along = space.local().axes[d];
+    const auto axis = static_cast<std::int64_t>(d) + 2;
+    Extents border(2 * (2 - d), 0);  // the last axis first
+    border[border.size() - 2] = along.begin - side * mine.axes[d].begin;
+    border[border.size() - 1] = side * mine.axes[d].end - along.end;
+    sums = at::constant_pad_nd(sums, border).unflatten(axis, {-1, side}).sum(axis + 1);
+  }
+  BoxesOfRanks owned(seen.size(), {Box{std::vector<Interval>(2)}});
+  owned.front() = {picture};
+  const Tensor whole = BoxExchange(space.ranks(), owned, seen).adjoint({sums}).front();
+  if (!ranks.is_root()) return at::empty({0});
+  const auto counts = [&](std::size_t d) {
+    const Tensor starts = side * at::arange(picture.axes[d].length());
+    return (extents[d] - starts).clamp_max(side).to(at::kFloat);
+  };
+  return whole.to(at::kCPU) / (counts(0).unsqueeze(1) * counts(1));
 }
 
 }  // namespace tessera

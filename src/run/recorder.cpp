@@ -11,9 +11,24 @@
 #include "rows_text.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/metric/psnr.hpp"
+#include "tessera/metric/shared_out.hpp"
 #include "tessera/metric/ssim.hpp"
 
 namespace tessera {
+
+namespace {
+
+/// Whether the window of SSIM fits every box.
+bool has_ssim(const BoxSpace& space, const Tensor& x) {
+  for (const Box& box : space.boxes()) {
+    Extents shape = {x.size(0), x.size(1)};
+    for (const std::int64_t extent : box.extents()) shape.push_back(extent);
+    if (!ssim_is_defined(shape)) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 static_assert(std::is_trivially_copyable_v<MetricsRow>, "rows travel between ranks as bytes");
 
@@ -80,10 +95,16 @@ Observer::Verdict Recorder::on_iteration(const Iteration& iteration) {
 }
 
 void Recorder::compare(const Tensor& x, MetricsRow& row) const {
-  const Tensor errors = mse(x, options_.truth);
+  const BoxSpace* space = options_.space.get();
+  const Tensor& truth = options_.truth;
+  const Tensor errors = space != nullptr ? mse(*space, x, truth) : mse(x, truth);
   row.mse = errors.mean().item<double>();
   row.psnr = (-10 * at::log10(errors)).mean().item<double>();
-  if (ssim_is_defined(x.sizes())) row.ssim = ssim(x, options_.truth).mean().item<double>();
+  if (space != nullptr) {
+    if (has_ssim(*space, x)) row.ssim = ssim(*space, x, truth).mean().item<double>();
+  } else if (ssim_is_defined(x.sizes())) {
+    row.ssim = ssim(x, truth).mean().item<double>();
+  }
 }
 
 std::string Recorder::save() const {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -110,6 +111,23 @@ std::string to_text(const TilePlan& plan, int ranks) {
       ranks, tiles);
 }
 
+/// The boxes of an image that ranks share out, a box a line, as tiles of themselves.
+std::string to_text(const BoxSpace& space) {
+  std::string tiles;
+  const Extents none(space.extents().size(), 0);
+  for (std::size_t rank = 0; rank < space.boxes().size(); ++rank) {
+    ordered_json box = ordered_json::array();
+    for (const Interval along : space.boxes()[rank].axes) box.push_back({along.begin, along.end});
+    const ordered_json tile = {{"owner", rank},  {"core", box},          {"window", box},
+                               {"support", box}, {"blend_before", none}, {"blend_after", none}};
+    tiles += fmt::format("{}\n    {}", rank == 0 ? "" : ",", to_text(tile));
+  }
+  return fmt::format(
+      "{{\n  \"shape\": {},\n  \"border\": \"clamp\",\n  \"ranks\": {},\n  \"tiles\": [{}\n  "
+      "]\n}}\n",
+      to_text(ordered_json(space.extents())), space.boxes().size(), tiles);
+}
+
 ordered_json to_json(const detail::Spread& spread) {
   return {{"median", spread.median}, {"min", spread.min}, {"max", spread.max}};
 }
@@ -173,8 +191,11 @@ std::string file_name(const std::string& label) {
 /// Writes the pictures; returns their labels and files.
 ordered_json write_pictures(const fs::path& folder, const Recorder& recorder,
                             const RunDescription& description) {
-  std::vector<Panel> panels = {{"reconstruction", recorder.result()->x}};
-  if (recorder.options().truth.defined()) panels.push_back({"truth", recorder.options().truth});
+  std::vector<Panel> panels = description.shown;
+  if (panels.empty()) {
+    panels.push_back({"reconstruction", recorder.result()->x});
+    if (recorder.options().truth.defined()) panels.push_back({"truth", recorder.options().truth});
+  }
   panels.insert(panels.end(), description.pictures.begin(), description.pictures.end());
   ordered_json list = ordered_json::array();
   for (Panel& panel : panels) {
@@ -231,12 +252,19 @@ void write_files(const fs::path& folder, const Recorder& recorder,
     write_rank_csv((folder / fmt::format("rank_{}.csv", rank)).string(),
                    records[static_cast<std::size_t>(rank)].rows);
   }
-  if (description.plan) write_text(folder / "plan.json", to_text(*description.plan, ranks));
-  remove_stale(folder, ranks, description.plan.has_value());
+  const BoxSpacePtr& space = recorder.options().space;
+  if (description.plan) {
+    write_text(folder / "plan.json", to_text(*description.plan, ranks));
+  } else if (space) {
+    write_text(folder / "plan.json", to_text(*space));
+  }
+  remove_stale(folder, ranks, description.plan || space);
 
   ordered_json hosts = ordered_json::array();
   for (const RankRecord& record : records) hosts.push_back(record.machine.host.data());
   const Tensor& x = recorder.result()->x;
+  Extents shape = x.sizes().vec();
+  if (space) std::copy(space->extents().begin(), space->extents().end(), shape.begin() + 2);
   ordered_json summary = {
       {"completed", true},
       {"configuration", to_json(description.configuration)},
@@ -245,7 +273,7 @@ void write_files(const fs::path& folder, const Recorder& recorder,
       {"hosts", hosts},
       {"device", x.device().is_cpu() ? "cpu" : c10::DeviceTypeName(x.device().type(), true)},
       {"machine", machine_of(records.front().machine)},
-      {"shape", x.sizes().vec()},
+      {"shape", shape},
       {"tile_plan", description.tiling},
       {"operators_per_rank", description.operators_per_rank},
       {"totals", totals(recorder, description)},

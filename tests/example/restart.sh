@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# restart.sh CASE PROGRAM COMPARE FOLDER LAUNCHER: one test of checkpoints, in a folder of its own. COMPARE is
-# compare_npy. Exit code 77: it cannot run here.
+# restart.sh CASE PROGRAM COMPARE FOLDER LAUNCHER: one test of checkpoints, in a folder of its own; of boxes (boxes.CASE)
+# with --distribute-image. COMPARE is compare_npy. Exit code 77: it cannot run here.
 set -u
 case_name=$1 program=$2 compare=$3 folder=$4 launcher=$5
 rm -rf "$folder" && mkdir -p "$folder" && cd "$folder" || exit 1
@@ -12,8 +12,10 @@ fail() {
   exit 1
 }
 method=pnp
-options=(--image-size 96 --num-operators 3 --denoiser tv --threads 1 --save-npy --no-report --distribute-physics
-  --distribute-denoiser --tiling fixed --patch-size 32 --overlap 8)
+sharing=(--distribute-physics --distribute-denoiser)
+[[ $case_name == boxes.* ]] && sharing=(--distribute-image)
+options=(--image-size 96 --num-operators 3 --denoiser tv --threads 1 --save-npy --no-report "${sharing[@]}" --tiling fixed
+  --patch-size 32 --overlap 8)
 # run RANKS OUT ARGUMENTS: the program's output goes to output.OUT; gives its exit code.
 run() {
   local ranks=$1 out=$2
@@ -63,11 +65,12 @@ columns() { awk -F, 'NR == 1 { for (i = 1; i <= NF; ++i) if ($i ~ /^(repetition|
 same_rows() { [[ $(columns "$1") == "$(columns "$2")" ]] || fail "metrics.csv of $1 and $2 differ"; }
 has() { grep -qF -- "$1" "$2" || fail "'$1' is not in $2"; }
 
-case $case_name in
+case ${case_name#boxes.} in
 killed.*)
   # Killed after a checkpoint, with kill -9 of all ranks, and resumed: the same bits, and metrics.csv has every row.
-  ranks=${case_name#killed.}
-  iterations=600  # so many that none of these runs ends before it is found
+  ranks=${case_name##*.}
+  iterations=600  # so many that none of these runs ends before it is found; on boxes they take longer
+  [[ $case_name == boxes.* ]] && iterations=150
   start "$ranks" cut --iterations $iterations --checkpoint-every 3
   wait_for cut/checkpoint.safetensors
   kill_ranks cut || fail "no rank was left to kill"
@@ -99,7 +102,7 @@ any_moment)
   ;;
 signal.*)
   # SIGTERM or SIGUSR1 to one rank only: all stop after the iteration, exit with 75, and go on with the same bits.
-  signal=${case_name#signal.}
+  signal=${case_name##*.}
   start 2 cut --iterations 600 --checkpoint-every 7
   wait_for cut/checkpoint.safetensors
   kill "-$signal" "$(ranks_of cut | tail -n 1)" || fail "no rank to signal"

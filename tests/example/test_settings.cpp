@@ -37,7 +37,8 @@ std::string other_value(const Row& row) {
                                                            {"dtype", "float64"},
                                                            {"device", "cuda"},
                                                            {"backend", "nccl"},
-                                                           {"submit", "slurm"}};
+                                                           {"submit", "slurm"},
+                                                           {"denoiser_halo", "layers"}};
   if (const auto word = words.find(row.name); word != words.end()) return word->second;
   if (row.member.form == settings::Form::flag || row.member.form == settings::Form::choice) {
     return "true";

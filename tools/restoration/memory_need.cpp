@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <new>
+#include <utility>
 
+#include "restoration/sharing.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/run/memory.hpp"
@@ -70,6 +72,31 @@ MemoryNeed memory_need(const MemoryQuestion& question) {
   }
   need.bytes_per_rank = bytes_of_program + need.bytes_of_denoiser + question.images * image_bytes +
                         weight_copies * size_of_file(question.weights);
+  return need;
+}
+
+MemoryNeed memory_need_of_boxes(MemoryQuestion question, const std::vector<Box>& boxes) {
+  const Extents largest = largest_of(boxes);
+  Extents window = largest;
+  std::string tiles;
+  if (question.tiling) {
+    TilingOptions tiling = *std::exchange(question.tiling, std::nullopt);
+    tiling.ranks = question.ranks;
+    const TiledDenoiser tiled(question.denoiser, self_communicator(), tiling);
+    const TilePlan plan = tiled.plan(question.image, question.bytes_per_element);
+    window = plan.costs({.ranks = question.ranks}).largest_window;
+    tiles =
+        fmt::format("; {} tiles of at most {} pixels", plan.tiles().size(), fmt::join(window, "x"));
+  }
+  const auto pixels = [](const Extents& box) {
+    return static_cast<double>(c10::multiply_integers(box));
+  };
+  question.ranks = 1;
+  question.images *= pixels(largest) / pixels(window);
+  question.image.resize(2);
+  question.image.insert(question.image.end(), window.begin(), window.end());
+  MemoryNeed need = memory_need(question);
+  need.tiles = fmt::format("boxes of at most {} pixels{}", fmt::join(largest, "x"), tiles);
   return need;
 }
 

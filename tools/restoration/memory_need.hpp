@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/comm/box.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 
@@ -31,6 +32,10 @@ struct MemoryNeed {
 
 /// Throws what the run would throw: tiles that do not fit the image.
 MemoryNeed memory_need(const MemoryQuestion& question);
+
+/// The same where ranks share out the image and hold one of `boxes` each: the denoiser works on the
+/// largest, or on tiles, one at a time, and `question.images` are in boxes.
+MemoryNeed memory_need_of_boxes(MemoryQuestion question, const std::vector<tessera::Box>& boxes);
 
 /// Throws error::InvalidArgument, with the estimate and `advice`, if the ranks of this host need
 /// more memory than there is. `what`: "for an image of 512x512 pixels and 8 operators".

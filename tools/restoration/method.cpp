@@ -145,7 +145,8 @@ PriorPtr make_prior(const Method& method, DenoiserPtr denoiser, at::IntArrayRef 
 }
 
 std::unique_ptr<Solver> make_solver(const Method& method, const DataFidelity& fidelity,
-                                    const Prior& prior, double step, double norm_squared) {
+                                    const Prior& prior, double step, double norm_squared,
+                                    LinearPhysicsPtr differences) {
   const StoppingRules stopping{.max_iterations = method.iterations};
   switch (method.solver) {
     case SolverKind::pnp:
@@ -169,8 +170,9 @@ std::unique_ptr<Solver> make_solver(const Method& method, const DataFidelity& fi
           fidelity, prior, AdmmOptions{.step = 10 / curvature, .stopping = stopping});
     }
     case SolverKind::primal_dual: {
-      const MappedPrior variation{std::make_shared<FiniteDifferences>(),
-                                  std::make_shared<GroupL1Prior>(), method.tv_weight};
+      if (!differences) differences = std::make_shared<FiniteDifferences>();
+      const MappedPrior variation{std::move(differences), std::make_shared<GroupL1Prior>(),
+                                  method.tv_weight};
       return std::make_unique<PrimalDual>(
           fidelity, std::vector{variation},
           method.range ? std::make_shared<BoxPrior>(method.range->first, method.range->second)

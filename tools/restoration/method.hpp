@@ -64,11 +64,13 @@ tessera::PriorPtr make_prior(const Method& method, tessera::DenoiserPtr denoiser
                              at::IntArrayRef image = {});
 
 /// `fidelity` and `prior` must outlive the solver. `step` is that of the solver pnp; `norm_squared`
-/// of the physics, from which others take theirs.
+/// of the physics, from which others take theirs. `differences`: what total variation is made of
+/// for primal_dual; null: FiniteDifferences, of whole images.
 std::unique_ptr<tessera::Solver> make_solver(const Method& method,
                                              const tessera::DataFidelity& fidelity,
                                              const tessera::Prior& prior, double step,
-                                             double norm_squared);
+                                             double norm_squared,
+                                             tessera::LinearPhysicsPtr differences = nullptr);
 
 }  // namespace restoration
 

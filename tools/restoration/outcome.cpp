@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "grid/folder.hpp"
+#include "restoration/boxed_files.hpp"
 #include "restoration/photograph.hpp"
 #include "restoration/supervised_run.hpp"
 #include "tessera/comm/agreement.hpp"
@@ -46,7 +47,43 @@ RunDescription description(const Telling& telling, const Outcome& outcome) {
   if (outcome.pictures.empty() && !outcome.measurements.empty()) {
     description.pictures.push_back({"measurement 1", outcome.measurements.front()});
   }
+  if (outcome.space) {
+    description.shown = {{"reconstruction", outcome.result.x}, {"truth", outcome.truth}};
+  }
   return description;
+}
+
+/// Collective. The outcome as the first rank shows it: what ranks share out as pictures, of the
+/// first two measurements.
+Outcome shown(const Outcome& outcome) {
+  Outcome pictures = outcome;
+  if (!outcome.space) return pictures;
+  pictures.truth = picture_at_root(*outcome.space, outcome.truth);
+  pictures.result.x = picture_at_root(*outcome.space, outcome.result.x);
+  pictures.measurements.resize(std::min<std::size_t>(2, outcome.measurements.size()));
+  for (std::size_t i = 0; i < pictures.measurements.size(); ++i) {
+    pictures.measurements[i] =
+        picture_at_root(*outcome.measured_spaces[i], outcome.measurements[i]);
+  }
+  return pictures;
+}
+
+/// Collective. The .npy files of an image that ranks share out; `has_data`: not of x alone.
+void write_boxes(const std::string& folder, const Outcome& outcome, bool has_data) {
+  write_npy_of_boxes(folder + "/x.npy", {outcome.space}, {outcome.result.x});
+  if (!has_data) return;
+  write_npy_of_boxes(folder + "/truth.npy", {outcome.space}, {outcome.truth});
+  const std::vector<BoxSpacePtr>& spaces = outcome.measured_spaces;
+  const bool is_alike = std::all_of(spaces.begin(), spaces.end(), [&](const BoxSpacePtr& one) {
+    return one->extents() == spaces.front()->extents();
+  });
+  if (is_alike) {
+    return write_npy_of_boxes(folder + "/measurements.npy", spaces, outcome.measurements);
+  }
+  for (std::size_t i = 0; i < spaces.size(); ++i) {
+    write_npy_of_boxes(fmt::format("{}/measurements_{}.npy", folder, i + 1), {spaces[i]},
+                       {outcome.measurements[i]});
+  }
 }
 
 /// A picture, or the middle slice of a volume.
@@ -106,7 +143,7 @@ std::string quality(const MetricsRow& row) {
 }
 
 void print_summary(const Telling& telling, const Outcome& outcome) {
-  if (!outcome.tiling.empty()) fmt::print("{}\n", outcome.tiling);
+  if (!outcome.tiling.empty() && !outcome.space) fmt::print("{}\n", outcome.tiling);
   fmt::print("{} after {} iterations, {:.1f} s (set-up {:.1f} s): {}\n", telling.method,
              outcome.result.iterations, outcome.result.elapsed_s, outcome.setup_s,
              to_string(outcome.result.reason));
@@ -125,15 +162,17 @@ void print_summary(const Telling& telling, const Outcome& outcome) {
 
 void write_outcome(const Telling& telling, const Outcome& outcome, Communicator& world) {
   const std::string& folder = telling.folder;
+  const Outcome pictures = shown(outcome);
   guarded(world, telling.program, [&] {
     if (!world.is_root()) return;
-    write_preview(folder + "/preview.png", outcome);
-    if (!telling.save_npy) return;
+    write_preview(folder + "/preview.png", pictures);
+    if (!telling.save_npy || outcome.space) return;
     write_npy(folder + "/x.npy", outcome.result.x.squeeze(0));
     write_npy(folder + "/truth.npy", outcome.truth.squeeze(0));
     write_measurements(folder, outcome.measurements);
   });
-  write_run(folder, world, *outcome.recorder, description(telling, outcome));
+  if (outcome.space) write_boxes(folder, outcome, telling.save_npy);
+  write_run(folder, world, *outcome.recorder, description(telling, pictures));
   guarded(world, telling.program, [&] {
     if (world.is_root() && telling.has_report) write_report(folder + "/report.html", {folder});
   });

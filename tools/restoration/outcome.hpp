@@ -10,6 +10,7 @@
 #include "restoration/sharing.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/distributed/box_space.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 #include "tessera/io/image.hpp"
 #include "tessera/run/preview.hpp"
@@ -24,6 +25,10 @@ constexpr int interrupted_code = 75;
 
 /// A finished run, on one rank.
 struct Outcome {
+  /// Where ranks share out the image, and what they measure of it; null, empty: every rank has all
+  /// whole. Images and measurements then are this rank's boxes.
+  tessera::BoxSpacePtr space;
+  std::vector<tessera::BoxSpacePtr> measured_spaces;
   tessera::Tensor truth;
   tessera::TensorList measurements;  ///< those to be written, of the first rank
   /// Beside the truth and the restoration; empty: the first measurements, which then are pictures.
@@ -37,8 +42,10 @@ struct Outcome {
   std::string backend;                    ///< how the ranks exchanged data: "mpi", "nccl" or "self"
   int threads = 0;                        ///< per rank
   std::optional<tessera::TilePlan> plan;  ///< none if untiled
-  std::vector<std::int64_t> operators_per_rank;           ///< how many each rank has
-  std::string tiling;                                     ///< the plan in words; empty if untiled
+  std::vector<std::int64_t> operators_per_rank;  ///< how many each rank has
+  /// The plan in words, and of boxes, which are told when the run begins; empty if there is
+  /// neither.
+  std::string tiling;
   Digests inputs;                                         ///< of the files that were read
   tessera::SampleType samples = tessera::SampleType::u8;  ///< of the pictures to write
   std::vector<std::string> warnings;                      ///< printed already
@@ -59,7 +66,8 @@ struct Telling {
 };
 
 /// Collective. Writes the run's folder (tessera::write_run), preview.png and, if asked for, the
-/// .npy files and report.html. Throws error::RankFailure.
+/// .npy files and report.html. Where ranks share out the image, pictures are reduced
+/// (tessera::picture_at_root) and x.npy is always written. Throws error::RankFailure.
 void write_outcome(const Telling& telling, const Outcome& outcome, tessera::Communicator& world);
 
 /// Prints how the run ended, on the first rank. Returns the program's exit code: 0; 1 for an

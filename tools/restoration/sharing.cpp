@@ -33,6 +33,23 @@ std::vector<std::int64_t> operators_per_rank(const LinearPhysics& physics, int r
   return counts;
 }
 
+std::string boxes_in_words(const BoxSpace& space) {
+  const Extents largest = largest_of(space.boxes());
+  return fmt::format("image of {}x{} pixels in {} x {} boxes, the largest {}x{}",
+                     space.extents()[1], space.extents()[0], space.grid()[0], space.grid()[1],
+                     largest[1], largest[0]);
+}
+
+Extents largest_of(const std::vector<Box>& boxes) {
+  Extents largest(boxes.front().axes.size(), 0);
+  for (const Box& box : boxes) {
+    for (std::size_t d = 0; d < largest.size(); ++d) {
+      largest[d] = std::max(largest[d], box.axes[d].length());
+    }
+  }
+  return largest;
+}
+
 void check_tiles_fit(const TilingOptions& tiling, at::IntArrayRef image) {
   if (tiling.tiling != Tiling::fixed && tiling.tiling != Tiling::deepinv) return;
   const std::int64_t side = std::min(image[2], image[3]);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tessera/comm/communicator.hpp"
+#include "tessera/distributed/box_space.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/physics/linear_physics.hpp"
@@ -21,6 +22,12 @@ tessera::LinearPhysicsPtr make_physics(bool is_shared, std::int64_t count,
 
 /// How many operators each of `ranks` ranks has.
 std::vector<std::int64_t> operators_per_rank(const tessera::LinearPhysics& physics, int ranks);
+
+/// "image of 96x60 pixels in 1 x 3 boxes, the largest 32x60", of images of two dimensions.
+std::string boxes_in_words(const tessera::BoxSpace& space);
+
+/// The largest extents of any of the boxes, along each axis.
+tessera::Extents largest_of(const std::vector<tessera::Box>& boxes);
 
 /// Throws error::InvalidArgument, in the words of the command line, for a patch or an overlap that
 /// does not fit images of the shape (1, C, H, W).

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "restoration/starting_point.hpp"
 
-#include <ATen/ops/max.h>
-#include <ATen/ops/maximum.h>
 #include <ATen/ops/ones_like.h>
 
 namespace restoration {
@@ -13,7 +11,8 @@ Tensor mean_of_measurements(const tessera::LinearPhysics& physics,
                             const tessera::TensorList& measurements, const Tensor& image) {
   constexpr double least_share = 1e-3;  // below it Fourier transforms' rounding would be enlarged
   const Tensor weight = physics.normal(at::ones_like(image));
-  return physics.adjoint(measurements) / at::maximum(weight, least_share * at::max(weight));
+  const double largest = physics.space().largest_each(weight, 1).front();
+  return physics.adjoint(measurements) / weight.clamp_min(least_share * largest);
 }
 
 }  // namespace restoration

@@ -107,7 +107,8 @@ void SupervisedRun::solve(const Solver& solver, const Tensor& x0, const DataFide
   const auto recorder = std::make_shared<Recorder>(
       RecorderOptions{.truth = outcome_.truth,
                       .objective = [&](const Tensor& x) { return fidelity.value(x); },
-                      .compare = world_->is_root(),
+                      .compare = world_->is_root() || outcome_.space,
+                      .space = outcome_.space,
                       .traffic = counting_,
                       .warmup = options_.warmup});
   if (signals_) {
@@ -135,7 +136,8 @@ void SupervisedRun::solve_from(const Solver& solver, const SolverState& start,
 void SupervisedRun::solve_with_checkpoint(const Solver& solver, const Tensor& x0,
                                           Recorder& recorder,
                                           std::map<std::string, std::string> identity) {
-  CheckpointOptions settings{.configuration = std::move(identity), .observer = &recorder};
+  CheckpointOptions settings{
+      .configuration = std::move(identity), .observer = &recorder, .space = outcome_.space};
   if (options_.checkpoint_every > 0) settings.every = options_.checkpoint_every;
   Checkpoint checkpoint(checkpoint_path(options_.folder), world_, std::move(settings));
   SolverState start{.x = x0};

@@ -42,6 +42,16 @@ class BoxSpace : public ImageSpace {
   /// every rank, if the arguments differ between ranks or some box would be empty.
   BoxSpace(CommunicatorPtr ranks, Extents extents, const BoxSpaceOptions& options = {});
 
+  /// Local. Images of other extents on the ranks and the grid of `other`, cut into `boxes`, one for
+  /// each rank, that do not overlap and cover them; some may be empty. What an operator measures of
+  /// an image: BoxedOperator::measured_space().
+  BoxSpace(const BoxSpace& other, Extents extents, std::vector<Box> boxes)
+      : ImageSpace(other.ranks_),
+        ranks_(other.ranks_),
+        extents_(std::move(extents)),
+        grid_(other.grid_),
+        boxes_(std::move(boxes)) {}
+
   /// Of the whole image.
   const Extents& extents() const { return extents_; }
   /// Ranks along each axis.
@@ -87,6 +97,11 @@ class BoxSpace : public ImageSpace {
 };
 
 using BoxSpacePtr = std::shared_ptr<const BoxSpace>;
+
+/// Local. The boxes of a BoxSpace over so many ranks, for plans. Throws error::InvalidArgument
+/// where some box would be empty.
+std::vector<Box> planned_boxes(const Extents& extents, int ranks,
+                               const BoxSpaceOptions& options = {});
 
 }  // namespace tessera
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
@@ -43,6 +44,8 @@ class BoxedOperator : public LinearPhysics {
   /// This rank's box of the measurement, and the extents of the whole of it.
   Box measured_box() const;
   Extents measured_extents() const;
+  /// Local. Where measurements live: those extents, in the boxes of all ranks.
+  BoxSpacePtr measured_space() const;
 
   /// Noise that measure() adds: the part of what it adds to the whole measurement, to the bit, for
   /// every number of ranks and all cuts.
@@ -150,6 +153,12 @@ inline Box BoxedOperator::measured_box() const {
 
 inline Extents BoxedOperator::measured_extents() const {
   return measured(whole_box(space_->extents())).extents();
+}
+
+inline BoxSpacePtr BoxedOperator::measured_space() const {
+  std::vector<Box> boxes;
+  for (const Box& box : space_->boxes()) boxes.push_back(measured(box));
+  return std::make_shared<BoxSpace>(*space_, measured_extents(), std::move(boxes));
 }
 
 inline Tensor BoxedOperator::with_noise(const Tensor& measurement) const {

@@ -13,6 +13,7 @@
 #include "tessera/comm/counting.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/denoiser/denoiser.hpp"
+#include "tessera/distributed/box_space.hpp"
 #include "tessera/run/memory.hpp"
 #include "tessera/solver/observer.hpp"
 #include "tessera/solver/solver.hpp"
@@ -65,8 +66,11 @@ struct RecorderOptions {
   /// Objective to evaluate at each iterate, typically the fidelity's value; empty: none. Every rank
   /// calls it, so that it may be collective.
   std::function<double(const Tensor&)> objective = {};
-  /// Compare with the truth on this rank. One rank is enough.
+  /// Compare with the truth on this rank. One rank is enough, unless `space` is given.
   bool compare = true;
+  /// Where ranks share out the image; null: every rank has it whole. The truth then is this rank's
+  /// box, and every rank compares: collective. Boxes below 6 pixels in a direction have no ssim.
+  BoxSpacePtr space = nullptr;
   /// The communicator that physics and denoiser were made with; null: no communication is recorded.
   std::shared_ptr<const CountingCommunicator> traffic = nullptr;
   /// The denoiser of the run; if it is a TiledDenoiser, write_run() takes the tile plan from it.

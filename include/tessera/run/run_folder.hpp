@@ -34,6 +34,9 @@ struct RunDescription {
   std::string tiling = {};              ///< "tile_plan": the plan's costs in words; empty: likewise
   std::vector<Panel> pictures = {};     ///< beside the truth and the restoration, e.g. measurements
   SampleType samples = SampleType::u8;  ///< of the .png files: u8 or u16
+  /// On the first rank: the restoration and the truth as pictures, where ranks share out the image
+  /// (picture_at_root); empty: the recorder's.
+  std::vector<Panel> shown = {};
   /// Number of operators that each rank holds.
   std::vector<std::int64_t> operators_per_rank = {};
 };
@@ -43,7 +46,8 @@ struct RunDescription {
 ///
 ///   metrics.csv       a row per iteration: quality, and the costs of the first rank
 ///   rank_<r>.csv      a row per iteration: the costs of rank r
-///   plan.json         the tiles in pixels of the image: owner, core, window, support, blend
+///   plan.json         the tiles in pixels of the image: owner, core, window, support, blend; of
+///                     an image that ranks share out without tiles, the boxes
 ///   truth.png, reconstruction.png and the other pictures, of volumes the middle slices
 ///   summary.json      last, so that the folder is complete if it is there: configuration, ranks,
 ///                     hosts, device, machine, versions, totals of the last repetition on the first

@@ -89,38 +89,51 @@ inline std::vector<Box> boxes_of(const Extents& extents, const Extents& grid,
   return boxes;
 }
 
+/// The grid of so many ranks: the one that is asked for, or the best. Throws
+/// error::InvalidArgument, beginning with `who`, where there is none.
+inline Extents grid_of(const Extents& extents, std::int64_t count, const BoxSpaceOptions& options,
+                       const std::string& who) {
+  check_at_least(options.alignment, 1, "alignment", who);
+  const bool is_image = !extents.empty() && extents.size() <= 3 &&
+                        std::all_of(extents.begin(), extents.end(), [](auto n) { return n > 0; });
+  if (!is_image) {
+    throw error::InvalidArgument(formatted("{}: the extents are {}, expected 1 to 3 positive ones",
+                                           who, to_string(extents)));
+  }
+  Extents grid = options.grid;
+  if (grid.empty()) {
+    grid = least_surface(extents, count, options.alignment).value_or(Extents());
+  }
+  std::int64_t product = grid.size() == extents.size() ? 1 : 0;
+  for (std::size_t d = 0; d < grid.size() && product > 0; ++d) {
+    const bool fits =
+        grid[d] > 0 && grid[d] <= (extents[d] + options.alignment - 1) / options.alignment;
+    product = fits ? product * grid[d] : 0;
+  }
+  if (product != count) {
+    throw error::InvalidArgument(formatted(
+        "{}: {} ranks cannot share an image of {} with cuts at multiples of {}{}: give fewer "
+        "ranks, a grid whose product they are, or a smaller alignment",
+        who, count, to_string(extents), options.alignment,
+        options.grid.empty() ? "" : formatted(" by a grid of {}", to_string(options.grid))));
+  }
+  return grid;
+}
+
 }  // namespace detail
+
+inline std::vector<Box> planned_boxes(const Extents& extents, int ranks,
+                                      const BoxSpaceOptions& options) {
+  return detail::boxes_of(extents, detail::grid_of(extents, ranks, options, "planned_boxes"),
+                          options.alignment);
+}
 
 inline BoxSpace::BoxSpace(CommunicatorPtr ranks, Extents extents, const BoxSpaceOptions& options)
     : ImageSpace(ranks), ranks_(std::move(ranks)), extents_(std::move(extents)) {
   const std::string who = "BoxSpace";
   const auto count = static_cast<std::int64_t>(ranks_->size());
   fail_together(*ranks_, who, [&] {
-    detail::check_at_least(options.alignment, 1, "alignment", who);
-    const bool is_image =
-        !extents_.empty() && extents_.size() <= 3 &&
-        std::all_of(extents_.begin(), extents_.end(), [](auto n) { return n > 0; });
-    if (!is_image) {
-      throw error::InvalidArgument(formatted(
-          "{}: the extents are {}, expected 1 to 3 positive ones", who, to_string(extents_)));
-    }
-    grid_ = options.grid;
-    if (grid_.empty()) {
-      grid_ = detail::least_surface(extents_, count, options.alignment).value_or(Extents());
-    }
-    std::int64_t product = grid_.size() == extents_.size() ? 1 : 0;
-    for (std::size_t d = 0; d < grid_.size() && product > 0; ++d) {
-      const bool fits =
-          grid_[d] > 0 && grid_[d] <= (extents_[d] + options.alignment - 1) / options.alignment;
-      product = fits ? product * grid_[d] : 0;
-    }
-    if (product != count) {
-      throw error::InvalidArgument(formatted(
-          "{}: {} ranks cannot share an image of {} with cuts at multiples of {}{}: give fewer "
-          "ranks, a grid whose product they are, or a smaller alignment",
-          who, count, to_string(extents_), options.alignment,
-          options.grid.empty() ? "" : formatted(" by a grid of {}", to_string(options.grid))));
-    }
+    grid_ = detail::grid_of(extents_, count, options, who);
     boxes_ = detail::boxes_of(extents_, grid_, options.alignment);
   });
   same_on_all_ranks(*ranks_, who, "the extents", to_string(extents_), "the grid", to_string(grid_),

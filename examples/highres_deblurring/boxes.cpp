@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "boxes.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <memory>
+#include <numeric>
+#include <utility>
+
+#include "restoration/boxed_files.hpp"
+#include "restoration/boxed_parts.hpp"
+#include "restoration/scene.hpp"
+#include "restoration/sharing.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/distributed/boxed_operators.hpp"
+
+using namespace tessera;
+
+namespace {
+
+restoration::SharedOperator shared_operator(const Options& options, const BoxSpacePtr& space,
+                                            std::int64_t index, at::ScalarType type) {
+  const Tensor kernel = make_kernel(options, index, at::TensorOptions(type)).to(device(options));
+  const bool has_frames = options.problem == ProblemKind::multiframe_superres;
+  return restoration::shared_blur(space, kernel, options.border, has_frames ? options.factor : 1);
+}
+
+Tensor truth_of_boxes(const Options& options, const Source& source, const BoxSpacePtr& space,
+                      restoration::SupervisedRun& run) {
+  Tensor own;
+  if (!options.truth.empty()) {
+    restoration::Photograph read = restoration::read_image_of_boxes(options.truth, *space);
+    for (const std::string& text : read.warnings) run.warn(text);
+    own = read.image;
+  } else if (!options.image.empty()) {
+    own = restoration::boxes_from_root(
+        *space,
+        [&] { return restoration::scaled(source.image, space->extents()[0], space->extents()[1]); },
+        device(options));
+  } else {
+    run.together([&] { own = restoration::synthetic_scene(options.image_size, space->local()); });
+  }
+  return own.to(device(options), options.dtype).contiguous();
+}
+
+/// The measurements of all operators, each of a box: simulated, or read.
+TensorList measurements_of_boxes(const Options& options, const BoxSpacePtr& space,
+                                 const std::vector<BoxSpacePtr>& measured,
+                                 restoration::SupervisedRun& run) {
+  const Tensor& truth = run.outcome().truth;
+  TensorList held;
+  if (options.measurements.empty()) {
+    const Tensor exact = truth.to(at::kDouble);
+    for (std::int64_t i = 0; i < options.num_operators; ++i) {
+      const auto one = shared_operator(options, space, i, at::kDouble);
+      held.push_back(measured_by(one, exact, *make_noise(options, i)).to(options.dtype));
+    }
+    return held;
+  }
+  restoration::Measurements read = restoration::read_measurements_of_boxes(
+      options.measurements, measured, truth.options(), options.noise_level);
+  run.warn(read.warning);
+  return std::move(read.held);
+}
+
+}  // namespace
+
+Source read_source_of_boxes(const Options& options, Communicator& ranks) {
+  if (options.truth.empty()) {
+    if (options.image.empty()) return {};
+    return restoration::at_root(ranks, [&] { return read_source(options); });
+  }
+  return restoration::shape_of_image_array(options.truth);
+}
+
+bool denoises(const Options& options) {
+  return options.solver != SolverKind::mlem &&
+         (options.prior == PriorKind::pnp || options.prior == PriorKind::red);
+}
+
+bool by_layers(const Options& options, const Denoiser& network, int ranks) {
+  if (options.denoiser_halo == DenoiserHalo::context || !denoises(options)) return false;
+  const bool can = restoration::has_layers(network);
+  if (options.denoiser_halo == DenoiserHalo::automatic) return can && ranks > 1;
+  if (can) return true;
+  throw error::InvalidArgument(
+      fmt::format("--denoiser-halo layers: is for --denoiser drunet and dncnn; {} works by context",
+                  network.name()));
+}
+
+BoxSpaceOptions box_options(const Options& options, const Denoiser& network, int ranks) {
+  const std::int64_t of_network = by_layers(options, network, ranks) ? network.alignment() : 1;
+  const std::int64_t of_frames =
+      options.problem == ProblemKind::multiframe_superres ? options.factor : 1;
+  return {.alignment = std::lcm(of_network, of_frames)};
+}
+
+RunParts make_boxed_parts(Options& options, Source source, const DenoiserPtr& network,
+                          restoration::SupervisedRun& run) {
+  restoration::Outcome& outcome = run.outcome();
+  const std::vector<std::int64_t> shape = truth_shape(options, source);
+  const Extents extents = {shape[2], shape[3]};
+  const bool is_scene = options.truth.empty() && options.image.empty();
+  if (is_scene && extents != restoration::scene_extents(options.image_size)) {
+    throw error::InvalidArgument(fmt::format(
+        "--image-size: the scene of {} pixels is not a multiple of --factor {} along "
+        "both sides, as --distribute-image needs it",
+        fmt::join(restoration::scene_extents(options.image_size), "x"), options.factor));
+  }
+  const int ranks = run.world().size();
+  const auto space =
+      std::make_shared<BoxSpace>(run.ranks(), extents, box_options(options, *network, ranks));
+  outcome.space = space;
+  outcome.truth = truth_of_boxes(options, source, space, run);
+  source = {};
+
+  std::vector<restoration::SharedOperator> operators;
+  for (std::int64_t i = 0; i < options.num_operators; ++i) {
+    operators.push_back(shared_operator(options, space, i, options.dtype));
+    outcome.measured_spaces.push_back(operators.back().measured);
+  }
+  outcome.measurements = measurements_of_boxes(options, space, outcome.measured_spaces, run);
+  RunParts parts{.physics = restoration::stacked(operators),
+                 .denoiser = network,
+                 .differences = boxed_differences(space)};
+  outcome.tiling = restoration::boxes_in_words(*space);
+  if (denoises(options)) {
+    parts.denoiser = restoration::shared_denoiser(network, by_layers(options, *network, ranks),
+                                                  tiling_options(options), outcome);
+  }
+  return parts;
+}

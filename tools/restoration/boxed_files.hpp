@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "restoration/arrays.hpp"
+#include "restoration/photograph.hpp"
+#include "tessera/comm/communicator.hpp"
+#include "tessera/core/tensor.hpp"
+#include "tessera/distributed/box_space.hpp"
+
+/// Files of images that ranks share out, which no rank ever has whole. Every function is collective
+/// over the ranks of the spaces, and throws error::RankFailure on all of them.
+namespace restoration {
+
+/// Writes images (1, C, H, W), of spaces of the same ranks and extents, of which `own` are this
+/// rank's boxes: a .npy file (C, H, W) of one, (N, C, H, W) of several. They come to the first rank
+/// slab by slab. The file is replaced only once the new one is complete.
+void write_npy_of_boxes(const std::string& path, const std::vector<tessera::BoxSpacePtr>& spaces,
+                        const tessera::TensorList& own);
+
+/// Local. read_image_array() without the values: an image of its shape that takes no memory.
+Photograph shape_of_image_array(const std::string& path);
+
+/// read_image_array() of boxes: each rank reads its own, (1, 3, box), and no more of the file.
+Photograph read_image_of_boxes(const std::string& path, const tessera::BoxSpace& space);
+
+/// read_measurements() of boxes: the parts of all measurements that `spaces` give this rank, one
+/// for each, with these options.
+Measurements read_measurements_of_boxes(const std::string& path,
+                                        const std::vector<tessera::BoxSpacePtr>& spaces,
+                                        const at::TensorOptions& options, double noise);
+
+/// A digest of an image, the same for all cuts and numbers of ranks, on all ranks.
+std::string digest_of_boxes(const tessera::BoxSpace& space, const tessera::Tensor& own);
+
+/// A photograph that the first rank alone has: on the others `image` has its shape and no memory.
+/// `read` is called on the first rank.
+Photograph at_root(tessera::Communicator& ranks, const std::function<Photograph()>& read);
+
+/// This rank's box, (1, 3, box) on `device`, of an image (1, 3, H, W) that the first rank makes and
+/// has whole; the others get theirs slab by slab. `make` is called on the first rank.
+tessera::Tensor boxes_from_root(const tessera::BoxSpace& space,
+                                const std::function<tessera::Tensor()>& make, at::Device device);
+
+}  // namespace restoration
