@@ -131,3 +131,17 @@ RunParts make_boxed_parts(Options& options, Source source, const DenoiserPtr& ne
   }
   return parts;
 }
+
+std::string plan_boxes(const Options& options, restoration::ScalingQuestion question,
+                       const Extents& extents) {
+  return restoration::predict_box_scaling(
+      {.run = std::move(question),
+       .extents = extents,
+       .shared =
+           [&](const BoxSpacePtr& space) {
+             return shared_operator(options, space, 0, options.dtype).physics;
+           },
+       .alignment = options.problem == ProblemKind::multiframe_superres ? options.factor : 1,
+       .by_context = options.denoiser_halo != DenoiserHalo::layers,
+       .by_layers = options.denoiser_halo != DenoiserHalo::context});
+}

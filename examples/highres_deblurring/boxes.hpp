@@ -6,6 +6,7 @@
 
 #include "options.hpp"
 #include "problem.hpp"
+#include "restoration/scaling.hpp"
 #include "restoration/supervised_run.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/denoiser/denoiser.hpp"
@@ -44,3 +45,7 @@ tessera::BoxSpaceOptions box_options(const Options& options, const tessera::Deno
 /// drawn by the number of a pixel: they depend on neither ranks nor cuts.
 RunParts make_boxed_parts(Options& options, Source source, const tessera::DenoiserPtr& network,
                           restoration::SupervisedRun& run);
+
+/// Local. The text of --plan: by context and layer by layer, unless --denoiser-halo chooses one.
+std::string plan_boxes(const Options& options, restoration::ScalingQuestion question,
+                       const tessera::Extents& extents);

@@ -7,6 +7,7 @@
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -246,18 +247,27 @@ std::string plan_run(Options& options) {
   const c10::InferenceMode no_gradients;
   share_cores(*self_communicator(), options.threads);
   const DenoiserPtr denoiser = make_network(options);
-  const std::vector<std::int64_t> shape = truth_shape(options, read_source(options));
-  return restoration::predict_scaling(
-      {.problem = "--solver pnp --fidelity l2",
-       .image = at::full(shape, 0.5).to(device(options), options.dtype),
-       .physics = make_operator(options, 0),
-       .operators = options.num_operators,
-       .denoiser = denoiser,
-       .sigma = options.denoiser_sigma,
-       .tiling = tiling_options(options),
-       .shares_operators = options.distribute_physics,
-       .shares_tiles = options.distribute_denoiser,
-       .ranks = options.ranks,
-       .bandwidth = options.bandwidth,
-       .latency = options.latency});
+  const CommunicatorPtr self = self_communicator();
+  const std::vector<std::int64_t> shape =
+      truth_shape(options, options.distribute_image ? read_source_of_boxes(options, *self)
+                                                    : read_source(options));
+  // What is shared out may not fit here: costs are measured on a part of it.
+  const std::int64_t most =
+      options.distribute_image ? 2048 - 2048 % options.factor : std::max(shape[2], shape[3]);
+  const Extents measured = {1, shape[1], std::min(shape[2], most), std::min(shape[3], most)};
+  restoration::ScalingQuestion question{
+      .problem = "--solver pnp --fidelity l2",
+      .image = at::full(measured, 0.5).to(device(options), options.dtype),
+      .physics = make_operator(options, 0),
+      .operators = options.num_operators,
+      .denoiser = denoiser,
+      .sigma = options.denoiser_sigma,
+      .tiling = tiling_options(options),
+      .shares_operators = options.distribute_physics,
+      .shares_tiles = options.distribute_denoiser,
+      .ranks = options.ranks,
+      .bandwidth = options.bandwidth,
+      .latency = options.latency};
+  return options.distribute_image ? plan_boxes(options, std::move(question), {shape[2], shape[3]})
+                                  : restoration::predict_scaling(question);
 }

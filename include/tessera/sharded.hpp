@@ -9,6 +9,7 @@
 #include "tessera/comm/box.hpp"
 #include "tessera/comm/box_exchange.hpp"
 #include "tessera/comm/box_pyramid.hpp"
+#include "tessera/comm/rehearsal.hpp"
 
 #include "tessera/distributed/box_space.hpp"
 #include "tessera/distributed/box_stream.hpp"

@@ -52,7 +52,7 @@ double denoising_time(const Denoiser& denoiser, double sigma, const Tensor& imag
 /// One iteration with everything but the denoiser: gradient, update, tiles cut and put together,
 /// stopping rule.
 double rest_of_iteration(const LinearPhysicsPtr& physics, const Tensor& x) {
-  const L2 fidelity(physics, {x}, x);
+  const L2 fidelity(physics, physics->forward(x), x);
   const auto tiled = std::make_shared<TiledDenoiser>(
       std::make_shared<Nothing>(), self_communicator(), TilingOptions{.minimum_tiles = 4});
   const PlugAndPlay prior = PlugAndPlay::fixed(tiled, 0.01);

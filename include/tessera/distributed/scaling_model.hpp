@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "tessera/comm/rehearsal.hpp"
 #include "tessera/distributed/tile_plan.hpp"
 
 namespace tessera {
@@ -59,10 +61,31 @@ struct ScalingRow {
 ScalingRow predict(const TilePlan& plan, int ranks, const MachineCosts& costs,
                    const Workload& workload);
 
+/// What a rank does in an iteration on images that ranks share out (BoxSpace).
+struct BoxWork {
+  /// Pixels of the whole image, and of the largest box.
+  double pixels = 1;
+  double box_pixels = 1;
+  /// The tiles of a ShardedDenoiser; none: layer by layer, each rank its box.
+  std::optional<TilePlan> tiles = {};
+  /// Of one gradient and one denoising, of a rank in the middle: Rehearsal::traffic().
+  RankTraffic traffic = {};
+};
+
+/// One iteration of ranks that each hold a box of the image:
+///   denoise_s    = s_per_tile + s_per_pixel * box_pixels, or as above with tiles
+///   exchange_s   = messages * latency + received_bytes / bandwidth
+///                + (reductions + 1) * 2 ceil(log2 P) latency     one more at the end, there and
+///                back
+///   replicated_s = costs.replicated_s * box_pixels / pixels      shared out, like all that is held
+ScalingRow predict_boxes(const BoxWork& work, int ranks, const MachineCosts& costs,
+                         const Workload& workload);
+
 /// What the table is about, as its first lines say.
 struct ScalingTitle {
   std::string problem;  ///< "image 2048x1280, drunet, even tiles"
   int threads = 1;
+  std::string rest = "on every rank";  ///< where the rest is done
   std::string settings{};  ///< where the network's figures come from: "--bandwidth, --latency"
 };
 

@@ -83,20 +83,54 @@ inline ScalingRow predict(const TilePlan& plan, int ranks, const MachineCosts& c
   return row;
 }
 
+inline ScalingRow predict_boxes(const BoxWork& work, int ranks, const MachineCosts& costs,
+                                const Workload& workload) {
+  const double share = work.box_pixels / work.pixels;
+  const double hops = std::ceil(std::log2(ranks));
+  ScalingRow row{.ranks = ranks, .tiles = ranks, .balance = share * ranks};
+  double window = work.box_pixels;
+  if (work.tiles) {
+    const TileCosts tiles = work.tiles->costs({.ranks = ranks});
+    row.tiles = tiles.tiles;
+    row.idle_ranks = tiles.idle_ranks;
+    row.balance = tiles.imbalance;
+    row.denoise_s = detail::busiest(*work.tiles, ranks, costs).seconds;
+    window = 1;
+    for (const std::int64_t extent : tiles.largest_window) window *= static_cast<double>(extent);
+  } else {
+    row.denoise_s = costs.denoise_s_per_tile + costs.denoise_s_per_pixel * work.box_pixels;
+  }
+  if (ranks > 1) {
+    const RankTraffic& traffic = work.traffic;
+    row.received_bytes = traffic.received_bytes;
+    row.exchange_s = static_cast<double>(traffic.messages) * costs.latency_s +
+                     traffic.received_bytes / costs.bandwidth_bytes_per_s +
+                     2 * static_cast<double>(traffic.reductions + 1) * hops * costs.latency_s;
+  }
+  row.replicated_s = costs.replicated_s * share;
+  const auto element = static_cast<double>(workload.bytes_per_element);
+  const double image_bytes = static_cast<double>(workload.channels) * element * work.pixels;
+  row.peak_bytes = costs.process_bytes +
+                   share * (costs.replicated_bytes + detail::held_bytes(image_bytes, 1, workload)) +
+                   workload.working_elements_per_pixel * window * element;
+  return row;
+}
+
 inline std::string scaling_table(const ScalingTitle& title, const MachineCosts& costs,
                                  const ScalingRow& single, const std::vector<ScalingRow>& rows) {
   std::string text = formatted(
       "One iteration, {}.\n"
       "Measured here, {} thread{} per rank: denoiser {:.4g} us per pixel and {:.2g} ms per tile; "
-      "the rest {:.3g} ms, on every rank.\n"
+      "the rest {:.3g} ms, {}.\n"
       "Assumed: {:.4g} GB/s and {:.4g} us latency between ranks{}; every "
       "rank has the cores or the GPU of this process.\n\n"
       "{:>6} {:>6} {:>5} {:>8} {:>10} {:>10} {:>10} {:>10} {:>9} {:>10} {:>9} {:>10}\n",
       title.problem, title.threads, title.threads == 1 ? "" : "s", costs.denoise_s_per_pixel * 1e6,
-      costs.denoise_s_per_tile * 1e3, costs.replicated_s * 1e3, costs.bandwidth_bytes_per_s * 1e-9,
-      costs.latency_s * 1e6, title.settings.empty() ? "" : formatted(" ({})", title.settings),
-      "ranks", "tiles", "idle", "balance", "denoise s", "exchange s", "rest s", "total s",
-      "speed-up", "efficiency", "MB/iter", "memory MB");
+      costs.denoise_s_per_tile * 1e3, costs.replicated_s * 1e3, title.rest,
+      costs.bandwidth_bytes_per_s * 1e-9, costs.latency_s * 1e6,
+      title.settings.empty() ? "" : formatted(" ({})", title.settings), "ranks", "tiles", "idle",
+      "balance", "denoise s", "exchange s", "rest s", "total s", "speed-up", "efficiency",
+      "MB/iter", "memory MB");
   const ScalingRow* fastest = nullptr;
   const ScalingRow* worthwhile = nullptr;
   for (const ScalingRow& row : rows) {
