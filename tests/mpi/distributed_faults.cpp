@@ -11,7 +11,11 @@
 #include "distributed_parts.hpp"
 #include "failures.hpp"
 #include "tessera/comm/agreement.hpp"
+#include "tessera/distributed/boxed_stack.hpp"
 #include "tessera/distributed/distributed_physics.hpp"
+#include "tessera/distributed/layerwise_denoiser.hpp"
+#include "tessera/distributed/sharded_denoiser.hpp"
+#include "tessera/distributed/slab_fourier.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/io/npy.hpp"
@@ -166,6 +170,47 @@ void reconstruct(const Traps& traps) {
   solver.solve(at::zeros_like(truth), watcher);
 }
 
+/// The same, of an image that ranks share out.
+void reconstruct_on_boxes(const Traps& traps) {
+  const auto space = std::make_shared<BoxSpace>(test::world(), Extents{24, 20});
+  const Tensor truth = space->scatter(test::indexed({1, 1, 24, 20}));
+  const auto trapped = std::make_shared<BoxedOperator>(
+      space, std::make_shared<TrappedOperator>(traps.forward, traps.adjoint), Halo{{0, 0}, {0, 0}},
+      Padding::constant);
+  const auto physics = std::make_shared<BoxedStack>(
+      std::vector<BoxedOperatorPtr>{boxed_blur(space, test::indexed({1, 1, 3, 3}) / 9), trapped});
+  const DataFidelity fidelity(physics, {truth, truth},
+                              std::make_shared<TrappedDistance>(traps.value, traps.gradient));
+  const PlugAndPlay denoising = PlugAndPlay::fixed(
+      std::make_shared<ShardedDenoiser>(std::make_shared<TrappedDenoiser>(traps.denoiser), space,
+                                        TilingOptions{.context = 1, .blend = 2}),
+      0.1);
+  const PnP<DataFidelity, PlugAndPlay> solver(fidelity, denoising,
+                                              {.step = 0.5, .stopping = {.max_iterations = 4}});
+  Watcher watcher(traps, fidelity);
+  solver.solve(at::zeros_like(truth), watcher);
+}
+
+/// A network that denoises box by box, with an exchange before and one after the trap.
+class TrappedNetwork : public LayerwiseNetwork {
+ public:
+  explicit TrappedNetwork(TrapPtr trap) : trap_(std::move(trap)) {}
+  std::string name() const override { return "trapped_network"; }
+  Tensor denoise_box(const Tensor& x, const NoiseLevel& /*sigma*/,
+                     const BoxPyramid& boxes) const override {
+    for (int layer = 0; layer < 2; ++layer) {
+      boxes.with_halo(x, 1, 1);
+      trap_->use("the layer");
+    }
+    boxes.with_halo(x, 1, 1);
+    return x;
+  }
+
+ private:
+  Tensor do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const override { return x; }
+  TrapPtr trap_;
+};
+
 /// Fails with `text` on each rank in turn.
 void check_fails(const std::string& text, const std::function<void(int culprit)>& action) {
   const int last = test::world()->size() - 1;
@@ -182,11 +227,12 @@ void check_fails(const std::string& text, const std::function<void(int culprit)>
 }
 
 /// The same, for a trap in a reconstruction.
-void check_fails(const std::string& text, TrapPtr Traps::*place) {
+void check_fails(const std::string& text, TrapPtr Traps::*place,
+                 const std::function<void(const Traps&)>& run = reconstruct) {
   check_fails(text, [&](int culprit) {
     Traps traps;
     traps.*place = std::make_shared<Trap>(culprit);
-    reconstruct(traps);
+    run(traps);
   });
 }
 
@@ -241,6 +287,36 @@ TEST_CASE("a reconstruction without a fault ends well") {
 TEST_CASE("an operator that fails on one rank fails on all") {
   check_fails("the forward model broke", &Traps::forward);
   check_fails("the adjoint broke", &Traps::adjoint);
+}
+
+TEST_CASE("what fails on one rank of an image in boxes fails on all") {
+  reconstruct_on_boxes({});
+  check_fails("the forward model broke", &Traps::forward, reconstruct_on_boxes);
+  check_fails("the adjoint broke", &Traps::adjoint, reconstruct_on_boxes);
+  check_fails("the denoiser broke", &Traps::denoiser, reconstruct_on_boxes);
+}
+
+TEST_CASE("exchanges, transforms and layers that fail on one rank fail on all") {
+  const auto space = std::make_shared<BoxSpace>(test::world(), Extents{24, 20});
+  const Tensor own = space->scatter(test::indexed({1, 1, 24, 20}));
+  const auto is = [](int culprit) { return test::world()->rank() == culprit; };
+  BoxesOfRanks wanted(static_cast<std::size_t>(test::world()->size()), {whole_box({24, 20})});
+  const BoxExchange exchange(test::world(), one_each(space->boxes()), wanted);
+  check_fails("BoxExchange.forward: tensor 0 is",
+              [&](int culprit) { exchange.forward({is(culprit) ? own.narrow(3, 1, 1) : own}); });
+  check_fails("BoxExchange.adjoint: got 0 tensors", [&](int culprit) {
+    exchange.adjoint(is(culprit) ? TensorList{} : exchange.forward({own}));
+  });
+  const SlabFourier fourier(space);
+  check_fails("expected extents [",
+              [&](int culprit) { fourier.forward(is(culprit) ? own.narrow(3, 1, 1) : own); });
+  const Tensor slab = fourier.forward(own);
+  check_fails("SlabFourier",
+              [&](int culprit) { fourier.inverse(is(culprit) ? slab.unsqueeze(0) : slab); });
+  check_fails("layerwise(trapped_network).denoise: the layer broke", [&](int culprit) {
+    LayerwiseDenoiser(std::make_shared<TrappedNetwork>(std::make_shared<Trap>(culprit)), space)
+        .denoise(own, 0.1);
+  });
 }
 
 TEST_CASE("a factory that fails on one rank fails on all") {
