@@ -3,13 +3,16 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/roll.h>
 
+#include "allocations.hpp"
 #include "boxes.hpp"
 #include "catch.hpp"
 #include "distributed_parts.hpp"
 #include "tessera/comm/box_exchange.hpp"
 #include "tessera/core/real_dot.hpp"
+#include "tessera/denoiser/total_variation.hpp"
 #include "tessera/distributed/box_space.hpp"
 #include "tessera/distributed/boxed_operator.hpp"
+#include "tessera/distributed/boxed_stack.hpp"
 #include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
@@ -182,6 +185,36 @@ TEST_CASE("conjugate gradients on boxes reach the exact solution of the whole im
   const Tensor reached = boxed_stack(space, image, Padding::circular)
                              .solve_normal(space->scatter(image), shift, tight);
   CHECK(relative_error(space->gather(reached), whole.solve_normal(image, shift)) < 1e-11);
+}
+
+TEST_CASE("no rank has a tensor as large as the image while it restores its box") {
+  const auto ranks = test::world()->size();
+  if (ranks < 3) return;  // on fewer, a halo and a window are too much of half an image
+  const Tensor image = test::indexed({1, 1, 240, 256}, 0, at::kFloat);
+  const BoxSpacePtr space = test::boxes_for(image);
+  const Tensor own = space->scatter(image);
+  const test::LargestAllocation largest;
+  std::vector<BoxedOperatorPtr> blurs;
+  for (const double width : {0.5, 0.6, 0.7, 0.8}) {
+    blurs.push_back(boxed_blur(space, gaussian_kernel({width, width}).to(at::kFloat),
+                               blurs.empty() ? Padding::circular : Padding::reflect));
+  }
+  const auto physics = std::make_shared<BoxedStack>(blurs);
+  const L2 fidelity(physics, physics->forward(own), own);
+  const auto denoiser =
+      std::make_shared<TotalVariation>(TotalVariationOptions{.max_iterations = 2});
+  const PlugAndPlay prior = PlugAndPlay::fixed(
+      std::make_shared<ShardedDenoiser>(
+          denoiser, space, TilingOptions{.context = 4, .blend = 4, .minimum_tiles = 4 * ranks}),
+      NoiseLevel(0.1));
+  PnPOptions options{.step = 0.2};
+  options.stopping.max_iterations = 2;
+  PnP(fidelity, prior, options).solve(0.5 * own);
+  // The spectrum of a kernel, once, in float64.
+  const double share = static_cast<double>(image.nbytes()) / ranks;
+  CHECK(static_cast<double>(largest.bytes()) > 0.9 * share);
+  CHECK(largest.bytes() < image.nbytes());
+  CHECK(static_cast<double>(largest.bytes()) < 2.7 * share);
 }
 
 TEST_CASE("what cannot be shared out is refused on every rank") {

@@ -3,10 +3,8 @@
 #include <ATen/ops/fft_irfftn.h>
 #include <ATen/ops/fft_rfftn.h>
 #include <ATen/ops/view_as_real.h>
-#include <c10/core/CPUAllocator.h>
 
-#include <algorithm>
-
+#include "allocations.hpp"
 #include "catch.hpp"
 #include "distributed_parts.hpp"
 #include "tessera/comm/counting.hpp"
@@ -70,29 +68,6 @@ StackedPhysics boxed_stack(const BoxSpacePtr& space, const Tensor& image) {
   for (const Tensor& kernel : kernels_for(image)) blurs.push_back(slab_blur(space, kernel));
   return StackedPhysics(blurs);
 }
-
-/// The largest piece of memory that a tensor took while this lives.
-class LargestAllocation : public c10::Allocator {
- public:
-  LargestAllocation() : inner_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this); }
-  ~LargestAllocation() override { c10::SetCPUAllocator(inner_); }
-  LargestAllocation(const LargestAllocation&) = delete;
-  LargestAllocation& operator=(const LargestAllocation&) = delete;
-
-  std::size_t bytes() const { return largest_; }
-  c10::DataPtr allocate(std::size_t bytes) override {
-    largest_ = std::max(largest_, bytes);
-    return inner_->allocate(bytes);
-  }
-  c10::DeleterFnPtr raw_deleter() const override { return inner_->raw_deleter(); }
-  void copy_data(void* to, const void* from, std::size_t bytes) const override {
-    default_copy_data(to, from, bytes);
-  }
-
- private:
-  c10::Allocator* inner_;
-  std::size_t largest_ = 0;
-};
 
 }  // namespace
 
@@ -273,7 +248,7 @@ TEST_CASE("no tensor is as large as an image that ranks share out") {
   const BoxSpacePtr space = box_space_of(image);
   const Tensor own = space->scatter(image);
   const Tensor own_kernel = own / image.abs().sum();
-  const LargestAllocation largest;
+  const test::LargestAllocation largest;
   const auto physics = std::make_shared<StackedPhysics>(
       std::vector<LinearPhysicsPtr>{slab_blur(space, test::indexed({1, 1, 31, 33}) / 1023),
                                     slab_blur_of_boxes(space, own_kernel)});
