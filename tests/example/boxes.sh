@@ -54,9 +54,11 @@ data)
   ;;
 layers)
   equal 1e-5 --image-size 96
+  equal 1e-12 --image-size 64 --solver pnp --dtype float64
+  ;;
+layers_and_borders)
   equal 1e-5 --image-size 100 --solver pnp --border reflect --step-size 0.5
   equal 1e-5 --image-size 96 --prior red --denoiser-halo layers
-  equal 1e-12 --image-size 64 --solver pnp --dtype float64
   ;;
 context)
   tiles=(--distribute-denoiser --tiling fixed --patch-size 32 --overlap 8)
@@ -72,8 +74,12 @@ context)
 priors)
   equal 1e-5 --image-size 96 --prior ridge
   equal 1e-5 --image-size 96 --solver mlem
+  # The steps of primal_dual come from norms, which are estimated on boxes.
   iterations=100
-  equal 1e-3 --image-size 64 --noise salt_and_pepper  # its steps come from estimated norms
+  variation=(--image-size 64 --noise salt_and_pepper)
+  run 1 whole "${variation[@]}"
+  run 2 boxes --distribute-image "${variation[@]}"
+  "$compare" boxes/x.npy whole/x.npy 1e-3 >>output || fail "x.npy by primal_dual"
   ;;
 measured)
   # Measurements of a file, each rank its part of it.
