@@ -27,30 +27,31 @@ class Burst {
       const tessera::Tensor values =
           restore::read_picture(shared_file(name + std::string(".tif"))).values;
       restore::write_picture(folder_.file(name + std::string(".npy")), values / white,
-                             restore::Samples::f32, {});
+                             restore::Samples::f32);
     }
   }
 
   /// What the ranks of `ranks` restore together. Undefined where another rank writes it.
   tessera::Tensor restored(const tessera::CommunicatorPtr& ranks, const std::string& prior) const {
     const std::string config = folder_.file("c.yml");
-    test::write_bytes(config,
-                      "measurements:\n"
-                      "  - {file: frame0.npy, operator: [blur: {gaussian: 0.8}, down_sampling: "
-                      "{factor: 2}]}\n"
-                      "  - {file: frame1.npy, operator: [blur: {gaussian: 0.8}, down_sampling: "
-                      "{factor: 2, shift: [0.5, 0.1]}]}\n"
-                      "  - {file: frame2.npy, operator: [blur: {gaussian: 0.8}, down_sampling: "
-                      "{factor: 2, shift: [-0.4, 0.45]}], noise: {level: 0.02}}\n"
-                      "  - {file: frame3.npy, operator: [blur: {gaussian: 0.8}, down_sampling: "
-                      "{factor: 2, shift: [0.1, -0.5]}]}\n"
-                      "noise: {level: 0.01}\n"
-                      "prior: " +
-                          prior + "\nsolver: {iterations: 5}\noutput: o.npy\n");
+    test::write_bytes(
+        config,
+        "measurements:\n"
+        "  - {file: frame0.npy, axes: cyx, operator: [blur: {gaussian: 0.8}, down_sampling: "
+        "{factor: 2}]}\n"
+        "  - {file: frame1.npy, axes: cyx, operator: [blur: {gaussian: 0.8}, down_sampling: "
+        "{factor: 2, shift: [0.5, 0.1]}]}\n"
+        "  - {file: frame2.npy, axes: cyx, operator: [blur: {gaussian: 0.8}, down_sampling: "
+        "{factor: 2, shift: [-0.4, 0.45]}], noise: {level: 0.02}}\n"
+        "  - {file: frame3.npy, axes: cyx, operator: [blur: {gaussian: 0.8}, down_sampling: "
+        "{factor: 2, shift: [0.1, -0.5]}]}\n"
+        "noise: {level: 0.01}\n"
+        "prior: " +
+            prior + "\nsolver: {iterations: 5}\noutput: o.npy\n");
     CHECK(restore::run({.config = config, .threads = 1, .quiet = true}, ranks) == 0);
     const std::string output = folder_.file("o.npy");
     if (!std::filesystem::exists(output)) return {};
-    const tessera::Tensor values = restore::read_picture(output).values;
+    const tessera::Tensor values = restore::read_picture(output, {.spatial = 2}).values;
     std::filesystem::remove(output);
     return values;
   }
@@ -80,6 +81,64 @@ TEST_CASE("restore: a file that one rank cannot read ends all of them", "[restor
   // The last measurement is the last rank's.
   test::write_bytes(config, "measurements: [" + frame + ", " + frame + ", " + frame +
                                 ", no.tif]\noutput: o.tif\n");
+  CHECK(restore::run({.config = config, .threads = 1, .quiet = true}, test::world()) ==
+        restore::wrong_input_code);
+  test::check_in_step();
+  CHECK(folder.entry_count() == 1);
+}
+
+TEST_CASE("restore: a volume is the same on every number of ranks", "[restore]") {
+  const test::TemporaryFolder folder;
+  const std::string config = folder.file("c.yml");
+  const std::string cells = shared_file("cells.tif");
+  test::write_bytes(config,
+                    "measurements:\n"
+                    "  - {file: " +
+                        cells +
+                        ", operator: {blur: {gaussian: [2, 1, 1]}}}\n"
+                        "  - {file: " +
+                        cells +
+                        ", operator: {blur: {gaussian: [2, 1, 1]}}, "
+                        "weight: 0.5}\n"
+                        "noise: {level: 60}\nimage: {white: 20000}\n"
+                        "prior: {name: tv, weight: 30}\nsolver: {iterations: 4}\n"
+                        "output: o.npy\n");
+  const auto restored = [&](const tessera::CommunicatorPtr& ranks, const std::string& name) {
+    CHECK(restore::run({.config = config, .output = folder.file(name), .threads = 1, .quiet = true},
+                       ranks) == 0);
+    const bool is_there = std::filesystem::exists(folder.file(name));
+    return is_there ? restore::read_picture(folder.file(name)).values : tessera::Tensor();
+  };
+  const tessera::Tensor together = restored(test::world(), "together.tif");
+  CHECK(together.defined() == test::world()->is_root());
+  if (!together.defined()) return;
+  CHECK(together.sizes() == at::IntArrayRef({1, 1, 16, 32, 32}));
+  // 16 bits: rounding may fall to the other side.
+  const tessera::Tensor alone = restored(tessera::self_communicator(), "alone.tif");
+  CHECK(at::abs(together - alone).max().item<double>() <= 1);
+}
+
+TEST_CASE("restore: wrong inputs end all ranks, and nothing is written", "[restore]") {
+  const test::TemporaryFolder folder;
+  const std::string config = folder.file("c.yml");
+  const std::string cells = shared_file("cells.tif");
+  const std::string lens = shared_file("lens.tif");
+  const std::string wrong = GENERATE_COPY(
+      as<std::string>(), "measurements: [{file: " + cells + ", axes: zy}]\n",
+      "measurements: [{file: " + cells + ", axes: czyx}]\n",
+      "measurements: [{file: " + cells + ", dataset: a}]\n",
+      "measurements: [" + cells + ", " + lens + "]\n",
+      "measurements: [" + cells + "]\nprior: drunet\n",
+      "measurements: [" + cells + "]\noperator: {blur: {gaussian: [1, 2]}}\n",
+      "measurements: [" + cells + "]\noperator: {blur: {kernel: no.tif}}\n",
+      "measurements: [" + cells + "]\noperator: {down_sampling: {factor: 2}}\n",
+      "measurements: [" + cells + "]\noperator: {mask: {file: " + lens + "}}\n",
+      "measurements: [" + cells + "]\noperator: {space_varying_blur: {kernels: " + lens +
+          ", grid: [3, 3]}}\n",
+      "measurements: [" + cells + "]\nsolver: {precision: half}\n",
+      "measurements: [" + cells + "]\nprior: {weight: least}\n");
+  INFO(wrong);
+  test::write_bytes(config, wrong + "output: o.tif\n");
   CHECK(restore::run({.config = config, .threads = 1, .quiet = true}, test::world()) ==
         restore::wrong_input_code);
   test::check_in_step();

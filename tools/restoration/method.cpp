@@ -177,7 +177,8 @@ std::unique_ptr<Solver> make_solver(const Method& method, const DataFidelity& fi
           fidelity, std::vector{variation},
           method.range ? std::make_shared<BoxPrior>(method.range->first, method.range->second)
                        : nullptr,
-          PrimalDualOptions{.ratio = 1 / std::pow(sigma_of(method), 2), .stopping = stopping});
+          PrimalDualOptions{.ratio = method.step_ratio.value_or(1 / std::pow(sigma_of(method), 2)),
+                            .stopping = stopping});
     }
     case SolverKind::mlem:
       return std::make_unique<MLEM>(fidelity, MlemOptions{.stopping = stopping});

@@ -34,6 +34,8 @@ struct Method {
   std::int64_t iterations = 8;
   double dpir_weight = 0.1;
   double red_weight = 4;
+  /// PrimalDualOptions::ratio of primal_dual; nullopt: 1 / noise_level^2.
+  std::optional<double> step_ratio = {};
   double tv_weight = 5;  ///< of the total variation against the negative log-likelihood
   /// Of wavelet against the negative log-likelihood; of ridge times denoiser_sigma^2.
   double prior_weight = 1;

@@ -160,19 +160,41 @@ class ConfigReader {
       result.file = path("file", node);
       return result;
     }
-    read_map(
-        node, name + ": key",
-        {{"file", [&](const YAML::Node& value) { result.file = path("file", value); }},
-         {"page",
-          [&](const YAML::Node& value) { result.page = integer("page", value, 1, most_pages); }},
-         {"operator",
-          [&](const YAML::Node& value) { result.steps = chain(value, name + ": operator"); }},
-         {"noise", [&](const YAML::Node& value) { result.noise = noise_model(value); }},
-         {"weight", [&](const YAML::Node& value) {
-            result.weight = number("weight", value, Sign::positive);
-          }}});
+    read_map(node, name + ": key",
+             {{"file", [&](const YAML::Node& value) { result.file = path("file", value); }},
+              {"page",
+               [&](const YAML::Node& value) {
+                 result.choice.page = integer("page", value, 1, most_pages);
+               }},
+              {"axes", [&](const YAML::Node& value) { result.choice.axes = axes(value); }},
+              {"dataset",
+               [&](const YAML::Node& value) {
+                 result.choice.dataset = yaml_.setting("dataset", Kind::text, value).value;
+               }},
+              {"operator",
+               [&](const YAML::Node& value) { result.steps = chain(value, name + ": operator"); }},
+              {"noise", [&](const YAML::Node& value) { result.noise = noise_model(value); }},
+              {"weight", [&](const YAML::Node& value) {
+                 result.weight = number("weight", value, Sign::positive);
+               }}});
     if (result.file.empty()) yaml_.fail(node, name + ": there is no key \"file\"");
     return result;
+  }
+
+  /// Letters, each once.
+  std::string axes(const YAML::Node& node) {
+    const std::string letters = yaml_.setting("axes", Kind::text, node).value;
+    const auto count = [&](char letter) {
+      return std::count(letters.begin(), letters.end(), letter);
+    };
+    const bool is_known = letters.find_first_not_of("czyx") == std::string::npos;
+    if (!is_known || count('y') != 1 || count('x') != 1 || count('z') > 1 || count('c') > 1) {
+      yaml_.fail(node,
+                 fmt::format("axes: expected y, x and what else the file has of z (slices) and "
+                             "c (channels), in its order, such as zyx, got \"{}\"",
+                             letters));
+    }
+    return letters;
   }
 
   /// One step, or a list of them in the order in which they act.
@@ -187,8 +209,8 @@ class ConfigReader {
   }
 
   void add_step(std::vector<Step>& steps, const YAML::Node& node, const std::string& who) {
-    static const std::vector<std::string_view> known = {"identity", "blur", "down_sampling", "mask",
-                                                        "warp"};
+    static const std::vector<std::string_view> known = {
+        "identity", "blur", "space_varying_blur", "down_sampling", "mask", "warp"};
     if (node.IsScalar()) {
       if (node.Scalar() == "identity") return;
       const bool is_known = std::find(known.begin(), known.end(), node.Scalar()) != known.end();
@@ -208,6 +230,8 @@ class ConfigReader {
     yaml_.for_each(node, [&](const YAML::Node& key, const YAML::Node& value) {
       if (name == "blur") {
         steps.emplace_back(blur(value, where, who));
+      } else if (name == "space_varying_blur") {
+        steps.emplace_back(space_varying_blur(value, where, who));
       } else if (name == "down_sampling") {
         steps.emplace_back(down_sampling(value, where, who));
       } else if (name == "mask") {
@@ -231,16 +255,51 @@ class ConfigReader {
         {{"kernel", [&](const YAML::Node& value) { step.kernel = path("kernel", value); }},
          {"gaussian",
           [&](const YAML::Node& value) {
-            step.gaussian = number("gaussian", value, Sign::positive);
+            if (value.IsScalar()) {
+              step.gaussian = {number("gaussian", value, Sign::positive)};
+            } else {
+              for (const YAML::Node& each : value) {
+                step.gaussian.push_back(number("gaussian", each, Sign::positive));
+              }
+            }
           }},
          {"border",
           [&](const YAML::Node& value) { step.border = word<tessera::Padding>("border", value); }},
          {"normalise",
           [&](const YAML::Node& value) { step.normalise = boolean("normalise", value); }}});
-    if (step.kernel.empty() == (step.gaussian == 0)) {
+    if (step.kernel.empty() == step.gaussian.empty()) {
       yaml_.fail(node, fmt::format("{}: blur: expected kernel, a file, or gaussian, a standard "
                                    "deviation in pixels, got {}",
                                    who, step.kernel.empty() ? "neither" : "both"));
+    }
+    return step;
+  }
+
+  SpaceVaryingBlurStep space_varying_blur(const YAML::Node& node, const std::string& where,
+                                          const std::string& who) {
+    constexpr std::int64_t most_nodes = 1024;
+    SpaceVaryingBlurStep step{.where = where};
+    bool has_grid = false;
+    read_map(
+        node, who + ": space_varying_blur: key",
+        {{"kernels", [&](const YAML::Node& value) { step.kernels = path("kernels", value); }},
+         {"grid",
+          [&](const YAML::Node& value) {
+            has_grid = true;
+            if (!value.IsSequence() || value.size() != 2) {
+              yaml_.fail(value, fmt::format("grid: expected [rows, columns], got {}",
+                                            grid::described(value)));
+            }
+            step.grid = {integer("grid", value[0], 1, most_nodes),
+                         integer("grid", value[1], 1, most_nodes)};
+          }},
+         {"border",
+          [&](const YAML::Node& value) { step.border = word<tessera::Padding>("border", value); }},
+         {"normalise",
+          [&](const YAML::Node& value) { step.normalise = boolean("normalise", value); }}});
+    if (step.kernels.empty() || !has_grid) {
+      yaml_.fail(node, fmt::format("{}: space_varying_blur: there is no key \"{}\"", who,
+                                   step.kernels.empty() ? "kernels" : "grid"));
     }
     return step;
   }
@@ -389,9 +448,15 @@ class ConfigReader {
 
 std::string words_of(const BlurStep& step) {
   const std::string kernel = step.kernel.empty()
-                                 ? fmt::format("gaussian {}", step.gaussian)
+                                 ? fmt::format("gaussian {}", fmt::join(step.gaussian, ", "))
                                  : std::filesystem::path(step.kernel).filename().string();
   return fmt::format("blur {} ({})", kernel, settings::name_of(step.border));
+}
+
+std::string words_of(const SpaceVaryingBlurStep& step) {
+  return fmt::format("space_varying_blur {}x{} of {} ({})", step.grid[1], step.grid[0],
+                     std::filesystem::path(step.kernels).filename().string(),
+                     settings::name_of(step.border));
 }
 
 std::string words_of(const DownSamplingStep& step) {

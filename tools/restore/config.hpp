@@ -11,6 +11,7 @@
 
 #include "restoration/method.hpp"
 #include "restoration/networks.hpp"
+#include "restore/pictures.hpp"
 #include "tessera/physics/padding.hpp"
 
 namespace restore {
@@ -23,8 +24,18 @@ namespace restore {
 struct BlurStep {
   std::string where = {};
   std::string kernel = {};  ///< file; empty: Gaussian
-  double gaussian = 0;      ///< standard deviation in pixels of the image
-  bool normalise = false;   ///< divide the kernel by its sum
+  /// Standard deviations in pixels of the image: one for all axes, or one for each, (D, H, W).
+  std::vector<double> gaussian = {};
+  bool normalise = false;  ///< divide the kernel by its sum
+  tessera::Padding border = tessera::Padding::valid;
+};
+
+/// tessera::SpaceVaryingBlur of a picture: a file of rows x columns kernels, row after row.
+struct SpaceVaryingBlurStep {
+  std::string where = {};
+  std::string kernels = {};
+  std::array<std::int64_t, 2> grid = {1, 1};
+  bool normalise = false;  ///< divide each kernel by its sum
   tessera::Padding border = tessera::Padding::valid;
 };
 
@@ -50,7 +61,7 @@ struct WarpStep {
 };
 
 /// In the order in which they act on the image.
-using Step = std::variant<BlurStep, DownSamplingStep, MaskStep, WarpStep>;
+using Step = std::variant<BlurStep, SpaceVaryingBlurStep, DownSamplingStep, MaskStep, WarpStep>;
 
 enum class NoiseKind { gaussian, poisson };
 
@@ -65,8 +76,8 @@ struct NoiseModel {
 struct Measurement {
   std::string where = {};
   std::string file = {};
-  std::optional<std::int64_t> page = {};  ///< of a file with several pictures, from 1
-  std::vector<Step> steps = {};           ///< none: the image itself
+  PictureChoice choice = {};
+  std::vector<Step> steps = {};  ///< none: the image itself
   NoiseModel noise = {};
   double weight = 1;
 };
@@ -85,7 +96,7 @@ struct ImageSettings {
   std::optional<Clamp> clamp = {};
 };
 
-enum class PriorName { drunet, dncnn, tv, none };
+enum class PriorName { drunet, dncnn, tv, wavelet, none };
 
 /// How the weight of a prior is found.
 enum class WeightRule { risk, whiteness, discrepancy };
@@ -148,4 +159,5 @@ inline constexpr std::array settings::enum_names<restore::PriorName> = {
     settings::EnumName{restore::PriorName::drunet, "drunet"},
     settings::EnumName{restore::PriorName::dncnn, "dncnn"},
     settings::EnumName{restore::PriorName::tv, "tv"},
+    settings::EnumName{restore::PriorName::wavelet, "wavelet"},
     settings::EnumName{restore::PriorName::none, "none"}};

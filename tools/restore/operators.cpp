@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
 
 #include "tessera/core/check.hpp"
@@ -19,6 +20,7 @@
 #include "tessera/physics/downsampling.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"
 #include "tessera/physics/masking.hpp"
+#include "tessera/physics/space_varying_blur.hpp"
 #include "tessera/physics/translation.hpp"
 #include "tessera/physics/warp.hpp"
 
@@ -36,35 +38,64 @@ void check_channels(const std::string& path, const Tensor& part, std::int64_t ch
                                          path, part.size(1), channels));
 }
 
+/// Kernels, of which all axes from the third on are summed; each sums to 1, or is made to.
+Tensor checked_kernels(const std::string& path, const Tensor& values, bool normalise) {
+  const Tensor kernel = values.to(at::kDouble);
+  check_finite(kernel, path, "the file");
+  Extents axes;
+  for (std::int64_t axis = 2; axis < kernel.dim(); ++axis) axes.push_back(axis);
+  const Tensor sums = kernel.sum(axes, /*keepdim=*/true);
+  const double least = sums.min().item<double>();
+  const double most = sums.max().item<double>();
+  if (normalise && !(least > 0)) {
+    throw error::InvalidArgument(
+        fmt::format("{}: sums to {:.6g}, expected more than zero", path, least));
+  }
+  if (normalise) return kernel / sums;
+  if (std::max(std::abs(least - 1), std::abs(most - 1)) > sum_tolerance) {
+    throw error::InvalidArgument(
+        fmt::format("{}: the kernel sums to {:.6g}, expected 1; \"normalise: true\" divides it by "
+                    "its sum",
+                    path, std::abs(least - 1) > sum_tolerance ? least : most));
+  }
+  return kernel;
+}
+
 /// Reads the files of steps.
 struct PartReader {
   std::int64_t channels;
+  std::int64_t spatial;
 
   Tensor operator()(const BlurStep& step) const {
-    if (step.kernel.empty()) return gaussian_kernel({step.gaussian, step.gaussian});
-    const Picture picture = read_picture(step.kernel);
+    if (step.kernel.empty()) {
+      std::vector<double> levels = step.gaussian;
+      if (levels.size() == 1) levels.assign(static_cast<std::size_t>(spatial), levels.front());
+      if (levels.size() != static_cast<std::size_t>(spatial)) {
+        throw error::InvalidArgument(
+            fmt::format("gaussian: has {} numbers, expected 1 or {}", levels.size(), spatial));
+      }
+      return gaussian_kernel(levels);
+    }
+    const Picture picture = read_picture(step.kernel, {.spatial = spatial});
     check_channels(step.kernel, picture.values, channels);
-    const Tensor kernel = picture.values.to(at::kDouble);
-    check_finite(kernel, step.kernel, "the file");
-    const Tensor sums = kernel.sum(at::IntArrayRef({2, 3}), /*keepdim=*/true);
-    const double least = sums.min().item<double>();
-    const double most = sums.max().item<double>();
-    if (step.normalise && !(least > 0)) {
-      throw error::InvalidArgument(
-          fmt::format("{}: sums to {:.6g}, expected more than zero", step.kernel, least));
+    return checked_kernels(step.kernel, picture.values, step.normalise);
+  }
+
+  /// (rows, columns, 1, h, w).
+  Tensor operator()(const SpaceVaryingBlurStep& step) const {
+    check_is_picture();
+    const Tensor stack = read_picture(step.kernels, {.axes = "zyx"}).values[0][0];
+    const auto [rows, columns] = step.grid;
+    if (stack.size(0) != rows * columns) {
+      throw error::ShapeMismatch(fmt::format("{}: holds {} kernels, expected {} x {}, as grid says",
+                                             step.kernels, stack.size(0), rows, columns));
     }
-    if (step.normalise) return kernel / sums;
-    if (std::max(std::abs(least - 1), std::abs(most - 1)) > sum_tolerance) {
-      throw error::InvalidArgument(
-          fmt::format("{}: the kernel sums to {:.6g}, expected 1; \"normalise: true\" divides it "
-                      "by its sum",
-                      step.kernel, std::abs(least - 1) > sum_tolerance ? least : most));
-    }
-    return kernel;
+    return checked_kernels(step.kernels, stack.unsqueeze(1), step.normalise)
+        .view({rows, columns, 1, stack.size(1), stack.size(2)});
   }
 
   Tensor operator()(const MaskStep& step) const {
-    const Picture picture = read_picture(step.file);
+    const Picture picture = read_picture(step.file, {.spatial = spatial});
     check_channels(step.file, picture.values, channels);
     check_finite(picture.values, step.file, "the file");
     const Tensor mask = picture.values / picture.white.value_or(1);
@@ -81,8 +112,13 @@ struct PartReader {
     return mask;
   }
 
-  Tensor operator()(const DownSamplingStep& /*step*/) const { return {}; }
-  Tensor operator()(const WarpStep& /*step*/) const { return {}; }
+  Tensor operator()(const DownSamplingStep& /*step*/) const { return check_is_picture(); }
+  Tensor operator()(const WarpStep& /*step*/) const { return check_is_picture(); }
+
+  Tensor check_is_picture() const {
+    if (spatial != 2) throw error::InvalidArgument("is for pictures, and the file holds a volume");
+    return {};
+  }
 };
 
 /// From what comes out of a step to what goes into it: extents of the image, and where its frame
@@ -91,26 +127,31 @@ struct StepBack {
   const Tensor& part;
   LoadedMeasurement& loaded;
 
-  void operator()(const BlurStep& step) const {
-    if (step.border != Padding::valid) return;
-    for (std::size_t d = 0; d < 2; ++d) {
-      const std::int64_t side = part.size(static_cast<std::int64_t>(d) + 2);
-      loaded.image[d] += side - 1;
-      loaded.first[d] += side - 1 - side / 2;
-    }
-  }
+  void operator()(const BlurStep& step) const { before_kernel(step.border); }
+  void operator()(const SpaceVaryingBlurStep& step) const { before_kernel(step.border); }
   void operator()(const DownSamplingStep& step) const {
     for (Extents* each : {&loaded.image, &loaded.first, &loaded.frame}) {
       for (std::int64_t& extent : *each) extent *= step.factor;
     }
   }
   void operator()(const MaskStep& step) const {
-    const Extents& now = loaded.image;
-    if (part.size(2) == now[0] && part.size(3) == now[1]) return;
-    throw error::ShapeMismatch(fmt::format("{}: the mask has {}x{} pixels, expected {}x{}",
-                                           step.file, part.size(3), part.size(2), now[1], now[0]));
+    if (part.sizes().slice(2) == at::IntArrayRef(loaded.image)) return;
+    throw error::ShapeMismatch(fmt::format("{}: the mask has {} pixels, expected {}", step.file,
+                                           size_words(part.sizes().slice(2)),
+                                           size_words(loaded.image)));
   }
   void operator()(const WarpStep& /*step*/) const {}
+
+  /// The last axes of the part are those of the image.
+  void before_kernel(Padding border) const {
+    if (border != Padding::valid) return;
+    const auto spatial = loaded.image.size();
+    for (std::size_t d = 0; d < spatial; ++d) {
+      const std::int64_t side = part.size(static_cast<std::int64_t>(d) - std::ssize(loaded.image));
+      loaded.image[d] += side - 1;
+      loaded.first[d] += side - 1 - side / 2;
+    }
+  }
 };
 
 /// The mean of the factor x factor pixels from a pixel on. The centre of 2 factor - 1 elements is
@@ -150,6 +191,10 @@ struct StepMaker {
 
   LinearPhysicsPtr operator()(const BlurStep& step) const {
     return in_turn(std::make_shared<Blur>(part, step.border), before);
+  }
+  LinearPhysicsPtr operator()(const SpaceVaryingBlurStep& step) const {
+    return in_turn(std::make_shared<SpaceVaryingBlur>(part, BlurOptions{.padding = step.border}),
+                   before);
   }
   LinearPhysicsPtr operator()(const DownSamplingStep& step) const {
     // Means of blocks look at no border.
@@ -200,13 +245,14 @@ LoadedMeasurement load(const Measurement& measurement) {
   LoadedMeasurement loaded;
   Tensor& values = loaded.picture.values;
   at_key(measurement.where,
-         [&] { loaded.picture = read_picture(measurement.file, measurement.page); });
+         [&] { loaded.picture = read_picture(measurement.file, measurement.choice); });
   for (const Step& step : measurement.steps) {
-    loaded.parts.push_back(
-        at_key(where_of(step), [&] { return std::visit(PartReader{values.size(1)}, step); }));
+    loaded.parts.push_back(at_key(where_of(step), [&] {
+      return std::visit(PartReader{values.size(1), values.dim() - 2}, step);
+    }));
   }
   loaded.image = loaded.frame = values.sizes().slice(2).vec();
-  loaded.first = {0, 0};
+  loaded.first.assign(loaded.image.size(), 0);
   for (std::size_t i = measurement.steps.size(); i-- > 0;) {
     const Step& step = measurement.steps[i];
     at_key(where_of(step), [&] { std::visit(StepBack{loaded.parts[i], loaded}, step); });
@@ -220,15 +266,11 @@ LoadedMeasurement load(const Measurement& measurement) {
 Facts facts_of(const Measurement& measurement, const LoadedMeasurement& loaded) {
   const Tensor& values = loaded.picture.values;
   const auto [smallest, largest] = at::aminmax(values);
-  Facts facts{.rows = values.size(2),
-              .columns = values.size(3),
+  Facts facts{.extents = values.sizes().slice(2).vec(),
+              .image = loaded.image,
+              .first = loaded.first,
+              .frame = loaded.frame,
               .channels = values.size(1),
-              .image_rows = loaded.image[0],
-              .image_columns = loaded.image[1],
-              .first_row = loaded.first[0],
-              .first_column = loaded.first[1],
-              .frame_rows = loaded.frame[0],
-              .frame_columns = loaded.frame[1],
               .samples = loaded.picture.samples,
               .white = loaded.picture.white.value_or(0),
               .smallest = smallest.item<double>(),
@@ -241,7 +283,7 @@ Facts facts_of(const Measurement& measurement, const LoadedMeasurement& loaded) 
     facts.values = (mask > 0).expand(values.sizes()).sum().item<double>();
     facts.mean *= static_cast<double>(values.numel()) / facts.values;
   }
-  const bool is_wide = values.size(2) > 1 && values.size(3) > 1;
+  const bool is_wide = *std::min_element(facts.extents.begin(), facts.extents.end()) > 1;
   if (is_wide && !has_mask(measurement)) facts.noise = estimate_noise(values).item<double>();
   return facts;
 }
@@ -257,8 +299,11 @@ LinearPhysicsPtr make_operator(const Measurement& measurement, const LoadedMeasu
       return std::visit(StepMaker{loaded.parts[i], made, is_moved}, step);
     });
   }
-  // A blur by one pixel: its inverse is known in Fourier space, as that of other blurs.
-  if (!made) made = std::make_shared<Blur>(at::ones({1, 1, 1, 1}, at::kDouble), Padding::circular);
+  if (!made) {
+    // A blur by one pixel: its inverse is known in Fourier space, as that of other blurs.
+    const Extents one(static_cast<std::size_t>(image.dim()), 1);
+    made = std::make_shared<Blur>(at::ones(one, at::kDouble), Padding::circular);
+  }
   at_key(measurement.where, [&] {
     const Tensor tried = made->forward(at::zeros(image.sizes(), image.options())).front();
     if (tried.sizes() == loaded.picture.values.sizes()) return;

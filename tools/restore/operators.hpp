@@ -29,24 +29,21 @@ auto at_key(const std::string& where, Step&& step) {
 /// A measurement and its operator's files, on the rank that holds it.
 struct LoadedMeasurement {
   Picture picture;
-  std::vector<tessera::Tensor> parts = {};  ///< of each step its kernel or mask, (1, 1 or C, h, w)
-  tessera::Extents image = {};              ///< rows and columns of the image that it measures
-  tessera::Extents first = {};              ///< row and column of the image where its frame begins
-  tessera::Extents frame = {};  ///< rows and columns of the frame: the image without what a valid
-                                ///< blur sees beyond
+  /// Of each step its mask or kernel, (1, 1 or C, spatial...), or kernels.
+  std::vector<tessera::Tensor> parts = {};
+  tessera::Extents image = {};  ///< spatial extents of the image that it measures
+  tessera::Extents first = {};  ///< where in the image its frame begins
+  tessera::Extents frame = {};  ///< extents of the frame: the image without what a valid blur sees
+                                ///< beyond
 };
 
 /// What every rank knows of a measurement.
 struct Facts {
-  std::int64_t rows = 0;  ///< of the measurement
-  std::int64_t columns = 0;
+  tessera::Extents extents = {};  ///< spatial, of the measurement: 2 or 3
+  tessera::Extents image = {};
+  tessera::Extents first = {};  ///< of the frame, in the image
+  tessera::Extents frame = {};
   std::int64_t channels = 0;
-  std::int64_t image_rows = 0;
-  std::int64_t image_columns = 0;
-  std::int64_t first_row = 0;  ///< of the frame, in the image
-  std::int64_t first_column = 0;
-  std::int64_t frame_rows = 0;
-  std::int64_t frame_columns = 0;
   Samples samples = Samples::u8;
   double white = 0;  ///< of integer samples; 0: their type does not say
   double smallest = 0;

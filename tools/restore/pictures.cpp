@@ -4,6 +4,7 @@
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/round.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <exception>
@@ -19,6 +20,9 @@
 #ifdef TESSERA_RESTORE_FITS
 #include "tessera/io/fits.hpp"
 #endif
+#ifdef TESSERA_RESTORE_HDF5
+#include "tessera/io/hdf5.hpp"
+#endif
 
 namespace restore {
 
@@ -29,7 +33,9 @@ namespace {
 constexpr double white_of_bytes = 255;
 constexpr double white_of_words = 65535;
 
-enum class Format { picture, npy, fits };
+enum class Format { picture, npy, fits, hdf5 };
+
+constexpr std::int64_t most_colours = 4;
 
 std::string ending_of(const std::string& path) {
   std::string ending = std::filesystem::path(path).extension().string();
@@ -46,27 +52,63 @@ bool is_one_of(const std::string& ending, std::initializer_list<std::string_view
 Format format_of(const std::string& path) {
   const std::string ending = ending_of(path);
   if (ending == ".npy") return Format::npy;
+  if (is_one_of(ending, {".h5", ".hdf5", ".hdf"})) return Format::hdf5;
   return is_one_of(ending, {".fits", ".fit", ".fts"}) ? Format::fits : Format::picture;
 }
 
-/// (H, W) or (C, H, W) as (1, C, H, W).
-Tensor as_image(const std::string& path, const Tensor& array) {
-  if ((array.dim() != 2 && array.dim() != 3) || array.numel() == 0) {
+/// An array of these axes as (1, C, H, W) or (1, C, D, H, W).
+Tensor permuted(const std::string& path, const Tensor& array, const std::string& axes) {
+  if (array.dim() != static_cast<std::int64_t>(axes.size())) {
+    throw error::ShapeMismatch(fmt::format("{}: holds {}, expected {} axes, as axes: {} says", path,
+                                           to_string(array.sizes()), axes.size(), axes));
+  }
+  Extents order;
+  for (const char letter : {'c', 'z', 'y', 'x'}) {
+    const std::size_t at = axes.find(letter);
+    if (at != std::string::npos) order.push_back(static_cast<std::int64_t>(at));
+  }
+  const Tensor image = array.permute(order);
+  return (axes.find('c') == std::string::npos ? image.unsqueeze(0) : image).unsqueeze(0);
+}
+
+/// The axes of an array that nobody named.
+std::string axes_of(const std::string& path, at::IntArrayRef shape, std::int64_t spatial) {
+  const auto refuse = [&](const std::string& what) {
+    throw error::ShapeMismatch(fmt::format("{}: holds {}, {}", path, to_string(shape), what));
+  };
+  if (shape.size() == 2) return "yx";
+  if (shape.size() == 3) {
+    const bool ends_in_colours = shape[2] <= most_colours && shape[0] > most_colours;
+    if (spatial != 3 && ends_in_colours) {
+      refuse(
+          "which looks like channels in the last axis: give axes: yxc, or zyx for slices; a "
+          "kernel or mask as (C, H, W)");
+    }
+    if (spatial == 0 && shape[0] > 1 && shape[0] <= most_colours) {
+      refuse(fmt::format("{0} channels or {0} slices: give axes: cyx or axes: zyx", shape[0]));
+    }
+    return spatial == 2 || (spatial == 0 && shape[0] == 1) ? "cyx" : "zyx";
+  }
+  if (shape.size() == 4 && spatial == 3) return "czyx";
+  if (shape.size() == 4) refuse("expected axes: czyx, or what its axes are");
+  refuse("expected (H, W), (C, H, W) or a volume (D, H, W)");
+  return {};
+}
+
+Tensor as_image(const std::string& path, const Tensor& array, const PictureChoice& choice) {
+  if (array.numel() == 0) {
     throw error::ShapeMismatch(
-        fmt::format("{}: holds {}, expected (H, W) or (C, H, W)", path, to_string(array.sizes())));
+        fmt::format("{}: holds {}, expected values", path, to_string(array.sizes())));
   }
-  constexpr std::int64_t most_colours = 4;
-  if (array.dim() == 3 && array.size(2) <= most_colours && array.size(0) > most_colours) {
-    throw error::ShapeMismatch(fmt::format(
-        "{}: holds {}, which looks like (H, W, C), expected (C, H, W); numpy.moveaxis(a, -1, 0) "
-        "makes it of the other",
-        path, to_string(array.sizes())));
-  }
-  return array.dim() == 2 ? array.unsqueeze(0).unsqueeze(0) : array.unsqueeze(0);
+  const Tensor image =
+      permuted(path, array,
+               choice.axes.empty() ? axes_of(path, array.sizes(), choice.spatial) : choice.axes);
+  // A kernel within slices.
+  return choice.spatial == 3 && image.dim() == 4 ? image.unsqueeze(2) : image;
 }
 
 /// Values of an array, in the narrower of float32 and float64 that holds its type.
-Picture of_array(const std::string& path, const Tensor& array) {
+Picture of_array(const std::string& path, const Tensor& array, const PictureChoice& choice) {
   if (array.is_complex()) {
     throw error::InvalidArgument(
         fmt::format("{}: holds complex numbers, expected real ones", path));
@@ -79,36 +121,52 @@ Picture of_array(const std::string& path, const Tensor& array) {
     picture.samples = Samples::u8;
     picture.white = type == at::kBool ? 1 : white_of_bytes;
   }
-  picture.values = as_image(path, array).to(is_wide ? at::kDouble : at::kFloat).contiguous();
+  picture.values =
+      as_image(path, array, choice).to(is_wide ? at::kDouble : at::kFloat).contiguous();
   return picture;
 }
 
-/// Pages of a TIFF file that read_image does not know: integers of 32 bits, floating of 64.
-Picture of_stack(const std::string& path) {
+/// All pages of a TIFF file, of which only those along one axis may be anything.
+Picture of_stack(const std::string& path, const PictureChoice& choice) {
   const TiffStack stack = read_tiff_stack(path);
-  if (stack.values.size(0) != 1 || stack.values.size(2) != 1) {
-    throw error::InvalidArgument(
-        fmt::format("{}: holds a stack {} (frames, channels, planes, rows, "
-                    "columns), expected one picture",
-                    path, to_string(stack.values.sizes())));
+  Tensor pages = stack.values;  // (T, C, D, H, W)
+  for (const std::int64_t axis : {2, 1, 0}) {
+    if (pages.size(axis) == 1) pages = pages.squeeze(axis);
   }
-  Picture picture = of_array(path, stack.values.squeeze(2).squeeze(0));
+  PictureChoice named = choice;
+  if (choice.axes.empty() && stack.values.size(0) > 1) {
+    throw error::InvalidArgument(
+        fmt::format("{}: holds {} frames: give page, or axes: zyx if they are slices", path,
+                    stack.values.size(0)));
+  }
+  if (choice.axes.empty()) {
+    named.axes = std::string(stack.values.size(1) > 1 ? "c" : "") +
+                 (stack.values.size(2) > 1 ? "z" : "") + "yx";
+  }
+  Picture picture = of_array(path, pages, named);
+  picture.voxel = stack.voxel;
   if (stack.stored == at::kFloat) picture.samples = Samples::f32;
+  if (stack.stored == at::kByte) picture.samples = Samples::u8;
+  if (stack.stored == at::kUInt16) picture.samples = Samples::u16;
+  if (picture.samples == Samples::u8) picture.white = white_of_bytes;
+  if (picture.samples == Samples::u16) picture.white = white_of_words;
   return picture;
 }
 
-Picture of_picture_file(const std::string& path, std::optional<std::int64_t> page) {
+Picture of_picture_file(const std::string& path, const PictureChoice& choice) {
+  const bool is_tiff = is_one_of(ending_of(path), {".tif", ".tiff"});
+  if (is_tiff && (!choice.axes.empty() || choice.spatial == 3)) return of_stack(path, choice);
   ImageReadOptions reading;
-  reading.page = page;
+  reading.page = choice.page;
   ImageInfo info;
   Picture picture;
   try {
     picture.values = read_image(path, reading, &info);
   } catch (const error::Io&) {
-    if (page || !is_one_of(ending_of(path), {".tif", ".tiff"})) throw;
+    if (choice.page || !is_tiff) throw;
     const auto first = std::current_exception();
     try {
-      return of_stack(path);
+      return of_stack(path, choice);
     } catch (const error::Io&) {
       std::rethrow_exception(first);
     }
@@ -130,14 +188,35 @@ Picture of_picture_file(const std::string& path, std::optional<std::int64_t> pag
 }
 #endif
 
-Picture of_fits(const std::string& path) {
+Picture of_fits(const std::string& path, const PictureChoice& choice) {
 #ifdef TESSERA_RESTORE_FITS
   FitsImage image = read_fits(path);
-  Picture picture = of_array(path, image.values);
+  Picture picture = of_array(path, image.values, choice);
   picture.cards = std::move(image.cards);
   return picture;
 #else
+  static_cast<void>(choice);
   throw_without_fits(path);
+#endif
+}
+
+Picture of_hdf5(const std::string& path, const PictureChoice& choice) {
+#ifdef TESSERA_RESTORE_HDF5
+  std::string name = choice.dataset.substr(choice.dataset.starts_with('/') ? 1 : 0);
+  if (name.empty()) {
+    const std::vector<Hdf5Dataset> all = list_hdf5(path);
+    if (all.size() != 1) {
+      std::string names;
+      for (const Hdf5Dataset& each : all) names += (names.empty() ? "" : ", ") + each.name;
+      throw error::InvalidArgument(fmt::format("{}: holds {} datasets ({}): give dataset, its name",
+                                               path, all.size(), names));
+    }
+    name = all.front().name;
+  }
+  return of_array(path, read_hdf5(path, name), choice);
+#else
+  static_cast<void>(choice);
+  throw error::InvalidArgument(fmt::format("{}: this program was built without HDF5", path));
 #endif
 }
 
@@ -148,26 +227,39 @@ Tensor as_integers(const Tensor& values, double white) {
 
 }  // namespace
 
-Picture read_picture(const std::string& path, std::optional<std::int64_t> page) {
-  switch (format_of(path)) {
+Picture read_picture(const std::string& path, const PictureChoice& choice) {
+  const Format format = format_of(path);
+  if (!choice.dataset.empty() && format != Format::hdf5) {
+    throw error::InvalidArgument(
+        fmt::format("{}: dataset is for HDF5 files, .h5, .hdf5 or .hdf", path));
+  }
+  switch (format) {
     case Format::npy:
-      return of_array(path, read_npy(path));
+      return of_array(path, read_npy(path), choice);
     case Format::fits:
-      return of_fits(path);
+      return of_fits(path, choice);
+    case Format::hdf5:
+      return of_hdf5(path, choice);
     case Format::picture:
       break;
   }
-  return of_picture_file(path, page);
+  return of_picture_file(path, choice);
 }
 
-void check_output(const std::string& path, Samples samples, std::int64_t channels) {
+std::string size_words(at::IntArrayRef spatial) {
+  return fmt::format("{}", fmt::join(spatial.rbegin(), spatial.rend(), "x"));
+}
+
+void check_output(const std::string& path, Samples samples, at::IntArrayRef image) {
+  const std::int64_t channels = image[1];
   const auto refuse = [&](const std::string& what) {
     throw error::InvalidArgument(fmt::format("{}: {}", path, what));
   };
   const std::string ending = ending_of(path);
   const bool is_jpeg = is_one_of(ending, {".jpg", ".jpeg"});
   const bool is_tiff = is_one_of(ending, {".tif", ".tiff"});
-  if (format_of(path) == Format::picture && ending != ".png" && !is_jpeg && !is_tiff) {
+  if (format_of(path) == Format::hdf5 ||
+      (format_of(path) == Format::picture && ending != ".png" && !is_jpeg && !is_tiff)) {
     refuse("expected a name that ends in .png, .jpg, .tif, .npy or .fits");
   }
 #ifndef TESSERA_RESTORE_FITS
@@ -181,6 +273,9 @@ void check_output(const std::string& path, Samples samples, std::int64_t channel
                     settings::name_of(samples),
                     is_jpeg && !is_floating ? "; give a name that ends in .png or .tif" : instead));
   }
+  if ((ending == ".png" || is_jpeg) && image.size() == 5) {
+    refuse(fmt::format("{} cannot hold a volume{}", ending, instead));
+  }
   if ((ending == ".png" || is_jpeg) && channels != 1 && channels != 3) {
     refuse(fmt::format("{} cannot hold {} channels{}", ending, channels, instead));
   }
@@ -192,13 +287,17 @@ void check_output(const std::string& path, Samples samples, std::int64_t channel
 }
 
 void write_picture(const std::string& path, const Tensor& values, Samples samples,
-                   const std::vector<std::string>& cards) {
+                   const Picture& source) {
   const bool is_floating = samples == Samples::f32 || samples == Samples::f64;
   const double white = samples == Samples::u8 ? white_of_bytes : white_of_words;
   if (format_of(path) == Format::picture) {
     const SampleType type = is_floating              ? SampleType::f32
                             : samples == Samples::u8 ? SampleType::u8
                                                      : SampleType::u16;
+    if (values.dim() == 5) {
+      return write_tiff_stack(path, is_floating ? values : as_integers(values, white),
+                              {.samples = type, .voxel = source.voxel});
+    }
     write_image(path, is_floating ? values : values / white, {.samples = type});
     return;
   }
@@ -208,9 +307,9 @@ void write_picture(const std::string& path, const Tensor& values, Samples sample
   if (samples == Samples::u8) array = array.to(at::kByte);
   if (format_of(path) == Format::npy) return write_npy(path, array);
 #ifdef TESSERA_RESTORE_FITS
-  write_fits(path, array, cards);
+  write_fits(path, array, source.cards);
 #else
-  static_cast<void>(cards);
+  static_cast<void>(source);
   throw_without_fits(path);
 #endif
 }

@@ -8,33 +8,51 @@
 
 #include "settings/enum_names.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/io/tiff_stack.hpp"
 
 namespace restore {
 
 /// How a file keeps its values.
 enum class Samples { u8, u16, f32, f64 };
 
-/// A picture as its file has it.
+/// A picture or a volume as its file has it.
 struct Picture {
-  tessera::Tensor values = {};          ///< (1, C, H, W), float32 or float64, in units of the file
+  tessera::Tensor values = {};          ///< (1, C, H, W) or (1, C, D, H, W), float32 or float64, in
+                                        ///< units of the file
   Samples samples = Samples::u8;        ///< a file of these loses nothing
   std::optional<double> white = {};     ///< the largest value of integer samples: 255, 65535
   std::vector<std::string> cards = {};  ///< of a FITS header
+  std::optional<tessera::VoxelSize> voxel = {};  ///< of a TIFF file that says it
 };
 
-/// Reads PNG, JPEG, TIFF (integers of 8, 16 and 32 bits, floating), .npy ((H, W) or (C, H, W)) and,
-/// where this was built with it, FITS. Throws error::Io, and error::InvalidArgument for what is no
-/// picture, both naming the file.
-Picture read_picture(const std::string& path, std::optional<std::int64_t> page = std::nullopt);
+/// What of a file is meant.
+struct PictureChoice {
+  std::optional<std::int64_t> page = {};  ///< of a file with several pictures, from 1
+  std::string axes = {};     ///< of an array, a letter each of c, z, y, x; empty: if it is clear
+  std::string dataset = {};  ///< of an HDF5 file; empty: the only one
+  /// Where it is known what to expect: 2 of a picture, 3 of a volume, whose axes then are (C, H,
+  /// W), (D, H, W) and (C, D, H, W).
+  std::int64_t spatial = 0;
+};
 
-/// Throws error::InvalidArgument, saying what to do, if a file of this name cannot hold pictures of
-/// these samples and channels, or if its folder is not there.
-void check_output(const std::string& path, Samples samples, std::int64_t channels);
+/// Reads PNG, JPEG, TIFF (integers of 8, 16 and 32 bits, floating; several pages are a volume),
+/// .npy and, where this was built with them, FITS and HDF5; arrays of three axes are volumes.
+/// Throws error::Io, and error::InvalidArgument for what is neither picture nor volume or may be
+/// either, both naming the file.
+Picture read_picture(const std::string& path, const PictureChoice& choice = {});
 
-/// Writes (1, C, H, W) values of any floating dtype; integers are clamped and rounded. The file is
-/// replaced only once the new one is complete. `cards` go into a FITS header.
+/// "64x48", columns first; "64x48x20" of a volume.
+std::string size_words(at::IntArrayRef spatial);
+
+/// Throws error::InvalidArgument, saying what to do, if a file of this name cannot hold images
+/// (1, C, spatial...) of these samples, or if its folder is not there.
+void check_output(const std::string& path, Samples samples, at::IntArrayRef image);
+
+/// Writes values (1, C, H, W) or (1, C, D, H, W) of any floating dtype; integers are clamped and
+/// rounded. The file is replaced only once the new one is complete. What `source` knows of its
+/// header and voxels goes into files that have a place for it.
 void write_picture(const std::string& path, const tessera::Tensor& values, Samples samples,
-                   const std::vector<std::string>& cards);
+                   const Picture& source = {});
 
 }  // namespace restore
 

@@ -86,12 +86,11 @@ class Planner {
     for (std::size_t i = 0; i < facts_.size(); ++i) {
       const Facts& each = facts_[i];
       const std::string& where = config_.measurements[i].where;
-      if (each.image_rows != first.image_rows || each.image_columns != first.image_columns) {
-        refuse(where, fmt::format("{} has {}x{} pixels and its operator sees an image of {}x{}, "
-                                  "but measurement 1 one of {}x{}",
-                                  config_.measurements[i].file, each.columns, each.rows,
-                                  each.image_columns, each.image_rows, first.image_columns,
-                                  first.image_rows));
+      if (each.image != first.image) {
+        refuse(where, fmt::format("{} has {} pixels and its operator sees an image of {}, but "
+                                  "measurement 1 one of {}",
+                                  config_.measurements[i].file, size_words(each.extents),
+                                  size_words(each.image), size_words(first.image)));
       }
       if (each.channels != first.channels) {
         refuse(where, fmt::format("{} has {} channels, but measurement 1 has {}",
@@ -99,18 +98,20 @@ class Planner {
       }
       plan_.samples = std::max(plan_.samples, each.samples);
     }
-    plan_.image = {1, first.channels, first.image_rows, first.image_columns};
-    plan_.first = {first.first_row, first.first_column};
-    plan_.frame = {first.frame_rows, first.frame_columns};
-    const bool is_cut =
-        first.frame_rows != first.image_rows || first.frame_columns != first.image_columns;
+    plan_.image = {1, first.channels};
+    plan_.image.insert(plan_.image.end(), first.image.begin(), first.image.end());
+    plan_.first = first.first;
+    plan_.frame = first.frame;
     add_row("image",
-            fmt::format("{}x{}, {} channel{}", first.frame_columns, first.frame_rows,
-                        first.channels, first.channels == 1 ? "" : "s"),
-            is_cut ? fmt::format("cut from the {}x{} that blurs see", first.image_columns,
-                                 first.image_rows)
-                   : "from the measurements");
+            fmt::format("{}, {} channel{}{}", size_words(first.frame), first.channels,
+                        first.channels == 1 ? "" : "s",
+                        is_volume() ? fmt::format(", {} slices", first.frame.front()) : ""),
+            first.frame != first.image
+                ? fmt::format("cut from the {} that blurs see", size_words(first.image))
+                : "from the measurements");
   }
+
+  bool is_volume() const { return plan_.image.size() == 5; }
 
   double largest_value() const {
     double largest = -std::numeric_limits<double>::infinity();
@@ -146,8 +147,7 @@ class Planner {
     std::string reason = from_file;
     if (image.white) {
       plan_.white = *image.white;
-    } else if (const double largest = largest_value();
-               image.white_is_largest || (is_counted() && facts_.front().white == 0)) {
+    } else if (const double largest = largest_value(); image.white_is_largest || is_counted()) {
       if (!(largest > 0))
         refuse(image.where,
                fmt::format("white: the largest value measured is {:.6g}, expected more than zero",
@@ -177,12 +177,14 @@ class Planner {
     const PriorSettings& prior = config_.prior;
     const SolverSettings& solver = config_.solver;
     const bool is_likelihood = solver.name == SolverKind::mlem;
-    plan_.prior = prior.name.value_or(is_likelihood  ? PriorName::none
-                                      : is_counted() ? PriorName::tv
-                                                     : PriorName::drunet);
+    plan_.prior = prior.name.value_or(is_likelihood                 ? PriorName::none
+                                      : is_counted() || is_volume() ? PriorName::tv
+                                                                    : PriorName::drunet);
     method.solver = solver.name.value_or(solver_of_prior());
     const bool denoises = method.solver == SolverKind::dpir || method.solver == SolverKind::pnp;
-    method.prior = plan_.prior == PriorName::tv && !denoises ? PriorKind::tv : PriorKind::pnp;
+    method.prior = plan_.prior == PriorName::wavelet           ? PriorKind::wavelet
+                   : plan_.prior == PriorName::tv && !denoises ? PriorKind::tv
+                                                               : PriorKind::pnp;
     check_parts();
     const bool has_likelihood =
         is_counted() && restoration::fit_together(method.solver, FidelityKind::poisson);
@@ -215,6 +217,8 @@ class Planner {
         return SolverKind::pnp;
       case PriorName::tv:
         return SolverKind::primal_dual;
+      case PriorName::wavelet:
+        return SolverKind::proximal_gradient;
       case PriorName::none:
         break;
     }
@@ -237,14 +241,21 @@ class Planner {
       refuse(config_.prior.where,
              fmt::format("none is for the solver mlem, and solver is {}", name));
     }
+    const bool is_network = plan_.prior == PriorName::drunet || plan_.prior == PriorName::dncnn;
+    if (is_volume() && is_network) {
+      refuse(config_.prior.where,
+             fmt::format("{} is for pictures, and {} holds a volume: give tv, "
+                         "or wavelet",
+                         name_of(plan_.prior), config_.measurements.front().file));
+    }
+    if (plan_.prior == PriorName::wavelet) check_sides_are_even();
     if (plan_.prior == PriorName::dncnn && solver == SolverKind::dpir) {
       refuse(where, "dpir needs a denoiser of any level, and dncnn knows one: give the solver pnp");
     }
     if (plan_.prior == PriorName::dncnn && config_.prior.weights.empty()) {
       refuse(config_.prior.where, "no weights of dncnn are installed: give weights, a file");
     }
-    if (!config_.prior.weights.empty() && plan_.prior != PriorName::dncnn &&
-        plan_.prior != PriorName::drunet) {
+    if (!config_.prior.weights.empty() && !is_network) {
       refuse(config_.prior.where,
              fmt::format("weights are for drunet and dncnn, and the prior is {}",
                          name_of(plan_.prior)));
@@ -252,6 +263,17 @@ class Planner {
     if (solver != SolverKind::mlem && !restoration::fit_together(solver, plan_.method.prior)) {
       refuse(where, fmt::format("{} does not take the prior {}", name, name_of(plan_.prior)));
     }
+  }
+
+  void check_sides_are_even() const {
+    const at::IntArrayRef spatial = at::IntArrayRef(plan_.image).slice(2);
+    const bool is_even = std::all_of(spatial.begin(), spatial.end(),
+                                     [](std::int64_t side) { return side % 2 == 0; });
+    if (is_even) return;
+    refuse(config_.prior.where,
+           fmt::format("wavelet halves the sides of the image, which is {}: give tv, or cut the "
+                       "measurements to even sides",
+                       size_words(spatial)));
   }
 
   /// One kind for all; each measurement is scaled so that all have one level, or one gain.
@@ -274,9 +296,8 @@ class Planner {
   void add_measurement(std::size_t i, const std::string& noise, const std::string& reason) {
     const Measurement& measurement = config_.measurements[i];
     const Facts& facts = facts_[i];
-    std::string value =
-        fmt::format("{}, {}x{} {}, {}; {}", name_of_file(i), facts.columns, facts.rows,
-                    name_of(facts.samples), words_of(measurement.steps), noise);
+    std::string value = fmt::format("{}, {} {}, {}; {}", name_of_file(i), size_words(facts.extents),
+                                    name_of(facts.samples), words_of(measurement.steps), noise);
     if (measurement.weight != 1) value += fmt::format(", weight {}", measurement.weight);
     add_row(fmt::format("measurement {}", i + 1), value, reason);
     plan_.values += measurement.weight * facts.values;
@@ -358,7 +379,11 @@ class Planner {
       }
       return;
     }
-    const bool is_variation = plan_.method.prior == PriorKind::tv;
+    // Duals are residuals over the variance of the noise: about 1 / level. The image is about a
+    // tenth of white away from where it starts.
+    constexpr double distance = 0.1;
+    plan_.method.step_ratio = std::pow(1 / (level_in_intensities() * distance), 2);
+    const bool is_variation = plan_.method.prior != PriorKind::pnp;
     plan_.rule = prior.rule;
     if (is_variation && !prior.weight && !prior.rule) plan_.rule = WeightRule::risk;
     // Of dpir the published one, and what does better where measurements are many; of total
@@ -409,11 +434,18 @@ class Planner {
 }  // namespace
 
 double& Plan::weight() {
-  return method.prior == PriorKind::tv ? method.tv_weight : method.dpir_weight;
+  switch (method.prior) {
+    case PriorKind::tv:
+      return method.tv_weight;
+    case PriorKind::wavelet:
+      return method.prior_weight;
+    default:
+      return method.dpir_weight;
+  }
 }
 
 bool Plan::has_weight() const {
-  return method.solver == SolverKind::dpir || method.prior == PriorKind::tv;
+  return method.solver == SolverKind::dpir || method.prior != PriorKind::pnp;
 }
 
 Plan make_plan(const Config& config, const std::vector<Facts>& facts) {

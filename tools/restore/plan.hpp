@@ -22,9 +22,9 @@ struct PlanRow {
 /// All that a run does, settled from the configuration and the data. The solver works on
 /// intensities: values divided by `white`.
 struct Plan {
-  tessera::Extents image = {};  ///< (1, C, H, W)
-  tessera::Extents first = {};  ///< row and column where what is written begins,
-  tessera::Extents frame = {};  ///< and its rows and columns: the frame of the first measurement
+  tessera::Extents image = {};  ///< (1, C, H, W) or (1, C, D, H, W)
+  tessera::Extents first = {};  ///< where what is written begins, along its spatial axes,
+  tessera::Extents frame = {};  ///< and its extents: the frame of the first measurement
   double white = 1;
   Samples samples = Samples::u8;    ///< of the restored image
   restoration::Method method;       ///< its noise level in intensities, that of all measurements:

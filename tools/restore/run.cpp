@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -57,46 +56,43 @@ struct Inputs {
 };
 
 /// Facts as numbers, for ranks to add up: those of the others are 0.
-constexpr std::size_t numbers_of_facts = 16;
+constexpr std::size_t numbers_of_facts = 21;
+constexpr std::size_t most_axes = 3;
 
-std::array<double, numbers_of_facts> packed(const Facts& facts) {
-  const auto number = [](std::int64_t value) { return static_cast<double>(value); };
-  return {number(facts.rows),
-          number(facts.columns),
-          number(facts.channels),
-          number(facts.image_rows),
-          number(facts.image_columns),
-          number(facts.first_row),
-          number(facts.first_column),
-          number(facts.frame_rows),
-          number(facts.frame_columns),
-          static_cast<double>(facts.samples),
-          facts.white,
-          facts.smallest,
-          facts.largest,
-          facts.mean,
-          facts.noise,
-          facts.values};
+std::vector<double> packed(const Facts& facts) {
+  std::vector<double> numbers = {static_cast<double>(facts.extents.size())};
+  for (const Extents* each : {&facts.extents, &facts.image, &facts.first, &facts.frame}) {
+    numbers.insert(numbers.end(), each->begin(), each->end());
+    numbers.insert(numbers.end(), most_axes - each->size(), 0.0);
+  }
+  numbers.insert(numbers.end(), {static_cast<double>(facts.channels),
+                                 static_cast<double>(facts.samples), facts.white, facts.smallest,
+                                 facts.largest, facts.mean, facts.noise, facts.values});
+  return numbers;
 }
 
 Facts unpacked(const double* numbers) {
-  const auto integer = [&](int i) { return static_cast<std::int64_t>(numbers[i]); };
-  return {.rows = integer(0),
-          .columns = integer(1),
-          .channels = integer(2),
-          .image_rows = integer(3),
-          .image_columns = integer(4),
-          .first_row = integer(5),
-          .first_column = integer(6),
-          .frame_rows = integer(7),
-          .frame_columns = integer(8),
-          .samples = static_cast<Samples>(integer(9)),
-          .white = numbers[10],
-          .smallest = numbers[11],
-          .largest = numbers[12],
-          .mean = numbers[13],
-          .noise = numbers[14],
-          .values = numbers[15]};
+  const auto extents = [&](std::size_t which) {
+    const double* const from = numbers + 1 + which * most_axes;
+    Extents result;
+    for (std::size_t axis = 0; axis < static_cast<std::size_t>(*numbers); ++axis) {
+      result.push_back(static_cast<std::int64_t>(from[axis]));
+    }
+    return result;
+  };
+  const double* const rest = numbers + 1 + 4 * most_axes;
+  return {.extents = extents(0),
+          .image = extents(1),
+          .first = extents(2),
+          .frame = extents(3),
+          .channels = static_cast<std::int64_t>(rest[0]),
+          .samples = static_cast<Samples>(static_cast<int>(rest[1])),
+          .white = rest[2],
+          .smallest = rest[3],
+          .largest = rest[4],
+          .mean = rest[5],
+          .noise = rest[6],
+          .values = rest[7]};
 }
 
 /// Of all measurements, from the ranks that hold them.
@@ -165,7 +161,7 @@ Inputs read_inputs(const RunOrders& orders, const CommunicatorPtr& world) {
   const Tensor image = guarded(*world, program, [&] {
     inputs.plan = make_plan(inputs.config, facts);
     at_key(inputs.config.output_where + ": ",
-           [&] { check_output(inputs.config.output, inputs.plan.samples, inputs.plan.image[1]); });
+           [&] { check_output(inputs.config.output, inputs.plan.samples, inputs.plan.image); });
     check_is_no_input(inputs.config);
     return at::zeros(inputs.plan.image, inputs.plan.type);
   });
@@ -341,8 +337,8 @@ class Restorer {
   SolveResult solve(bool shows_progress) {
     const restoration::Method& method = inputs_.plan.method;
     // Without a prior any will do: nobody asks it.
-    const PriorPtr prior =
-        restoration::make_prior(method, denoiser_ ? denoiser_ : std::make_shared<TotalVariation>());
+    const PriorPtr prior = restoration::make_prior(
+        method, denoiser_ ? denoiser_ : std::make_shared<TotalVariation>(), inputs_.plan.image);
     const auto solver =
         restoration::make_solver(method, *fidelity_, *prior, 1.6 / norm_squared_, norm_squared_);
     Progress progress(method.iterations);
@@ -403,10 +399,12 @@ int run(const RunOrders& orders, const CommunicatorPtr& world) {
   guarded(*world, program, [&] {
     if (!world->is_root()) return;
     const Plan& plan = inputs.plan;
-    const Tensor frame =
-        result.x.narrow(2, plan.first[0], plan.frame[0]).narrow(3, plan.first[1], plan.frame[1]);
+    Tensor frame = clamped(result.x, plan.method.range);
+    for (std::size_t axis = 0; axis < plan.frame.size(); ++axis) {
+      frame = frame.narrow(static_cast<std::int64_t>(axis) + 2, plan.first[axis], plan.frame[axis]);
+    }
     write_picture(inputs.config.output, frame * plan.white, plan.samples,
-                  inputs.held.at(0).picture.cards);
+                  inputs.held.at(0).picture);
   });
   constexpr double poor = 1.5;
   if (world->is_root() && misfit > poor) {
