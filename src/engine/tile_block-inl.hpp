@@ -181,7 +181,7 @@ inline void add_pixels(PrefetchList& list, const Convolution& work, const TilePo
 // The planes of a block, in parts whose products are computed together.
 class PlaneParts {
  public:
-  PlaneParts(const TileBlock& block)
+  explicit PlaneParts(const TileBlock& block)
       : first_(block.first_plane),
         count_(block.last_plane - block.first_plane),
         depth_(block.convolution->in.depth),
