@@ -21,6 +21,8 @@ std::string file_name(DefaultWeights which) {
       return "drunet_lite_grey.safetensors";
     case DefaultWeights::ridge_grey:
       return "ridge_grey.safetensors";
+    case DefaultWeights::ridge_volume:
+      return "ridge_volume.safetensors";
     case DefaultWeights::drunet:
       break;
   }

@@ -168,6 +168,10 @@ void evaluate(const Options& options) {
     for (std::uint64_t seed = first_held_out; seed < first_held_out + 4; ++seed) {
       held_out.push_back({fmt::format("volume {}", seed), random_volume(seed)});
     }
+    for (std::uint64_t seed = first_held_out; seed < first_held_out + 2; ++seed) {
+      held_out.push_back({fmt::format("smooth volume {}", seed), smooth_volume(seed)});
+    }
+    held_out.push_back({"benchmark volume", benchmark_volume()});
   }
   if (held_out.empty()) {
     throw tessera::error::InvalidArgument("--validation: photographs are needed to measure with");

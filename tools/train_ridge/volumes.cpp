@@ -10,10 +10,12 @@
 #include <ATen/ops/fft_rfftn.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_qr.h>
+#include <ATen/ops/linspace.h>
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/sigmoid.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -146,6 +148,38 @@ void add_texture(Random& random, Tensor& volume) {
   volume = volume + random.scale(0.02, 0.12) * where * filtered_noise(random, response);
 }
 
+/// A round spot whose intensity falls off as a Gaussian, as a nucleus under a microscope.
+void add_blob(Random& random, Tensor& volume) {
+  const Tensor centre = random.uniform({3}) * extent;
+  const double size = random.scale(1, 4);
+  const Tensor widths = size * (random.uniform({3}) * 0.6 + 0.7);
+  const Tensor places = at::arange(extent, at::kFloat);
+  Tensor spot = at::full({1, 1, 1}, random.between(0.1, 0.6), at::kFloat);
+  for (std::int64_t axis = 0; axis < 3; ++axis) {
+    const Tensor distance = along(axis, (places - centre[axis]) / widths[axis]);
+    spot = spot * (distance.square() * -0.5).exp();
+  }
+  volume = volume + spot;
+}
+
+/// A product of sines, one along each axis, as in the volume of the benchmark family.
+void add_lattice(Random& random, Tensor& volume) {
+  const Tensor places = at::arange(extent, at::kFloat);
+  const double frequency = 2 * std::numbers::pi * random.scale(0.04, 0.15);
+  Tensor lattice = at::full({1, 1, 1}, random.scale(0.03, 0.15), at::kFloat);
+  for (std::int64_t axis = 0; axis < 3; ++axis) {
+    const double phase = random.between(0, 2 * std::numbers::pi);
+    lattice = lattice * along(axis, (places * frequency + phase).sin());
+  }
+  volume = volume + lattice;
+}
+
+Tensor blurred(Random& random, const Tensor& volume) {
+  const double blur = 2 * std::numbers::pi * random.between(0.3, 0.7);
+  return filtered(volume, (squared_frequencies({1, 1, 1}) * (-0.5 * blur * blur)).exp())
+      .view({1, 1, extent, extent, extent});
+}
+
 double mean_slope(const Tensor& crop) {
   double sum = 0;
   for (std::int64_t axis = 0; axis < 3; ++axis) {
@@ -164,14 +198,43 @@ Tensor random_volume(std::uint64_t seed) {
   const std::int64_t tubes = random.count(2, 8);
   for (std::int64_t i = 0; i < tubes; ++i) add_tube(random, volume);
   add_texture(random, volume);
-  const double blur = 2 * std::numbers::pi * random.between(0.3, 0.7);
-  volume = filtered(volume, (squared_frequencies({1, 1, 1}) * (-0.5 * blur * blur)).exp());
-  return volume.view({1, 1, extent, extent, extent});
+  return blurred(random, volume);
+}
+
+Tensor smooth_volume(std::uint64_t seed) {
+  Random random(seed);
+  const double steps = random.between(0, 0.5);
+  const double waves = random.between(0, 0.15);
+  Tensor volume = 0.4 + steps * (regions(random) - 0.5);
+  volume = volume + waves * smooth_noise(random);
+  const std::int64_t ellipsoids = random.count(0, 3);
+  for (std::int64_t i = 0; i < ellipsoids; ++i) add_ellipsoid(random, volume);
+  if (random.count(0, 1) == 0) {
+    const std::int64_t blobs = random.count(10, 80);
+    for (std::int64_t i = 0; i < blobs; ++i) add_blob(random, volume);
+  } else {
+    add_lattice(random, volume);
+  }
+  return blurred(random, volume.clamp(0, 1));
+}
+
+Tensor benchmark_volume() {
+  const Tensor grid = at::linspace(-1, 1, extent, at::kFloat);
+  Tensor radius = at::zeros({1, 1, 1}, at::kFloat);
+  Tensor lattice = at::full({1, 1, 1}, 0.1, at::kFloat);
+  for (std::int64_t axis = 0; axis < 3; ++axis) {
+    radius = radius + along(axis, grid + 0.1).square();
+    lattice = lattice * along(axis, (8 * std::numbers::pi * grid).sin());
+  }
+  const Tensor ball = (radius.sqrt() < 0.4).to(at::kFloat);
+  const Tensor volume = 0.8 * ball + 0.3 * along(0, grid) + 0.3 + lattice;
+  return volume.clamp(0, 1).view({1, 1, extent, extent, extent});
 }
 
 Volumes::Volumes(std::int64_t count, std::uint64_t first) {
   for (std::int64_t i = 0; i < count; ++i) {
-    volumes_.push_back(random_volume(first + static_cast<std::uint64_t>(i))[0][0]);
+    const std::uint64_t seed = first + static_cast<std::uint64_t>(i);
+    volumes_.push_back((i % 2 == 0 ? random_volume(seed) : smooth_volume(seed))[0][0]);
   }
 }
 

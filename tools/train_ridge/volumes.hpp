@@ -14,7 +14,16 @@
 /// Gaussian of 0.3 to 0.7 voxels. All numbers are random and follow from the seed.
 tessera::Tensor random_volume(std::uint64_t seed);
 
-/// Such volumes, and crops of them.
+/// The same of intensities that vary smoothly: weak regions of constant intensity, smooth noise, a
+/// few ellipsoids, and either Gaussian spots or a product of sines; clamped to 0 to 1, then
+/// blurred.
+tessera::Tensor smooth_volume(std::uint64_t seed);
+
+/// The synthetic volume of the benchmark family of deepinv.distributed, one channel, (1, 1, 48, 48,
+/// 48): a ball on a ramp, with a weak product of sines.
+tessera::Tensor benchmark_volume();
+
+/// Volumes of the first two kinds in turn, and crops of them.
 class Volumes {
  public:
   /// Of the seeds first, first + 1, ...

@@ -13,9 +13,10 @@ namespace tessera {
 
 /// The weights that come with the library, each a .safetensors file.
 enum class DefaultWeights {
-  drunet,       ///< a small DRUNet for colour images
-  drunet_grey,  ///< the same for grey images
-  ridge_grey,   ///< a RidgePrior of grey images
+  drunet,        ///< a small DRUNet for colour images
+  drunet_grey,   ///< the same for grey images
+  ridge_grey,    ///< a RidgePrior of grey images
+  ridge_volume,  ///< a RidgePrior of volumes of one channel
 };
 
 /// Path of these weights. Looked for beside the library or program (so that a program may be moved
