@@ -66,12 +66,11 @@ TensorList measurements_of_boxes(const Options& options, const BoxSpacePtr& spac
 
 }  // namespace
 
-Source read_source_of_boxes(const Options& options, Communicator& ranks) {
-  if (options.truth.empty()) {
-    if (options.image.empty()) return {};
-    return restoration::at_root(ranks, [&] { return read_source(options); });
-  }
-  return restoration::shape_of_image_array(options.truth);
+Source read_source(const Options& options, Communicator& ranks) {
+  if (!options.distribute_image) return read_source(options);
+  if (!options.truth.empty()) return restoration::shape_of_image_array(options.truth);
+  if (options.image.empty()) return {};
+  return restoration::at_root(ranks, [&] { return read_source(options); });
 }
 
 bool denoises(const Options& options) {

@@ -23,9 +23,9 @@ struct RunParts {
   tessera::LinearPhysicsPtr differences;  ///< of total variation, on boxes; else null
 };
 
-/// Collective. read_source() without an image on any rank: of a .npy truth its shape alone; a
-/// photograph is decoded on the first rank, which is the one that has it whole.
-Source read_source_of_boxes(const Options& options, tessera::Communicator& ranks);
+/// Collective. read_source(); with --distribute-image without an image on any rank: of a .npy truth
+/// its shape alone; a photograph is decoded on the first rank, which is the one that has it whole.
+Source read_source(const Options& options, tessera::Communicator& ranks);
 
 /// Local. Whether the method calls the denoiser on images.
 bool denoises(const Options& options);

@@ -38,9 +38,7 @@ void check_boxes(const Options& options) {
   }
   if (options.distribute_physics.value_or(false) || options.distribute_denoiser.value_or(false)) {
     throw CLI::ValidationError(
-        name,
-        "shares out operators and denoiser by boxes: leave out --distribute-physics and "
-        "--distribute-denoiser");
+        name, "shares out all: leave out --distribute-physics and --distribute-denoiser");
   }
 }
 

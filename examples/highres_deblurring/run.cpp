@@ -65,8 +65,7 @@ void settle_levels(Options& options, Inputs& inputs) {
 Inputs read_inputs(Options& options, SupervisedRun& run) {
   const int ranks_here = ranks_of_host(run.world());
   Inputs inputs = run.together([&] {
-    Inputs mine{.source = options.distribute_image ? read_source_of_boxes(options, run.world())
-                                                   : read_source(options),
+    Inputs mine{.source = read_source(options, run.world()),
                 .network = make_network(options),
                 .digests = {}};
     settle_levels(options, mine);
@@ -245,12 +244,10 @@ restoration::Telling telling_of(const Options& options, const restoration::Outco
 
 std::string plan_run(Options& options) {
   const c10::InferenceMode no_gradients;
-  share_cores(*self_communicator(), options.threads);
-  const DenoiserPtr denoiser = make_network(options);
   const CommunicatorPtr self = self_communicator();
-  const std::vector<std::int64_t> shape =
-      truth_shape(options, options.distribute_image ? read_source_of_boxes(options, *self)
-                                                    : read_source(options));
+  share_cores(*self, options.threads);
+  const DenoiserPtr denoiser = make_network(options);
+  const std::vector<std::int64_t> shape = truth_shape(options, read_source(options, *self));
   // What is shared out may not fit here: costs are measured on a part of it.
   const std::int64_t most =
       options.distribute_image ? 2048 - 2048 % options.factor : std::max(shape[2], shape[3]);

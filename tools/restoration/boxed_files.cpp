@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "restoration/boxed_files.hpp"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -10,13 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <optional>
 
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/distributed/box_stream.hpp"
-#include "tessera/io/atomic_file.hpp"
+#include "tessera/io/box_files.hpp"
 #include "tessera/io/digest.hpp"
 #include "tessera/io/intensities.hpp"
 #include "tessera/io/npy.hpp"
@@ -26,20 +26,6 @@ namespace restoration {
 using namespace tessera;
 
 namespace {
-
-/// What a .npy file of version 1 begins with, padded to a multiple of 64 bytes.
-std::string npy_beginning(const Extents& shape, at::ScalarType type) {
-  std::string text = fmt::format("{{'descr': '<f{}', 'fortran_order': False, 'shape': ({},), }}",
-                                 c10::elementSize(type), fmt::join(shape, ", "));
-  constexpr std::size_t before = 10;
-  while ((before + text.size() + 1) % 64 != 0) text += ' ';
-  text += '\n';
-  const auto length = static_cast<unsigned>(text.size());
-  std::string beginning("\x93NUMPY\x01\x00", 8);
-  beginning += static_cast<char>(length % 256);
-  beginning += static_cast<char>(length / 256);
-  return beginning + text;
-}
 
 /// What intensities reach from and to, on this rank or on all.
 struct Range {
@@ -67,38 +53,11 @@ std::string check_range(Communicator& ranks, const std::string& who, Range& rang
   });
 }
 
-/// This rank's box of an array with these leading dimensions.
-Window window_of(const BoxSpace& space, Window leading) {
-  for (const Interval along : space.local().axes) leading.push_back({along.begin, along.length()});
-  return leading;
-}
-
 }  // namespace
 
-void write_npy_of_boxes(const std::string& path, const std::vector<BoxSpacePtr>& spaces,
-                        const TensorList& own) {
-  constexpr const char* who = "write_npy_of_boxes";
-  const BoxSpace& space = *spaces.front();
-  Communicator& ranks = space.communicator();
-  std::optional<AtomicFile> file;
-  guarded(ranks, who, [&] {
-    if (!ranks.is_root()) return;
-    Extents shape = space.extents();
-    shape.insert(shape.begin(), own.front().size(1));
-    if (own.size() > 1) shape.insert(shape.begin(), static_cast<std::int64_t>(own.size()));
-    AtomicFile::remove_leftovers(path);
-    file.emplace(path);
-    file->write(npy_beginning(shape, own.front().scalar_type()));
-  });
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    stream_to_root(*spaces[i], own[i], [&](const Tensor& slab) {
-      const Tensor here = slab.to(at::kCPU).contiguous();
-      file->write(here.const_data_ptr(), here.nbytes());
-    });
-  }
-  guarded(ranks, who, [&] {
-    if (file) file->commit();
-  });
+void write_npy_of_boxes(const std::string& path, const BoxSpace& space, const TensorList& own) {
+  const Tensor part = own.size() == 1 ? own.front().squeeze(0) : at::cat(own);
+  write_npy_boxes(path, space.communicator(), part, space.local(), space.extents());
 }
 
 Photograph shape_of_image_array(const std::string& path) {
@@ -118,7 +77,7 @@ Photograph read_image_of_boxes(const std::string& path, const BoxSpace& space) {
   Photograph photograph;
   Range range;
   guarded(space.communicator(), who, [&] {
-    photograph.image = read_npy(path, window_of(space, {{0, 3}})).unsqueeze(0);
+    photograph.image = read_npy(path, space.local()).unsqueeze(0);
     range.include(photograph.image, who);
   });
   const std::string warning = check_range(space.communicator(), who, range, 0);
@@ -146,7 +105,9 @@ Measurements read_measurements_of_boxes(const std::string& path,
     }
     for (std::int64_t i = 0; i < count; ++i) {
       const BoxSpace& space = *spaces[static_cast<std::size_t>(i)];
-      read.held.push_back(read_npy(path, window_of(space, {{i, 1}, {0, 3}})).to(options));
+      Box window = space.local();
+      window.axes.insert(window.axes.begin(), {{i, i + 1}, {0, 3}});
+      read.held.push_back(read_npy(path, window).to(options));
       range.include(read.held.back(), who);
     }
   });

@@ -15,10 +15,10 @@
 /// over the ranks of the spaces, and throws error::RankFailure on all of them.
 namespace restoration {
 
-/// Writes images (1, C, H, W), of spaces of the same ranks and extents, of which `own` are this
-/// rank's boxes: a .npy file (C, H, W) of one, (N, C, H, W) of several. They come to the first rank
-/// slab by slab. The file is replaced only once the new one is complete.
-void write_npy_of_boxes(const std::string& path, const std::vector<tessera::BoxSpacePtr>& spaces,
+/// Writes images (1, C, H, W) of one space, of which `own` are this rank's boxes: a .npy file
+/// (C, H, W) of one, (N, C, H, W) of several. The file is replaced only once the new one is
+/// complete.
+void write_npy_of_boxes(const std::string& path, const tessera::BoxSpace& space,
                         const tessera::TensorList& own);
 
 /// Local. read_image_array() without the values: an image of its shape that takes no memory.

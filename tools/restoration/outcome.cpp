@@ -70,18 +70,18 @@ Outcome shown(const Outcome& outcome) {
 
 /// Collective. The .npy files of an image that ranks share out; `has_data`: not of x alone.
 void write_boxes(const std::string& folder, const Outcome& outcome, bool has_data) {
-  write_npy_of_boxes(folder + "/x.npy", {outcome.space}, {outcome.result.x});
+  write_npy_of_boxes(folder + "/x.npy", *outcome.space, {outcome.result.x});
   if (!has_data) return;
-  write_npy_of_boxes(folder + "/truth.npy", {outcome.space}, {outcome.truth});
+  write_npy_of_boxes(folder + "/truth.npy", *outcome.space, {outcome.truth});
   const std::vector<BoxSpacePtr>& spaces = outcome.measured_spaces;
   const bool is_alike = std::all_of(spaces.begin(), spaces.end(), [&](const BoxSpacePtr& one) {
-    return one->extents() == spaces.front()->extents();
+    return one->boxes() == spaces.front()->boxes();
   });
   if (is_alike) {
-    return write_npy_of_boxes(folder + "/measurements.npy", spaces, outcome.measurements);
+    return write_npy_of_boxes(folder + "/measurements.npy", *spaces.front(), outcome.measurements);
   }
   for (std::size_t i = 0; i < spaces.size(); ++i) {
-    write_npy_of_boxes(fmt::format("{}/measurements_{}.npy", folder, i + 1), {spaces[i]},
+    write_npy_of_boxes(fmt::format("{}/measurements_{}.npy", folder, i + 1), *spaces[i],
                        {outcome.measurements[i]});
   }
 }
