@@ -3,11 +3,16 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/fft_fft2.h>
+#include <ATen/ops/fft_ifft2.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/real.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -17,6 +22,7 @@
 #include "catch.hpp"
 #include "files.hpp"
 #include "restore/config.hpp"
+#include "restore/matrix_market.hpp"
 #include "restore/operators.hpp"
 #include "restore/pictures.hpp"
 #include "restore/plan.hpp"
@@ -28,6 +34,7 @@
 #include "tessera/io/npy.hpp"
 #include "tessera/io/tiff_stack.hpp"
 #include "tessera/metric/psnr.hpp"
+#include "tessera/physics/noise.hpp"
 
 using namespace restore;
 using restoration::SolverKind;
@@ -63,6 +70,20 @@ class Workplace {
                               at::arange(320, at::kFloat).view({5, 8, 8}),
                               {.samples = tessera::SampleType::u16});
     test::write_bytes(folder_.file("text.png"), "no picture");
+    tessera::write_npy(folder_.file("two.npy"), at::arange(2, at::kDouble));
+    tessera::write_npy(folder_.file("k.npy"), at::ones({8, 8}, at::kComplexFloat));
+    Tensor late = at::ones({8, 8});
+    late[0][0] = 0;
+    tessera::write_npy(folder_.file("late.npy"), late);
+    write_matrix("rows.mtx", "general\n%\n2 64 3\n1 1 0.5\n2 64 -2\n1 1 1e0\n");
+    write_matrix("mirrored.mtx", "symmetric\n64 64 2\n3 3 2\n9 2 5\n\n");
+    write_matrix("oblong.mtx", "general\n2 63 1\n1 1 1\n");
+    write_matrix("zeros.mtx", "general\n2 64 0\n");
+    write_matrix("short.mtx", "general\n2 64 2\n1 1 1\n");
+    write_matrix("long.mtx", "general\n2 64 1\n1 1 1\n1 1 1\n");
+    write_matrix("beyond.mtx", "general\n2 64 1\n3 1 1\n");
+    write_matrix("words.mtx", "general\n2 64 1\n1 1 one\n");
+    write_matrix("skew.mtx", "skew-symmetric\n2 64 1\n1 1 1\n");
   }
 
   std::string file(const std::string& name) const { return folder_.file(name); }
@@ -99,6 +120,10 @@ class Workplace {
   }
 
  private:
+  void write_matrix(const std::string& name, const std::string& rest) const {
+    test::write_bytes(folder_.file(name), "%%MatrixMarket matrix coordinate real " + rest);
+  }
+
   test::TemporaryFolder folder_;
 };
 
@@ -116,6 +141,18 @@ std::string with_operator(const std::string& one) {
   return with("operator: " + one);
 }
 
+std::string list_with(const std::string& matrix) {
+  return of_file("two.npy") + "operator: {matrix: " + matrix + "}\n";
+}
+
+std::string scan_with(const std::string& parameters) {
+  return with_operator("{tomography: " + parameters + "}");
+}
+
+std::string coefficients_with(const std::string& parameters) {
+  return of_file("k.npy") + "operator: {fourier: " + parameters + "}\n";
+}
+
 std::string shared_file(const std::string& name) {
   return std::string(TESSERA_TEST_DATA) + "/restore/" + name;
 }
@@ -129,8 +166,8 @@ double quality_of(const std::string& config, const std::string& name, const std:
       .config = config, .output = folder.file(name), .threads = 1, .quiet = true};
   REQUIRE(run(orders, tessera::self_communicator()) == 0);
   CHECK(folder.entry_count() == 1);
-  const Tensor expected =
-      read_picture(shared_file(truth)).values / (truth_white > 0 ? truth_white : white);
+  const Tensor expected = read_picture(truth.starts_with('/') ? truth : shared_file(truth)).values /
+                          (truth_white > 0 ? truth_white : white);
   const Picture written = read_picture(orders.output);
   const Tensor restored =
       written.values / (truth_white > 0 ? white : written.white.value_or(white));
@@ -235,8 +272,8 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
        "stack.tif: holds [5, 8, 8], expected 4 axes, as axes: czyx says"},
       {of_file("{file: grey.png, dataset: image}"), "grey.png: dataset is for HDF5 files"},
       {of_file("stack.tif") + "prior: drunet\n",
-       "c.yml:3:8: prior: drunet is for pictures, and stack.tif holds a volume: give tv, or "
-       "wavelet"},
+       "c.yml:3:8: prior: drunet is for pictures, and stack.tif holds a volume: give tv, "
+       "ridge or wavelet"},
       {of_file("stack.tif") + "noise: {level: 1}\nprior: wavelet\n",
        "prior: wavelet halves the sides of the image, which is 8x8x5: give tv, or cut"},
       {of_file("stack.tif") + "operator: {down_sampling: {factor: 2}}\n",
@@ -256,6 +293,62 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
        "psf3.npy: holds 3 kernels, expected 2 x 2, as grid says"},
       {with_operator("{space_varying_blur: {kernels: psf3.npy, grid: [3, 1]}}"),
        "psf3.npy: the kernel sums to 0.333333, expected 1"},
+      // Matrices.
+      {list_with("{}"), "operator: matrix: there is no key \"file\""},
+      {list_with("{file: rows.mtx, shape: 8}"),
+       "shape: expected [rows, columns] or [slices, rows, columns], got \"8\""},
+      {list_with("{file: rows.mtx, shape: [0, 8]}"), "shape: is 0, expected 1 to"},
+      {list_with("{file: no.mtx}"), "c.yml:3:11: operator: matrix: no.mtx: cannot open"},
+      {list_with("{file: two.npy}"),
+       "two.npy:1: expected \"%%MatrixMarket matrix coordinate real general\""},
+      {list_with("{file: skew.mtx}"), "skew.mtx:1: expected"},
+      {list_with("{file: short.mtx}"), "short.mtx:3: ends, expected row, column and value"},
+      {list_with("{file: long.mtx}"), "long.mtx:4: goes on after its 1 entries"},
+      {list_with("{file: words.mtx}"),
+       "words.mtx:3: expected row, column and value, three numbers"},
+      {list_with("{file: beyond.mtx}"),
+       "beyond.mtx:3: the entry 1 at (3, 1) is not finite, or not in a matrix of 2 x 64"},
+      {list_with("{file: zeros.mtx}"), "measurement 1: the operator makes zeros of all images"},
+      {with_operator("{matrix: {file: rows.mtx}}"),
+       "operator: matrix: rows.mtx: has 2 rows, expected 64, one for each value of the"},
+      {list_with("{file: oblong.mtx}"),
+       "oblong.mtx: has 63 columns, which are no square picture: give shape"},
+      {list_with("{file: rows.mtx, shape: [4, 4]}"),
+       "rows.mtx: has 64 columns, which are not the pixels of 4x4: give shape"},
+      {with_operator("[{matrix: {file: rows.mtx}}, {mask: {file: mask.npy}}]"),
+       "c.yml:3:11: operator: expected matrix and fourier as the last step"},
+      {list_with("{file: rows.mtx}") + "noise: {level: 1}\n",
+       "c.yml: white: two.npy is measured in a unit of its own: give image: {white: ...}"},
+      {list_with("{file: rows.mtx}") + "image: {white: 1}\n",
+       "two.npy: the noise of what a mask hides, or of one row or column, cannot be estimated"},
+      {list_with("{file: rows.mtx}") +
+           "image: {white: 1}\nnoise: {level: 1}\nprior: {name: tv, weight: auto}\n",
+       "prior: weight: auto looks at what pictures and volumes leave, and two.npy is a list"},
+      // Scans.
+      {scan_with("{}"), "operator: tomography: there is no key \"angles\""},
+      {scan_with("{angles: {from: 0}}"), "angles: there is no key \"count\""},
+      {scan_with("{angles: {count: 0}}"), "count: is 0, expected 1 to"},
+      {scan_with("{angles: [0, x]}"), "angles: expected a finite number like 0.1, got \"x\""},
+      {scan_with("{angles: [0], spacing: 0}"), "spacing: is 0, expected more than zero"},
+      {scan_with("{angles: [0], shape: [1, 2, 3]}"),
+       "shape: expected [rows, columns], got a list of 3"},
+      {scan_with("{angles: [0, 90, 120]}"),
+       "operator: tomography: the file has 8 rows, expected 3, a view for each of angles"},
+      {of_file("stack.tif") + "operator: {tomography: {angles: {count: 8}}}\n",
+       "operator: tomography: is for pictures, and the file holds a volume"},
+      {scan_with("{angles: {count: 8}}"), "white: grey.png is measured in a unit of its own"},
+      // Fourier coefficients.
+      {coefficients_with("{}"), "operator: fourier: there is no key \"mask\""},
+      {coefficients_with("{mask: no.npy}"), "operator: fourier: read_npy: no.npy: cannot open"},
+      {coefficients_with("{mask: mask_of_2.npy}"), "fourier: mask_of_2.npy: a mask reaches from 0"},
+      {coefficients_with("{mask: late.npy}"),
+       "fourier: late.npy: does not measure the frequency 0, its first value: expected the order"},
+      {coefficients_with("{mask: psf.npy}"), "psf.npy: the mask has 3x3 pixels, expected 8x8"},
+      {of_file("float.npy") + "operator: {fourier: {mask: mask.npy}}\n",
+       "float.npy: holds real numbers, expected complex ones, Fourier coefficients"},
+      {of_file("k.npy"), "k.npy: holds complex numbers, expected real ones"},
+      {coefficients_with("{mask: mask.npy}") + "image: {white: 1}\n",
+       "k.npy: the noise of what a mask hides"},
       {of_file("nan.npy"),
        "measurement 1: nan.npy: the file has 1 of 64 values that are not finite, the first is nan "
        "at [0, 0, 1, 2]"},
@@ -293,7 +386,8 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
       {with("prior: drunet\nsolver: primal_dual"),
        "solver: primal_dual does not take the prior drunet"},
       {with("prior: {name: tv, weights: w.pth}"),
-       "prior: weights are for drunet and dncnn, and the prior is tv"},
+       "prior: weights are for drunet, dncnn and ridge, and the prior is tv"},
+      {with("prior: ridge\nsolver: admm"), "solver: admm does not take the prior ridge"},
       // The output.
       {"measurements: [grey.png]\noutput: o.bmp",
        "o.bmp: expected a name that ends in .png, .jpg, .tif, .npy or .fits"},
@@ -408,6 +502,54 @@ TEST_CASE("restore: an operator does to an image what its words say", "[restore]
     CHECK(y[0][0][3][5].item<double>() == Approx(1));
     CHECK(y.sum().item<double>() == Approx(1));
   }
+  SECTION("a matrix has a row for each value") {
+    const Tensor x = at::arange(64, at::kDouble).view({1, 1, 8, 8});
+    const Tensor y = made("two.npy", "{matrix: {file: rows.mtx}}")->forward(x).front();
+    CHECK(at::equal(y, at::tensor({0.0, -126.0}, at::kDouble).view({1, 2})));
+    const tessera::LinearPhysicsPtr scaled = made("two.npy", "{matrix: {file: rows.mtx}}");
+    const Tensor back = scaled->adjoint({at::ones({1, 2}, at::kDouble)});
+    CHECK(back.flatten()[0].item<double>() == 1.5);
+    CHECK(back.flatten()[63].item<double>() == -2);
+  }
+  SECTION("a symmetric one has its other half") {
+    const Tensor x = at::arange(64, at::kDouble).view({1, 1, 4, 4, 4});
+    Tensor expected = at::zeros({1, 64}, at::kDouble);
+    expected[0][2] = 2 * 2;
+    expected[0][8] = 5 * 1;
+    expected[0][1] = 5 * 8;
+    CHECK(at::equal(
+        made("grey.png", "{matrix: {file: mirrored.mtx, shape: [4, 4, 4]}}")->forward(x).front(),
+        expected));
+  }
+  SECTION("rays of a scan") {
+    // Along the columns, along the rows, and back along the columns.
+    tessera::write_npy(workplace.file("scan.npy"), at::zeros({3, 8}));
+    const Tensor x = at::arange(64, at::kDouble).square().view({1, 1, 8, 8});
+    const Tensor y =
+        made("scan.npy", "{tomography: {angles: [0, 90, 180]}}")->forward(x).front()[0][0];
+    CHECK(at::allclose(y[0], x[0][0].sum(0)));
+    CHECK(at::allclose(y[1], x[0][0].sum(1)));
+    CHECK(at::allclose(y[2], x[0][0].sum(0).flip(0)));
+  }
+  SECTION("a detector may be coarser than the image, and its image no square") {
+    tessera::write_npy(workplace.file("scan.npy"), at::zeros({2, 4}));
+    CHECK(made("scan.npy", "{tomography: {angles: {count: 2}, spacing: 2}}")
+              ->forward(at::ones({1, 1, 8, 8}, at::kDouble))
+              .front()
+              .sizes() == at::IntArrayRef({1, 1, 2, 4}));
+    const Tensor y = made("scan.npy", "{tomography: {angles: {count: 2}, shape: [6, 4]}}")
+                         ->forward(at::ones({1, 1, 6, 4}, at::kDouble))
+                         .front();
+    CHECK(at::allclose(y[0][0][0], at::full({4}, 6.0, at::kDouble)));
+  }
+  SECTION("Fourier coefficients where a mask is") {
+    const Tensor x = at::arange(64, at::kDouble).view({1, 1, 8, 8});
+    Tensor mask = at::ones({8, 8});
+    mask[2][3] = 0;
+    tessera::write_npy(workplace.file("holes.npy"), mask);
+    const Tensor y = made("k.npy", "{fourier: {mask: holes.npy}}")->forward(x).front();
+    CHECK(at::allclose(y, at::fft_fft2(x, {}, {-2, -1}, "ortho") * mask));
+  }
   SECTION("steps act in their order") {
     const Tensor x = at::ones({1, 1, 10, 10}, at::kDouble);
     const Tensor y =
@@ -462,6 +604,28 @@ TEST_CASE("restore: wavelets are a prior of pictures and volumes", "[restore]") 
                                 ", normalise: true}}\noutput: o.png\nprior: wavelet\n");
   // Measured 24.28 dB.
   CHECK(quality_of(config, "o.png", "truth.png", 255) > 25.4);
+}
+
+TEST_CASE("restore: a learned sum of potentials is a prior of pictures and volumes", "[restore]") {
+  const Workplace workplace;
+  const Plan plan = workplace.plan(with("noise: {level: 5.1}\nprior: ridge"));
+  CHECK(plan.method.prior == restoration::PriorKind::ridge);
+  CHECK(plan.method.solver == SolverKind::proximal_gradient);
+  CHECK(plan.method.denoiser_sigma == Approx(0.02));
+  CHECK(plan.rule == WeightRule::risk);
+  CHECK(table_of(plan).find("prior          ridge of grey images") != std::string::npos);
+  CHECK(table_of(workplace.plan(of_file("stack.tif") +
+                                "noise: {level: 1}\nimage: {white: 319}\nprior: ridge\n"))
+            .find("ridge of volumes") != std::string::npos);
+
+  const test::TemporaryFolder folder;
+  const std::string config = folder.file("c.yml");
+  test::write_bytes(config, "measurements: [" + shared_file("photo.png") +
+                                "]\noperator: {blur: {kernel: " + shared_file("psf.tif") +
+                                ", normalise: true}}\nnoise: {level: 3}\noutput: o.png\n" +
+                                "prior: ridge\n");
+  // Measured 24.28 dB.
+  CHECK(quality_of(config, "o.png", "truth.png", 255) > 27.7);
 }
 
 TEST_CASE("restore: what a last mask hides does not matter", "[restore]") {
@@ -581,6 +745,116 @@ TEST_CASE("restore: a volume of photons", "[restore]") {
 TEST_CASE("restore: a lens that blurs more to the corners", "[restore]") {
   // Measured 25.03 dB, the best of Richardson-Lucy's iterations with the mean kernel 26.87 dB.
   CHECK(quality_of(shared_file("corners.yml"), "o.png", "truth.png", 255) > 30.3);
+}
+
+TEST_CASE("restore: a scan of parallel rays", "[restore]") {
+  // Gaussian discs, whose line integrals are known, in units in which white is 0.02.
+  constexpr int side = 32;
+  constexpr int views = 40;
+  const double white = 0.02;
+  const test::TemporaryFolder folder;
+  Tensor truth = at::zeros({side, side}, at::kDouble);
+  Tensor scan = at::zeros({views, side}, at::kDouble);
+  const Tensor along = at::arange(side, at::kDouble) - (side - 1) / 2.0;
+  const auto bell = [](const Tensor& distance, double width) {
+    return (distance / width).square().mul(-0.5).exp();
+  };
+  for (const auto& [x, y, width, height] : std::vector<std::array<double, 4>>{
+           {-5, 3, 3, 0.8}, {6, 6, 1.5, 0.6}, {2, -7, 2, 0.5}, {-1, -1, 6, 0.2}}) {
+    truth += white * height *
+             (bell(along - y, width).view({-1, 1}) * bell(along - x, width).view({1, -1}));
+    for (int view = 0; view < views; ++view) {
+      const double angle = (10 + 180.0 * view / views) * std::acos(-1) / 180;
+      scan[view] += white * height * width * std::sqrt(2 * std::acos(-1)) *
+                    bell(along - (x * std::cos(angle) + y * std::sin(angle)), width);
+    }
+  }
+  const Tensor noisy = tessera::GaussianNoise(0.002, 5).add(scan);
+  tessera::write_npy(folder.file("scan.npy"), noisy);
+  tessera::write_npy(folder.file("truth.npy"), truth);
+  const std::string config = folder.file("c.yml");
+  const auto quality_with = [&](const std::string& rest) {
+    test::write_bytes(config,
+                      "measurements: [scan.npy]\noperator: {tomography: {angles: {count: "
+                      "40, from: 10, to: 190}}}\nimage: {white: 0.02, clamp: [0, 0.02]}\n"
+                      "output: o.npy\n" +
+                          rest);
+    return quality_of(config, "o.npy", folder.file("truth.npy"), white);
+  };
+  CHECK(quality_with("prior: tv\n") > 40.5);
+  CHECK(quality_with("noise: {level: 0.002}\n") > 43);
+}
+
+TEST_CASE("restore: Fourier coefficients of a picture", "[restore]") {
+  const test::TemporaryFolder folder;
+  const Tensor truth = read_picture(shared_file("truth.png")).values.mean(1, true) / 255;
+  tessera::write_npy(folder.file("truth.npy"), truth[0][0]);
+  // A third of the rows of k-space, most of them of low frequencies.
+  const std::vector<int> rows = {0,  1,  2,  3,  4,  5,  7,  10, 14, 19, 24,
+                                 29, 33, 38, 44, 49, 53, 57, 60, 61, 62, 63};
+  Tensor mask = at::zeros({64, 64});
+  for (const int row : rows) mask[row].fill_(1);
+  tessera::write_npy(folder.file("mask.npy"), mask);
+  const Tensor seen =
+      tessera::GaussianNoise(0.01, 6).add(at::fft_fft2(truth, {}, {-2, -1}, "ortho"));
+  tessera::write_npy(folder.file("k.npy"), seen[0][0].to(at::kComplexFloat));
+  const double zero_filled =
+      tessera::psnr(at::real(at::fft_ifft2(seen * mask, {}, {-2, -1}, "ortho")).to(at::kFloat),
+                    truth)
+          .item<double>();
+  const std::string config = folder.file("c.yml");
+  const auto quality_with = [&](const std::string& prior) {
+    test::write_bytes(config,
+                      "measurements: [k.npy]\noperator: {fourier: {mask: mask.npy}}\n"
+                      "noise: {level: 0.01}\nimage: {white: 1, clamp: [0, 1]}\n"
+                      "output: o.npy\nprior: " +
+                          prior + "\n");
+    return quality_of(config, "o.npy", folder.file("truth.npy"), 1);
+  };
+  CHECK(zero_filled < 22.5);
+  CHECK(quality_with("tv") > 26.3);
+  CHECK(quality_with("drunet") > 26.3);
+}
+
+TEST_CASE("restore: a list of sums of pixels", "[restore]") {
+  // The sum of each row and of each column, and every other pixel: an operator of one's own.
+  const test::TemporaryFolder folder;
+  constexpr int side = 16;
+  const Tensor truth = at::zeros({side, side}, at::kDouble);
+  truth.narrow(0, 3, 6).narrow(1, 4, 9).fill_(0.8);
+  std::string entries;
+  int row = 0;
+  int count = 0;
+  const auto add_row = [&](const std::vector<int>& pixels) {
+    ++row;
+    for (const int pixel : pixels) {
+      entries += std::to_string(row) + " " + std::to_string(pixel + 1) + " 3\n";
+      ++count;
+    }
+  };
+  for (int i = 0; i < side; ++i) {
+    std::vector<int> across;
+    std::vector<int> down;
+    for (int j = 0; j < side; ++j) {
+      across.push_back(side * i + j);
+      down.push_back(side * j + i);
+    }
+    add_row(across);
+    add_row(down);
+  }
+  for (int i = 0; i < side * side; i += 3) add_row({i});
+  test::write_bytes(folder.file("sums.mtx"), "%%MatrixMarket matrix coordinate real general\n" +
+                                                 std::to_string(row) + " 256 " +
+                                                 std::to_string(count) + "\n" + entries);
+  const Tensor sums =
+      read_matrix_market(folder.file("sums.mtx")).to_dense().matmul(truth.flatten());
+  tessera::write_npy(folder.file("sums.npy"), tessera::GaussianNoise(0.03, 8).add(sums));
+  tessera::write_npy(folder.file("truth.npy"), truth);
+  const std::string config = folder.file("c.yml");
+  test::write_bytes(config,
+                    "measurements: [sums.npy]\noperator: {matrix: {file: sums.mtx}}\n"
+                    "noise: {level: 0.03}\nimage: {white: 1}\nprior: tv\noutput: o.npy\n");
+  CHECK(quality_of(config, "o.npy", folder.file("truth.npy"), 1) > 54);
 }
 
 TEST_CASE("restore: a dry run writes nothing", "[restore]") {

@@ -205,12 +205,19 @@ class ConfigReader {
       return steps;
     }
     for (const YAML::Node& each : node) add_step(steps, each, who);
+    for (std::size_t i = 0; i + 1 < steps.size(); ++i) {
+      if (!is_no_picture({steps[i]})) continue;
+      yaml_.fail(node, who +
+                           ": expected matrix and fourier as the last step, whose result is no "
+                           "picture");
+    }
     return steps;
   }
 
   void add_step(std::vector<Step>& steps, const YAML::Node& node, const std::string& who) {
     static const std::vector<std::string_view> known = {
-        "identity", "blur", "space_varying_blur", "down_sampling", "mask", "warp"};
+        "identity", "blur",   "space_varying_blur", "down_sampling", "mask",
+        "warp",     "matrix", "tomography",         "fourier"};
     if (node.IsScalar()) {
       if (node.Scalar() == "identity") return;
       const bool is_known = std::find(known.begin(), known.end(), node.Scalar()) != known.end();
@@ -242,6 +249,12 @@ class ConfigReader {
         steps.emplace_back(mask);
       } else if (name == "warp") {
         steps.emplace_back(warp(value, where, who));
+      } else if (name == "matrix") {
+        steps.emplace_back(matrix(value, where, who));
+      } else if (name == "tomography") {
+        steps.emplace_back(tomography(value, where, who));
+      } else if (name == "fourier") {
+        steps.emplace_back(fourier(value, where, who));
       } else {
         yaml_.unknown(key, who, known);
       }
@@ -337,6 +350,74 @@ class ConfigReader {
                  }
                }}});
     if (!is_given) yaml_.fail(node, who + ": warp: there is no key \"matrix\"");
+    return step;
+  }
+
+  /// The extents of an image of two axes, or up to `most`.
+  std::vector<std::int64_t> shape(const YAML::Node& node, std::size_t most) {
+    constexpr std::int64_t longest = 1 << 20;
+    if (!node.IsSequence() || node.size() < 2 || node.size() > most) {
+      yaml_.fail(node,
+                 fmt::format("shape: expected [rows, columns]{}, got {}",
+                             most > 2 ? " or [slices, rows, columns]" : "", grid::described(node)));
+    }
+    std::vector<std::int64_t> extents;
+    for (const YAML::Node& each : node) extents.push_back(integer("shape", each, 1, longest));
+    return extents;
+  }
+
+  MatrixStep matrix(const YAML::Node& node, const std::string& where, const std::string& who) {
+    MatrixStep step{.where = where};
+    read_map(node, who + ": matrix: key",
+             {{"file", [&](const YAML::Node& value) { step.file = path("file", value); }},
+              {"shape", [&](const YAML::Node& value) { step.shape = shape(value, 3); }}});
+    if (step.file.empty()) yaml_.fail(node, who + ": matrix: there is no key \"file\"");
+    return step;
+  }
+
+  TomographyStep tomography(const YAML::Node& node, const std::string& where,
+                            const std::string& who) {
+    TomographyStep step{.where = where};
+    read_map(node, who + ": tomography: key",
+             {{"angles", [&](const YAML::Node& value) { step.angles = angles(value); }},
+              {"spacing",
+               [&](const YAML::Node& value) {
+                 step.spacing = number("spacing", value, Sign::positive);
+               }},
+              {"shape", [&](const YAML::Node& value) { step.shape = shape(value, 2); }}});
+    if (step.angles.empty()) yaml_.fail(node, who + ": tomography: there is no key \"angles\"");
+    return step;
+  }
+
+  /// A list of them, or count angles, the first one `from`, in equal steps that would end at `to`.
+  std::vector<double> angles(const YAML::Node& node) {
+    constexpr std::int64_t most_views = 1 << 20;
+    std::vector<double> degrees;
+    if (node.IsSequence()) {
+      for (const YAML::Node& each : node) degrees.push_back(number("angles", each, Sign::any));
+      return degrees;
+    }
+    std::int64_t count = 0;
+    double from = 0;
+    double to = 180;
+    read_map(node, "angles: key",
+             {{"count",
+               [&](const YAML::Node& value) { count = integer("count", value, 1, most_views); }},
+              {"from", [&](const YAML::Node& value) { from = number("from", value, Sign::any); }},
+              {"to", [&](const YAML::Node& value) { to = number("to", value, Sign::any); }}});
+    if (count == 0) yaml_.fail(node, "angles: there is no key \"count\"");
+    for (std::int64_t view = 0; view < count; ++view) {
+      degrees.push_back(from +
+                        (to - from) * static_cast<double>(view) / static_cast<double>(count));
+    }
+    return degrees;
+  }
+
+  FourierStep fourier(const YAML::Node& node, const std::string& where, const std::string& who) {
+    FourierStep step{.where = where};
+    read_map(node, who + ": fourier: key",
+             {{"mask", [&](const YAML::Node& value) { step.mask = path("mask", value); }}});
+    if (step.mask.empty()) yaml_.fail(node, who + ": fourier: there is no key \"mask\"");
     return step;
   }
 
@@ -474,6 +555,19 @@ std::string words_of(const WarpStep& step) {
   return fmt::format("warp {}", fmt::join(step.matrix, " "));
 }
 
+std::string words_of(const MatrixStep& step) {
+  return fmt::format("matrix {}", std::filesystem::path(step.file).filename().string());
+}
+
+std::string words_of(const TomographyStep& step) {
+  return fmt::format("tomography of {} views from {:.6g} to {:.6g} degrees", step.angles.size(),
+                     step.angles.front(), step.angles.back());
+}
+
+std::string words_of(const FourierStep& step) {
+  return fmt::format("fourier {}", std::filesystem::path(step.mask).filename().string());
+}
+
 }  // namespace
 
 Config read_config(const std::string& path) {
@@ -488,6 +582,28 @@ Config parse_config(const std::string& text, const std::string& file) {
   return ConfigReader(file).read(text);
 }
 
+std::vector<std::string> files_of(const Config& config) {
+  std::vector<std::string> files = {config.file};
+  const auto add = [&](const std::string& file) {
+    if (!file.empty()) files.push_back(file);
+  };
+  for (const Measurement& measurement : config.measurements) {
+    add(measurement.file);
+    for (const Step& step : measurement.steps) {
+      std::visit(
+          [&](const auto& each) {
+            if constexpr (requires { each.file; }) add(each.file);
+            if constexpr (requires { each.kernel; }) add(each.kernel);
+            if constexpr (requires { each.kernels; }) add(each.kernels);
+            if constexpr (requires { each.mask; }) add(each.mask);
+          },
+          step);
+    }
+  }
+  add(config.prior.weights);
+  return files;
+}
+
 std::string words_of(const std::vector<Step>& steps) {
   std::string words;
   for (const Step& step : steps) {
@@ -495,6 +611,17 @@ std::string words_of(const std::vector<Step>& steps) {
              std::visit([](const auto& each) { return words_of(each); }, step);
   }
   return words.empty() ? "identity" : words;
+}
+
+bool has_own_unit(const std::vector<Step>& steps) {
+  return std::any_of(steps.begin(), steps.end(), [](const Step& step) {
+    return std::holds_alternative<TomographyStep>(step) || is_no_picture({step});
+  });
+}
+
+bool is_no_picture(const std::vector<Step>& steps) {
+  return !steps.empty() && (std::holds_alternative<MatrixStep>(steps.back()) ||
+                            std::holds_alternative<FourierStep>(steps.back()));
 }
 
 }  // namespace restore

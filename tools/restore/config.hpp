@@ -60,8 +60,30 @@ struct WarpStep {
   std::array<double, 6> matrix = {1, 0, 0, 0, 1, 0};  ///< [M t], two rows of three
 };
 
+/// tessera::MatrixPhysics of an image of one channel. The last step.
+struct MatrixStep {
+  std::string where = {};
+  std::string file = {};                 ///< MatrixMarket, .mtx
+  std::vector<std::int64_t> shape = {};  ///< (H, W) or (D, H, W); empty: a square picture
+};
+
+/// tessera::Tomography of a picture by parallel rays; a pixel has the side 1.
+struct TomographyStep {
+  std::string where = {};
+  std::vector<double> angles = {};       ///< of the views, in degrees
+  double spacing = 1;                    ///< of the detector's cells, in pixels of the image
+  std::vector<std::int64_t> shape = {};  ///< (H, W); empty: a square as wide as the detector
+};
+
+/// tessera::FourierSampling of a real image. The last step.
+struct FourierStep {
+  std::string where = {};
+  std::string mask = {};  ///< file; the frequency 0 comes first
+};
+
 /// In the order in which they act on the image.
-using Step = std::variant<BlurStep, SpaceVaryingBlurStep, DownSamplingStep, MaskStep, WarpStep>;
+using Step = std::variant<BlurStep, SpaceVaryingBlurStep, DownSamplingStep, MaskStep, WarpStep,
+                          MatrixStep, TomographyStep, FourierStep>;
 
 enum class NoiseKind { gaussian, poisson };
 
@@ -96,7 +118,7 @@ struct ImageSettings {
   std::optional<Clamp> clamp = {};
 };
 
-enum class PriorName { drunet, dncnn, tv, wavelet, none };
+enum class PriorName { drunet, dncnn, tv, ridge, wavelet, none };
 
 /// How the weight of a prior is found.
 enum class WeightRule { risk, whiteness, discrepancy };
@@ -106,7 +128,7 @@ struct PriorSettings {
   std::optional<PriorName> name = {};  ///< nullopt: by the noise
   std::optional<double> weight = {};   ///< nullopt: by the rule, or the default of the prior
   std::optional<WeightRule> rule = {};
-  std::string weights = {};  ///< file of the network; empty: the one that ships
+  std::string weights = {};  ///< file of the network or of ridge; empty: the one that ships
 };
 
 /// Of the solver's arithmetic; networks compute in float32 either way.
@@ -136,8 +158,17 @@ Config read_config(const std::string& path);
 /// The same for its text; `file` is its name.
 Config parse_config(const std::string& text, const std::string& file);
 
+/// The configuration file, and all files that it names for reading.
+std::vector<std::string> files_of(const Config& config);
+
 /// "blur 9x9"-like words of a chain; "identity" for none.
 std::string words_of(const std::vector<Step>& steps);
+
+/// Whether measurements have another unit than the image: behind a matrix, a scan, a transform.
+bool has_own_unit(const std::vector<Step>& steps);
+
+/// Whether measurements are no picture and no volume, but a list of values or Fourier coefficients.
+bool is_no_picture(const std::vector<Step>& steps);
 
 }  // namespace restore
 
@@ -159,5 +190,6 @@ inline constexpr std::array settings::enum_names<restore::PriorName> = {
     settings::EnumName{restore::PriorName::drunet, "drunet"},
     settings::EnumName{restore::PriorName::dncnn, "dncnn"},
     settings::EnumName{restore::PriorName::tv, "tv"},
+    settings::EnumName{restore::PriorName::ridge, "ridge"},
     settings::EnumName{restore::PriorName::wavelet, "wavelet"},
     settings::EnumName{restore::PriorName::none, "none"}};

@@ -4,25 +4,33 @@
 #include <ATen/ops/aminmax.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/view_as_real.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+#include <c10/util/accumulate.h>
 #include <fmt/format.h>
 
+#include <Eigen/SparseCore>
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <memory>
+#include <numbers>
 
+#include "restore/matrix_market.hpp"
 #include "tessera/core/check.hpp"
 #include "tessera/denoiser/estimate_noise.hpp"
 #include "tessera/physics/algebra.hpp"
 #include "tessera/physics/blur.hpp"
 #include "tessera/physics/downsampling.hpp"
+#include "tessera/physics/fourier_sampling.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"
 #include "tessera/physics/masking.hpp"
+#include "tessera/physics/matrix_physics.hpp"
 #include "tessera/physics/space_varying_blur.hpp"
 #include "tessera/physics/translation.hpp"
 #include "tessera/physics/warp.hpp"
+#include "tessera/tomography/tomography.hpp"
 
 namespace restore {
 
@@ -94,26 +102,41 @@ struct PartReader {
         .view({rows, columns, 1, stack.size(1), stack.size(2)});
   }
 
-  Tensor operator()(const MaskStep& step) const {
-    const Picture picture = read_picture(step.file, {.spatial = spatial});
-    check_channels(step.file, picture.values, channels);
-    check_finite(picture.values, step.file, "the file");
+  Tensor operator()(const MaskStep& step) const { return mask(step.file, channels); }
+
+  /// Of one channel, with the frequency 0, of which a restoration takes its mean.
+  Tensor operator()(const FourierStep& step) const {
+    Tensor sampled = mask(step.mask, 1);
+    if (sampled.flatten()[0].item<double>() > 0) return sampled;
+    throw error::InvalidArgument(
+        fmt::format("{}: does not measure the frequency 0, its first value: expected the order of "
+                    "numpy.fft.fft2; numpy.fft.ifftshift moves masks and values that have it in "
+                    "the middle",
+                    step.mask));
+  }
+
+  Tensor mask(const std::string& file, std::int64_t most_channels) const {
+    const Picture picture = read_picture(file, {.spatial = spatial});
+    check_channels(file, picture.values, most_channels);
+    check_finite(picture.values, file, "the file");
     const Tensor mask = picture.values / picture.white.value_or(1);
     const auto [least, largest] = at::aminmax(mask);
     if (least.item<double>() < 0 || largest.item<double>() > 1) {
       throw error::InvalidArgument(
           fmt::format("{}: a mask reaches from 0, not measured, to 1, this one from {:.6g} to "
                       "{:.6g}",
-                      step.file, least.item<double>(), largest.item<double>()));
+                      file, least.item<double>(), largest.item<double>()));
     }
     if (!(largest.item<double>() > 0)) {
-      throw error::InvalidArgument(fmt::format("{}: the mask is 0 everywhere", step.file));
+      throw error::InvalidArgument(fmt::format("{}: the mask is 0 everywhere", file));
     }
     return mask;
   }
 
   Tensor operator()(const DownSamplingStep& /*step*/) const { return check_is_picture(); }
   Tensor operator()(const WarpStep& /*step*/) const { return check_is_picture(); }
+  Tensor operator()(const TomographyStep& /*step*/) const { return check_is_picture(); }
+  Tensor operator()(const MatrixStep& step) const { return read_matrix_market(step.file); }
 
   Tensor check_is_picture() const {
     if (spatial != 2) throw error::InvalidArgument("is for pictures, and the file holds a volume");
@@ -134,13 +157,54 @@ struct StepBack {
       for (std::int64_t& extent : *each) extent *= step.factor;
     }
   }
-  void operator()(const MaskStep& step) const {
+  void operator()(const MaskStep& step) const { check_mask(step.file); }
+  void operator()(const FourierStep& step) const { check_mask(step.mask); }
+  void operator()(const WarpStep& /*step*/) const {}
+
+  void operator()(const MatrixStep& step) const {
+    const std::int64_t measured = loaded.picture.values.numel();
+    if (part.size(0) != measured) {
+      throw error::ShapeMismatch(
+          fmt::format("{}: has {} rows, expected {}, one for each value of the measurement",
+                      step.file, part.size(0), measured));
+    }
+    Extents shape = step.shape;
+    if (shape.empty()) {
+      const auto side = std::llround(std::sqrt(static_cast<double>(part.size(1))));
+      shape = {side, side};
+    }
+    if (c10::multiply_integers(shape) != part.size(1)) {
+      throw error::ShapeMismatch(fmt::format(
+          "{}: has {} columns, which are {}: give shape, [rows, columns] of the image", step.file,
+          part.size(1),
+          step.shape.empty() ? "no square picture" : "not the pixels of " + size_words(shape)));
+    }
+    begin_with(std::move(shape));
+  }
+
+  void operator()(const TomographyStep& step) const {
+    if (loaded.image[0] != std::ssize(step.angles)) {
+      throw error::ShapeMismatch(
+          fmt::format("the file has {} rows, expected {}, a view for each of angles",
+                      loaded.image[0], step.angles.size()));
+    }
+    const auto side =
+        std::max(1LL, std::llround(static_cast<double>(loaded.image[1]) * step.spacing));
+    begin_with(step.shape.empty() ? Extents{side, side} : step.shape);
+  }
+
+  /// The image has another shape than what was measured, and no margin yet.
+  void begin_with(Extents shape) const {
+    loaded.first.assign(shape.size(), 0);
+    loaded.image = loaded.frame = std::move(shape);
+  }
+
+  void check_mask(const std::string& file) const {
     if (part.sizes().slice(2) == at::IntArrayRef(loaded.image)) return;
-    throw error::ShapeMismatch(fmt::format("{}: the mask has {} pixels, expected {}", step.file,
+    throw error::ShapeMismatch(fmt::format("{}: the mask has {} pixels, expected {}", file,
                                            size_words(part.sizes().slice(2)),
                                            size_words(loaded.image)));
   }
-  void operator()(const WarpStep& /*step*/) const {}
 
   /// The last axes of the part are those of the image.
   void before_kernel(Padding border) const {
@@ -160,6 +224,37 @@ Tensor mean_of_pixels(std::int64_t factor) {
   Tensor kernel = at::zeros({1, 1, 2 * factor - 1, 2 * factor - 1}, at::kDouble);
   kernel.narrow(2, 0, factor).narrow(3, 0, factor).fill_(1 / static_cast<double>(factor * factor));
   return kernel;
+}
+
+/// Parallel rays as ScanGeometry::parallel has them, at any angles.
+ScanGeometry scan_of(const TomographyStep& step, std::int64_t cells) {
+  Tensor vectors = at::zeros({std::ssize(step.angles), 6}, at::kDouble);
+  auto view = vectors.accessor<double, 2>();
+  for (std::int64_t k = 0; k < vectors.size(0); ++k) {
+    const double angle = step.angles[static_cast<std::size_t>(k)] * std::numbers::pi / 180;
+    view[k][0] = -std::sin(angle);
+    view[k][1] = std::cos(angle);
+    view[k][4] = step.spacing * std::cos(angle);
+    view[k][5] = step.spacing * std::sin(angle);
+  }
+  return ScanGeometry::from_vectors(vectors, {cells}, /*parallel_rays=*/true);
+}
+
+using SparseMatrix = Eigen::SparseMatrix<double, Eigen::RowMajor, std::int64_t>;
+
+SparseMatrix sparse_matrix(const Tensor& matrix) {
+  const Tensor places = matrix._indices();
+  const Tensor values = matrix._values();
+  const auto place = places.accessor<std::int64_t, 2>();
+  const auto value = values.accessor<double, 1>();
+  std::vector<Eigen::Triplet<double, std::int64_t>> entries;
+  entries.reserve(static_cast<std::size_t>(value.size(0)));
+  for (std::int64_t i = 0; i < value.size(0); ++i) {
+    entries.emplace_back(place[0][i], place[1][i], value[i]);
+  }
+  SparseMatrix sparse(matrix.size(0), matrix.size(1));
+  sparse.setFromTriplets(entries.begin(), entries.end());
+  return sparse;
 }
 
 LinearPhysicsPtr in_turn(LinearPhysicsPtr outer, const LinearPhysicsPtr& inner) {
@@ -186,6 +281,8 @@ const DownSamplingStep* first_motion(const std::vector<Step>& steps) {
 /// Makes the operator of a step act after `before`, which may be null.
 struct StepMaker {
   const Tensor& part;
+  const Extents& from;  ///< spatial extents that it acts on,
+  const Extents& to;    ///< and of its result
   LinearPhysicsPtr before;
   bool is_moved;  ///< already, of a step that moves
 
@@ -211,27 +308,71 @@ struct StepMaker {
     const Tensor matrix = at::tensor(at::ArrayRef<double>(step.matrix), at::kDouble).view({2, 3});
     return in_turn(std::make_shared<Warp>(matrix), before);
   }
+  LinearPhysicsPtr operator()(const MatrixStep& /*step*/) const {
+    Extents shape = {1};
+    shape.insert(shape.end(), from.begin(), from.end());
+    return in_turn(std::make_shared<MatrixPhysics<SparseMatrix>>(sparse_matrix(part), shape),
+                   before);
+  }
+  LinearPhysicsPtr operator()(const TomographyStep& step) const {
+    return in_turn(std::make_shared<Tomography>(from, /*voxel=*/1, scan_of(step, to[1])), before);
+  }
+  LinearPhysicsPtr operator()(const FourierStep& /*step*/) const {
+    return in_turn(std::make_shared<FourierSampling>(part[0][0]), before);
+  }
 };
 
 const std::string& where_of(const Step& step) {
   return std::visit([](const auto& each) -> const std::string& { return each.where; }, step);
 }
 
+bool is_mask(const Step& step) {
+  return std::holds_alternative<MaskStep>(step) || std::holds_alternative<FourierStep>(step);
+}
+
 bool has_mask(const Measurement& measurement) {
   return std::any_of(measurement.steps.begin(), measurement.steps.end(),
-                     [](const Step& step) { return std::holds_alternative<MaskStep>(step); });
+                     [](const Step& step) { return is_mask(step); });
 }
 
 /// The mask that acts last; undefined if another step does.
 Tensor last_mask(const Measurement& measurement, const LoadedMeasurement& loaded) {
-  const bool is_last =
-      !measurement.steps.empty() && std::holds_alternative<MaskStep>(measurement.steps.back());
+  const bool is_last = !measurement.steps.empty() && is_mask(measurement.steps.back());
   return is_last ? loaded.parts.back() : Tensor();
+}
+
+/// Both parts of complex values.
+Tensor real_numbers(const Tensor& values) {
+  return values.is_complex() ? at::view_as_real(values) : values;
+}
+
+/// The file of a measurement; what has a unit of its own says nothing of the image's samples.
+Picture read_measurement(const Measurement& measurement) {
+  const bool is_list = is_no_picture(measurement.steps) &&
+                       std::holds_alternative<MatrixStep>(measurement.steps.back());
+  PictureChoice choice = measurement.choice;
+  choice.is_list = is_list;
+  choice.is_complex = is_no_picture(measurement.steps) && !is_list;
+  Picture picture = read_picture(measurement.file, choice);
+  if (picture.values.is_complex() != choice.is_complex) {
+    throw error::InvalidArgument(fmt::format(
+        "{}: holds real numbers, expected complex ones, Fourier coefficients", measurement.file));
+  }
+  if (is_list) picture.values = picture.values.reshape({1, -1});
+  if (!has_own_unit(measurement.steps)) return picture;
+  return {.values = picture.values, .samples = std::max(picture.samples, Samples::f32)};
+}
+
+/// What PartReader needs to know of the images of a measurement.
+PartReader reader_for(const Measurement& measurement, const Tensor& values) {
+  if (values.dim() > 2) return {values.size(1), values.dim() - 2};
+  const auto& shape = std::get<MatrixStep>(measurement.steps.back()).shape;
+  return {1, shape.empty() ? 2 : std::ssize(shape)};
 }
 
 void check_values(const Measurement& measurement, const Tensor& values) {
   check_finite(values, measurement.file, "the file");
-  const double smallest = values.min().item<double>();
+  const double smallest = real_numbers(values).min().item<double>();
   if (measurement.noise.kind != NoiseKind::poisson || !(smallest < 0)) return;
   throw error::InvalidArgument(
       fmt::format("{}: has values down to {:.6g}, and counts (noise poisson) are never negative; a "
@@ -244,18 +385,18 @@ void check_values(const Measurement& measurement, const Tensor& values) {
 LoadedMeasurement load(const Measurement& measurement) {
   LoadedMeasurement loaded;
   Tensor& values = loaded.picture.values;
-  at_key(measurement.where,
-         [&] { loaded.picture = read_picture(measurement.file, measurement.choice); });
+  at_key(measurement.where, [&] { loaded.picture = read_measurement(measurement); });
+  const PartReader reader = reader_for(measurement, values);
   for (const Step& step : measurement.steps) {
-    loaded.parts.push_back(at_key(where_of(step), [&] {
-      return std::visit(PartReader{values.size(1), values.dim() - 2}, step);
-    }));
+    loaded.parts.push_back(at_key(where_of(step), [&] { return std::visit(reader, step); }));
   }
+  loaded.inputs.resize(measurement.steps.size());
   loaded.image = loaded.frame = values.sizes().slice(2).vec();
   loaded.first.assign(loaded.image.size(), 0);
   for (std::size_t i = measurement.steps.size(); i-- > 0;) {
     const Step& step = measurement.steps[i];
     at_key(where_of(step), [&] { std::visit(StepBack{loaded.parts[i], loaded}, step); });
+    loaded.inputs[i] = loaded.image;
   }
   const Tensor mask = last_mask(measurement, loaded);
   if (mask.defined()) values = at::where(mask > 0, values, 0.0).to(values.scalar_type());
@@ -265,26 +406,43 @@ LoadedMeasurement load(const Measurement& measurement) {
 
 Facts facts_of(const Measurement& measurement, const LoadedMeasurement& loaded) {
   const Tensor& values = loaded.picture.values;
-  const auto [smallest, largest] = at::aminmax(values);
-  Facts facts{.extents = values.sizes().slice(2).vec(),
+  const Tensor numbers = real_numbers(values);
+  const auto [smallest, largest] = at::aminmax(numbers);
+  const bool is_list = values.dim() == 2;
+  Extents extents = values.sizes().slice(2).vec();
+  if (is_list) {  // one row
+    extents.assign(loaded.image.size(), 1);
+    extents.back() = values.numel();
+  }
+  Facts facts{.extents = extents,
               .image = loaded.image,
               .first = loaded.first,
               .frame = loaded.frame,
-              .channels = values.size(1),
+              .channels = is_list ? 1 : values.size(1),
               .samples = loaded.picture.samples,
               .white = loaded.picture.white.value_or(0),
               .smallest = smallest.item<double>(),
               .largest = largest.item<double>(),
-              .mean = values.mean(at::kDouble).item<double>(),
+              .mean = numbers.mean(at::kDouble).item<double>(),
               .noise = -1,
-              .values = static_cast<double>(values.numel())};
+              .values = static_cast<double>(numbers.numel())};
   const Tensor mask = last_mask(measurement, loaded);
   if (mask.defined()) {
-    facts.values = (mask > 0).expand(values.sizes()).sum().item<double>();
-    facts.mean *= static_cast<double>(values.numel()) / facts.values;
+    facts.values *= (mask > 0).expand(values.sizes()).to(at::kDouble).mean().item<double>();
+    facts.mean *= static_cast<double>(numbers.numel()) / facts.values;
   }
   const bool is_wide = *std::min_element(facts.extents.begin(), facts.extents.end()) > 1;
   if (is_wide && !has_mask(measurement)) facts.noise = estimate_noise(values).item<double>();
+  if (has_own_unit(measurement.steps)) {
+    Extents shape = {1, facts.channels};
+    shape.insert(shape.end(), loaded.image.begin(), loaded.image.end());
+    const Tensor image = at::zeros(shape, at::kDouble);
+    const LinearPhysicsPtr physics = make_operator(measurement, loaded, image);
+    facts.gain = std::sqrt(physics->norm_squared(image));
+    if (!(facts.gain > 0)) {
+      throw error::InvalidArgument(measurement.where + "the operator makes zeros of all images");
+    }
+  }
   return facts;
 }
 
@@ -295,8 +453,11 @@ LinearPhysicsPtr make_operator(const Measurement& measurement, const LoadedMeasu
   for (std::size_t i = 0; i < measurement.steps.size(); ++i) {
     const Step& step = measurement.steps[i];
     const bool is_moved = first != nullptr && std::get_if<DownSamplingStep>(&step) == first;
+    const Extents result = i + 1 < measurement.steps.size()
+                               ? loaded.inputs[i + 1]
+                               : loaded.picture.values.sizes().slice(2).vec();
     made = at_key(where_of(step), [&] {
-      return std::visit(StepMaker{loaded.parts[i], made, is_moved}, step);
+      return std::visit(StepMaker{loaded.parts[i], loaded.inputs[i], result, made, is_moved}, step);
     });
   }
   if (!made) {

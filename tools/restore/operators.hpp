@@ -29,10 +29,11 @@ auto at_key(const std::string& where, Step&& step) {
 /// A measurement and its operator's files, on the rank that holds it.
 struct LoadedMeasurement {
   Picture picture;
-  /// Of each step its mask or kernel, (1, 1 or C, spatial...), or kernels.
+  /// Of each step its mask or kernel, (1, 1 or C, spatial...), kernels, or matrix, sparse.
   std::vector<tessera::Tensor> parts = {};
-  tessera::Extents image = {};  ///< spatial extents of the image that it measures
-  tessera::Extents first = {};  ///< where in the image its frame begins
+  std::vector<tessera::Extents> inputs = {};  ///< of each step: spatial extents it acts on
+  tessera::Extents image = {};                ///< spatial extents of the image that it measures
+  tessera::Extents first = {};                ///< where in the image its frame begins
   tessera::Extents frame = {};  ///< extents of the frame: the image without what a valid blur sees
                                 ///< beyond
 };
@@ -50,7 +51,9 @@ struct Facts {
   double largest = 0;
   double mean = 0;
   double noise = 0;   ///< the level estimated; negative: a mask forbids that
-  double values = 0;  ///< how many were measured: those that no mask hides
+  double values = 0;  ///< how many were measured: those that no mask hides, of complex ones both
+                      ///< parts
+  double gain = 1;    ///< ||A|| of an operator whose result has a unit of its own
 };
 
 /// Reads the files of a measurement. Throws error::InvalidArgument, beginning with file, line and

@@ -100,6 +100,7 @@ Tensor as_image(const std::string& path, const Tensor& array, const PictureChoic
     throw error::ShapeMismatch(
         fmt::format("{}: holds {}, expected values", path, to_string(array.sizes())));
   }
+  if (choice.is_list) return array.reshape({1, -1});
   const Tensor image =
       permuted(path, array,
                choice.axes.empty() ? axes_of(path, array.sizes(), choice.spatial) : choice.axes);
@@ -109,20 +110,23 @@ Tensor as_image(const std::string& path, const Tensor& array, const PictureChoic
 
 /// Values of an array, in the narrower of float32 and float64 that holds its type.
 Picture of_array(const std::string& path, const Tensor& array, const PictureChoice& choice) {
-  if (array.is_complex()) {
+  if (array.is_complex() && !choice.is_complex) {
     throw error::InvalidArgument(
         fmt::format("{}: holds complex numbers, expected real ones", path));
   }
   Picture picture;
   const at::ScalarType type = array.scalar_type();
-  const bool is_wide = type == at::kDouble || type == at::kInt || type == at::kLong;
+  const bool is_wide =
+      type == at::kDouble || type == at::kInt || type == at::kLong || type == at::kComplexDouble;
+  const at::ScalarType real = is_wide ? at::kDouble : at::kFloat;
   picture.samples = is_wide ? Samples::f64 : Samples::f32;
   if (type == at::kByte || type == at::kBool) {
     picture.samples = Samples::u8;
     picture.white = type == at::kBool ? 1 : white_of_bytes;
   }
-  picture.values =
-      as_image(path, array, choice).to(is_wide ? at::kDouble : at::kFloat).contiguous();
+  picture.values = as_image(path, array, choice)
+                       .to(array.is_complex() ? c10::toComplexType(real) : real)
+                       .contiguous();
   return picture;
 }
 

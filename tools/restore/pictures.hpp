@@ -18,7 +18,7 @@ enum class Samples { u8, u16, f32, f64 };
 /// A picture or a volume as its file has it.
 struct Picture {
   tessera::Tensor values = {};          ///< (1, C, H, W) or (1, C, D, H, W), float32 or float64, in
-                                        ///< units of the file
+                                        ///< units of the file; or what a choice says
   Samples samples = Samples::u8;        ///< a file of these loses nothing
   std::optional<double> white = {};     ///< the largest value of integer samples: 255, 65535
   std::vector<std::string> cards = {};  ///< of a FITS header
@@ -33,6 +33,8 @@ struct PictureChoice {
   /// Where it is known what to expect: 2 of a picture, 3 of a volume, whose axes then are (C, H,
   /// W), (D, H, W) and (C, D, H, W).
   std::int64_t spatial = 0;
+  bool is_complex = false;  ///< values are complex64 or complex128
+  bool is_list = false;     ///< an array of any shape is a list of values, (1, values)
 };
 
 /// Reads PNG, JPEG, TIFF (integers of 8, 16 and 32 bits, floating; several pages are a volume),

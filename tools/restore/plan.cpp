@@ -141,10 +141,23 @@ class Planner {
     return std::nullopt;
   }
 
+  /// What was measured says nothing of white where the operator changes the unit.
+  void check_units() const {
+    if (config_.image.white) return;
+    for (const Measurement& each : config_.measurements) {
+      if (!has_own_unit(each.steps)) continue;
+      refuse(config_.image.where,
+             fmt::format("white: {} is measured in a unit of its own: give image: {{white: ...}}, "
+                         "the largest value that the image should have",
+                         each.file));
+    }
+  }
+
   void settle_white() {
     constexpr double most_of_unit_range = 1.5;
     const ImageSettings& image = config_.image;
     std::string reason = from_file;
+    check_units();
     if (image.white) {
       plan_.white = *image.white;
     } else if (const double largest = largest_value(); image.white_is_largest || is_counted()) {
@@ -183,6 +196,7 @@ class Planner {
     method.solver = solver.name.value_or(solver_of_prior());
     const bool denoises = method.solver == SolverKind::dpir || method.solver == SolverKind::pnp;
     method.prior = plan_.prior == PriorName::wavelet           ? PriorKind::wavelet
+                   : plan_.prior == PriorName::ridge           ? PriorKind::ridge
                    : plan_.prior == PriorName::tv && !denoises ? PriorKind::tv
                                                                : PriorKind::pnp;
     check_parts();
@@ -196,7 +210,13 @@ class Planner {
     if (method.solver == SolverKind::pnp && plan_.prior != PriorName::dncnn) {
       method.denoiser_sigma_start = 0.1;
     }
-    add_row("prior", std::string(name_of(plan_.prior)), prior.name ? from_file : by_default);
+    add_row("prior",
+            fmt::format("{}{}", name_of(plan_.prior),
+                        plan_.prior != PriorName::ridge ? ""
+                        : !prior.weights.empty()        ? " of own weights"
+                        : is_volume()                   ? " of volumes"
+                                                        : " of grey images"),
+            prior.name ? from_file : by_default);
     plan_.type = solver.precision == Precision::f64 ? at::kDouble : at::kFloat;
     add_row("solver",
             fmt::format("{}, {} iterations in {} precision", name_of(method.solver),
@@ -217,6 +237,7 @@ class Planner {
         return SolverKind::pnp;
       case PriorName::tv:
         return SolverKind::primal_dual;
+      case PriorName::ridge:
       case PriorName::wavelet:
         return SolverKind::proximal_gradient;
       case PriorName::none:
@@ -245,7 +266,7 @@ class Planner {
     if (is_volume() && is_network) {
       refuse(config_.prior.where,
              fmt::format("{} is for pictures, and {} holds a volume: give tv, "
-                         "or wavelet",
+                         "ridge or wavelet",
                          name_of(plan_.prior), config_.measurements.front().file));
     }
     if (plan_.prior == PriorName::wavelet) check_sides_are_even();
@@ -255,9 +276,9 @@ class Planner {
     if (plan_.prior == PriorName::dncnn && config_.prior.weights.empty()) {
       refuse(config_.prior.where, "no weights of dncnn are installed: give weights, a file");
     }
-    if (!config_.prior.weights.empty() && !is_network) {
+    if (!config_.prior.weights.empty() && !is_network && plan_.prior != PriorName::ridge) {
       refuse(config_.prior.where,
-             fmt::format("weights are for drunet and dncnn, and the prior is {}",
+             fmt::format("weights are for drunet, dncnn and ridge, and the prior is {}",
                          name_of(plan_.prior)));
     }
     if (solver != SolverKind::mlem && !restoration::fit_together(solver, plan_.method.prior)) {
@@ -303,9 +324,10 @@ class Planner {
     plan_.values += measurement.weight * facts.values;
   }
 
-  /// y w = gain Poisson((w u + w b) / gain), w the weight times the first gain over this one.
+  /// y w = gain Poisson((w u + w b) / gain), w the weight times the first gain over this one; that
+  /// of the first is divided by the norm of its operator, if it has a unit of its own.
   void scale_counts() {
-    const double gain = config_.measurements.front().noise.gain;
+    const double gain = config_.measurements.front().noise.gain / facts_.front().gain;
     std::optional<double> background;
     for (std::size_t i = 0; i < facts_.size(); ++i) {
       const Measurement& each = config_.measurements[i];
@@ -326,16 +348,17 @@ class Planner {
     plan_.method.background = *background / plan_.white;
   }
 
-  /// Weights are 1 / variance: whitening.
+  /// Weights are 1 / variance: whitening. The common level is that of an operator of norm 1.
   void scale_levels() {
     std::vector<double> levels;
+    double least = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < facts_.size(); ++i) {
       const auto [level, reason] = level_of(i);
       levels.push_back(level);
+      least = std::min(least, level / facts_[i].gain);
       add_measurement(i, fmt::format("noise {:.4g}", level), reason);
       plan_.subtracted.push_back(is_counted() ? config_.measurements[i].noise.background : 0);
     }
-    const double least = *std::min_element(levels.begin(), levels.end());
     for (std::size_t i = 0; i < levels.size(); ++i) {
       plan_.scales.push_back(least / levels[i] * std::sqrt(config_.measurements[i].weight));
     }
@@ -385,10 +408,14 @@ class Planner {
     plan_.method.step_ratio = std::pow(1 / (level_in_intensities() * distance), 2);
     const bool is_variation = plan_.method.prior != PriorKind::pnp;
     plan_.rule = prior.rule;
+    check_rule();
     if (is_variation && !prior.weight && !prior.rule) plan_.rule = WeightRule::risk;
     // Of dpir the published one, and what does better where measurements are many; of total
     // variation where a search begins: denoising asks for about one over the noise level.
-    plan_.weight() = prior.weight.value_or(is_variation        ? 0.8 / level_in_intensities()
+    // Of ridge, that of denoising at the level of the noise.
+    plan_.method.denoiser_sigma = level_in_intensities();
+    plan_.weight() = prior.weight.value_or(plan_.prior == PriorName::ridge ? 1.0
+                                           : is_variation      ? 0.8 / level_in_intensities()
                                            : facts_.size() > 1 ? 0.1
                                                                : 0.23);
     add_row("prior weight",
@@ -396,10 +423,22 @@ class Planner {
             prior.weight || prior.rule ? from_file : by_default);
   }
 
+  void check_rule() const {
+    if (config_.prior.rule != WeightRule::whiteness) return;
+    for (const Measurement& each : config_.measurements) {
+      if (!is_no_picture(each.steps)) continue;
+      refuse(config_.prior.where,
+             fmt::format("weight: auto looks at what pictures and volumes leave, and {} is a list "
+                         "of values or Fourier coefficients: give risk or discrepancy",
+                         each.file));
+    }
+  }
+
   /// Of counts that at their mean.
   double level_in_intensities() const {
     if (plan_.method.fidelity != FidelityKind::poisson) return plan_.method.noise_level;
-    return plan_.method.noise_level * std::sqrt(std::max(facts_.front().mean / plan_.white, 1e-6));
+    return plan_.method.noise_level *
+           std::sqrt(std::max(plan_.scales.front() * facts_.front().mean / plan_.white, 1e-6));
   }
 
   void settle_clamp() {
@@ -437,6 +476,7 @@ double& Plan::weight() {
   switch (method.prior) {
     case PriorKind::tv:
       return method.tv_weight;
+    case PriorKind::ridge:
     case PriorKind::wavelet:
       return method.prior_weight;
     default:

@@ -18,8 +18,10 @@
 #include <utility>
 
 #include "restoration/networks.hpp"
+#include "restoration/outcome.hpp"
 #include "restoration/sharing.hpp"
 #include "restoration/starting_point.hpp"
+#include "restore/kept_run.hpp"
 #include "restore/weight_search.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
@@ -32,6 +34,7 @@
 #include "tessera/metric/whiteness.hpp"
 #include "tessera/physics/algebra.hpp"
 #include "tessera/physics/noise.hpp"
+#include "tessera/prior/ridge_denoiser.hpp"
 #include "tessera/run/progress.hpp"
 
 namespace restore {
@@ -56,7 +59,7 @@ struct Inputs {
 };
 
 /// Facts as numbers, for ranks to add up: those of the others are 0.
-constexpr std::size_t numbers_of_facts = 21;
+constexpr std::size_t numbers_of_facts = 22;
 constexpr std::size_t most_axes = 3;
 
 std::vector<double> packed(const Facts& facts) {
@@ -67,7 +70,7 @@ std::vector<double> packed(const Facts& facts) {
   }
   numbers.insert(numbers.end(), {static_cast<double>(facts.channels),
                                  static_cast<double>(facts.samples), facts.white, facts.smallest,
-                                 facts.largest, facts.mean, facts.noise, facts.values});
+                                 facts.largest, facts.mean, facts.noise, facts.values, facts.gain});
   return numbers;
 }
 
@@ -92,7 +95,8 @@ Facts unpacked(const double* numbers) {
           .largest = rest[4],
           .mean = rest[5],
           .noise = rest[6],
-          .values = rest[7]};
+          .values = rest[7],
+          .gain = rest[8]};
 }
 
 /// Of all measurements, from the ranks that hold them.
@@ -131,8 +135,11 @@ void check_is_no_input(const Config& config) {
 /// (y - b) / white, scaled as the plan says, in its precision.
 Tensor scaled_measurement(const Plan& plan, std::int64_t index, const LoadedMeasurement& loaded) {
   const auto i = static_cast<std::size_t>(index);
-  const Tensor values = loaded.picture.values.to(at::kDouble) - plan.subtracted[i];
-  return (values * (plan.scales[i] / plan.white)).to(plan.type);
+  const auto type_of = [&](at::ScalarType type) {
+    return loaded.picture.values.is_complex() ? c10::toComplexType(type) : type;
+  };
+  const Tensor values = loaded.picture.values.to(type_of(at::kDouble)) - plan.subtracted[i];
+  return (values * (plan.scales[i] / plan.white)).to(type_of(plan.type));
 }
 
 /// Reads, checks and settles everything. Collective; all ranks throw together.
@@ -208,6 +215,28 @@ DenoiserPtr make_denoiser(const Inputs& inputs, const CommunicatorPtr& world) {
   return std::make_shared<TiledDenoiser>(denoiser, world, tiling);
 }
 
+/// What the prior ridge is made of; whole on every rank.
+DenoiserPtr make_ridge(const Inputs& inputs, Communicator& world) {
+  return guarded(world, program, [&] {
+    return at_key(inputs.config.prior.where, [&] {
+      const auto dimensions = static_cast<std::int64_t>(inputs.plan.image.size()) - 2;
+      std::string weights = inputs.config.prior.weights;
+      if (weights.empty()) {
+        weights = default_weights(dimensions == 3 ? DefaultWeights::ridge_volume
+                                                  : DefaultWeights::ridge_grey);
+      }
+      const auto made = std::dynamic_pointer_cast<const RidgeDenoiser>(
+          restoration::make_denoiser(restoration::DenoiserKind::ridge, weights, at::kCPU));
+      if (made->prior().dimensions() == dimensions) return made;
+      throw error::InvalidArgument(fmt::format("{}: is for images of {} dimensions, expected {}",
+                                               weights, made->prior().dimensions(), dimensions));
+    });
+  });
+}
+
+/// The number of a checkpoint in which a weight is that the run has found.
+constexpr const char* weight_number = "restore.prior_weight";
+
 /// One way to restore: fidelity and prior with their solver, for any weight of the prior.
 class Restorer {
  public:
@@ -219,19 +248,28 @@ class Restorer {
     if (method.prior == restoration::PriorKind::pnp && inputs.plan.prior != PriorName::none) {
       denoiser_ = make_denoiser(inputs, world);
     }
+    if (method.prior == restoration::PriorKind::ridge) denoiser_ = make_ridge(inputs, *world);
     norm_squared_ = inputs.physics->norm_squared(image);
     start_ = restoration::mean_of_measurements(*inputs.physics, inputs.measured, image);
     start_ = clamped(start_, method.range);
     if (method.solver == SolverKind::mlem) start_ = start_.clamp_min(1e-3);  // what is 0 stays 0
+    from_ = {.x = start_};
+    if (!orders.keeps_checkpoint()) return;
+    kept_.emplace(orders, inputs.config, *inputs.physics, world);
+    from_ = kept_->begin(start_);
   }
 
   /// Collective. Where a rule is to find the weight.
   std::optional<FoundWeight> find_weight() {
     Plan& plan = inputs_.plan;
     if (!plan.rule) return std::nullopt;
+    if (const auto before = from_.numbers.find(weight_number); before != from_.numbers.end()) {
+      plan.weight() = before->second;
+      return std::nullopt;
+    }
     const auto restored_with = [&](double weight) {
       plan.weight() = weight;
-      return solve(false).x;
+      return solve({.x = start_}).x;
     };
     const auto search =
         *plan.rule == WeightRule::discrepancy ? find_weight_of_misfit : find_weight_of_least;
@@ -241,10 +279,17 @@ class Restorer {
       return misfit(x) + (*plan.rule == WeightRule::risk ? 2 * fitted_share(x) : 0.0);
     });
     plan.weight() = found.weight;
+    from_.numbers[weight_number] = found.weight;
     return found;
   }
 
-  SolveResult restore() { return solve(shows_progress_); }
+  SolveResult restore() {
+    std::vector<std::reference_wrapper<Observer>> observers;
+    if (kept_) observers = kept_->observers();
+    Progress progress(inputs_.plan.method.iterations);
+    if (shows_progress_) observers.emplace_back(progress);
+    return solve(from_, std::move(observers));
+  }
 
   /// The squared residuals of an image over what the noise makes of them: 1 if it fits.
   double misfit(const Tensor& x) const {
@@ -295,7 +340,7 @@ class Restorer {
       }
     });
     const DataFidelityPtr fidelity = std::exchange(fidelity_, fidelity_of(moved));
-    const Tensor other = solve(false).x;
+    const Tensor other = solve({.x = start_}).x;
     fidelity_ = fidelity;
     double sum = 0;
     double squares = 0;
@@ -334,18 +379,16 @@ class Restorer {
     return sum;
   }
 
-  SolveResult solve(bool shows_progress) {
+  SolveResult solve(const SolverState& from,
+                    std::vector<std::reference_wrapper<Observer>> observers = {}) {
     const restoration::Method& method = inputs_.plan.method;
     // Without a prior any will do: nobody asks it.
     const PriorPtr prior = restoration::make_prior(
         method, denoiser_ ? denoiser_ : std::make_shared<TotalVariation>(), inputs_.plan.image);
     const auto solver =
         restoration::make_solver(method, *fidelity_, *prior, 1.6 / norm_squared_, norm_squared_);
-    Progress progress(method.iterations);
-    std::vector<std::reference_wrapper<Observer>> observers;
-    if (shows_progress) observers.emplace_back(progress);
     ObserverList all(std::move(observers));
-    return solver->solve(SolverState{.x = start_}, all);
+    return solver->solve(from, all);
   }
 
   Inputs& inputs_;
@@ -355,6 +398,8 @@ class Restorer {
   DenoiserPtr denoiser_;
   double norm_squared_ = 0;
   Tensor start_;
+  SolverState from_;  // where restore() begins: start_, or a checkpoint
+  std::optional<KeptRun> kept_;
 };
 
 }  // namespace
@@ -394,6 +439,15 @@ int run(const RunOrders& orders, const CommunicatorPtr& world) {
       fmt::print(stderr, "{}: the first iteration is not finite, although the data are\n", program);
     }
     return 1;
+  }
+  if (result.reason == StopReason::observer && result.iterations < inputs.plan.method.iterations) {
+    if (world->is_root()) {
+      fmt::print(stderr,
+                 "{}: stopped by a signal after iteration {}; the same command with --resume goes "
+                 "on from {}\n",
+                 program, result.iterations, checkpoint_path(inputs.config.output));
+    }
+    return restoration::interrupted_code;
   }
   const double misfit = restorer.misfit(result.x);
   guarded(*world, program, [&] {
