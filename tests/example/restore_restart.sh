@@ -16,7 +16,7 @@ cat >c.yml <<YAML
 measurements: [$data/counts.fits, $data/counts.fits]
 operator: {blur: {kernel: $data/psf.tif, normalise: true}}
 noise: {model: poisson, gain: 2, background: 40}
-solver: {iterations: 600}
+solver: {iterations: 1500}
 output: whole.fits
 YAML
 # run NAME ARGUMENTS: what is printed goes to output.NAME.
@@ -36,7 +36,7 @@ ranks_of() {
 }
 
 run whole || fail "exit code $? of the run of one piece"
-run cut --output cut.fits --checkpoint-every 3 &
+run cut --output cut.fits --checkpoint-every 1 &
 job=$!
 for ((i = 0; i < 6000; ++i)); do
   [[ -e cut.fits.checkpoint.safetensors ]] && break

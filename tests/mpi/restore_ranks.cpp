@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <ATen/ops/abs.h>
+#include <ATen/ops/fft_fft2.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/stack.h>
 
 #include <filesystem>
 #include <string>
@@ -10,6 +14,7 @@
 #include "restore/pictures.hpp"
 #include "restore/run.hpp"
 #include "tessera/comm/self.hpp"
+#include "tessera/io/npy.hpp"
 #include "world.hpp"
 
 namespace {
@@ -118,6 +123,40 @@ TEST_CASE("restore: a volume is the same on every number of ranks", "[restore]")
   CHECK(at::abs(together - alone).max().item<double>() <= 1);
 }
 
+TEST_CASE("restore: a scan, coefficients and a list are the same on every number of ranks",
+          "[restore]") {
+  // Of one image, 8 x 8, of 0 to 2; each kind of measurement has a unit of its own.
+  const test::TemporaryFolder folder;
+  const tessera::Tensor image =
+      at::linspace(0, 2, 64, at::kDouble).view({8, 8}).square().remainder(2);
+  tessera::write_npy(folder.file("scan.npy"), at::stack({image.sum(0), image.sum(1)}));
+  tessera::write_npy(folder.file("k.npy"), at::fft_fft2(image, {}, {-2, -1}, "ortho"));
+  tessera::write_npy(folder.file("mask.npy"), at::ones({8, 8}));
+  tessera::write_npy(folder.file("list.npy"), 3 * image.flatten().slice(0, 0, 2));
+  test::write_bytes(folder.file("m.mtx"),
+                    "%%MatrixMarket matrix coordinate real general\n2 64 2\n1 1 3\n2 2 3\n");
+  const std::string config = folder.file("c.yml");
+  test::write_bytes(config,
+                    "measurements:\n"
+                    "  - {file: scan.npy, operator: {tomography: {angles: [0, 90]}}}\n"
+                    "  - {file: k.npy, operator: {fourier: {mask: mask.npy}}}\n"
+                    "  - {file: list.npy, operator: {matrix: {file: m.mtx}}}\n"
+                    "noise: {level: 0.01}\nimage: {white: 2}\noutput: o.npy\n"
+                    "prior: {name: tv, weight: 1}\nsolver: {iterations: 1000}\n");
+  const auto restored = [&](const tessera::CommunicatorPtr& ranks, const std::string& name) {
+    CHECK(restore::run({.config = config, .output = folder.file(name), .threads = 1, .quiet = true},
+                       ranks) == 0);
+    const bool is_there = std::filesystem::exists(folder.file(name));
+    return is_there ? restore::read_picture(folder.file(name)).values : tessera::Tensor();
+  };
+  const tessera::Tensor together = restored(test::world(), "together.npy");
+  CHECK(together.defined() == test::world()->is_root());
+  if (!together.defined()) return;
+  CHECK(at::abs(together - image).max().item<double>() <= 0.05);
+  const tessera::Tensor alone = restored(tessera::self_communicator(), "alone.npy");
+  CHECK(at::abs(together - alone).max().item<double>() <= 1e-6);
+}
+
 TEST_CASE("restore: wrong inputs end all ranks, and nothing is written", "[restore]") {
   const test::TemporaryFolder folder;
   const std::string config = folder.file("c.yml");
@@ -135,6 +174,9 @@ TEST_CASE("restore: wrong inputs end all ranks, and nothing is written", "[resto
       "measurements: [" + cells + "]\noperator: {mask: {file: " + lens + "}}\n",
       "measurements: [" + cells + "]\noperator: {space_varying_blur: {kernels: " + lens +
           ", grid: [3, 3]}}\n",
+      "measurements: [" + cells + "]\noperator: {matrix: {file: no.mtx}}\n",
+      "measurements: [" + cells + "]\noperator: {tomography: {angles: [0]}}\n",
+      "measurements: [" + cells + "]\noperator: {fourier: {mask: " + cells + "}}\n",
       "measurements: [" + cells + "]\nsolver: {precision: half}\n",
       "measurements: [" + cells + "]\nprior: {weight: least}\n");
   INFO(wrong);
