@@ -97,7 +97,7 @@ std::string_view segment(std::string_view file, int code, std::string_view label
   return {};
 }
 
-struct Extents {
+struct FrameSize {
   std::int64_t width = 0;
   std::int64_t height = 0;
 };
@@ -116,7 +116,7 @@ class JpegReader {
   ~JpegReader() { jpeg_destroy_decompress(&codec_); }
 
   /// Begins with a picture, which must outlive this.
-  Extents read_header(std::string_view bytes) {
+  FrameSize read_header(std::string_view bytes) {
     bytes_ = bytes;
     const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
     const auto size = static_cast<unsigned long>(bytes.size());
@@ -263,7 +263,7 @@ struct Part {
 /// Notes the size of a further picture; one that is damaged has none, and is never the largest.
 void measure(Part& part) {
   try {
-    const Extents extents = JpegReader().read_header(part.bytes);
+    const FrameSize extents = JpegReader().read_header(part.bytes);
     part.picture.width = extents.width;
     part.picture.height = extents.height;
   } catch (const error::Io&) {
@@ -301,7 +301,7 @@ std::vector<Part> further_pictures(std::string_view file) {
 
 Tensor decode_jpeg(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info) {
   JpegReader first;
-  const Extents extents = first.read_header(bytes);
+  const FrameSize extents = first.read_header(bytes);
   std::vector<Picture> pictures = {{extents.width, extents.height}};
   const std::vector<Part> parts = further_pictures(bytes);
   for (const Part& part : parts) pictures.push_back(part.picture);
