@@ -33,6 +33,19 @@ function(tessera_component_headers name result)
   set(${result} "${_headers}" PARENT_SCOPE)
 endfunction()
 
+# tessera_embed_texts(target name.cpp.in files ...): a source of the target from a template, in which @file_ending@ is the text of each file.
+function(tessera_embed_texts target template)
+  foreach(_file IN LISTS ARGN)
+    file(READ "${_file}" _text)
+    string(REPLACE "." "_" _name "${_file}")
+    set(${_name} "${_text}")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${_file}")
+  endforeach()
+  string(REGEX REPLACE "\\.in$" "" _source "${CMAKE_CURRENT_BINARY_DIR}/${template}")
+  configure_file("${template}" "${_source}" @ONLY)
+  target_sources(${target} PRIVATE "${_source}")
+endfunction()
+
 # Makes the target tessera_<name> a component, tessera::<export>, and gives it its headers.
 function(tessera_component name export)
   set(_target tessera_${name})

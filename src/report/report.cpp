@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tessera/report/report.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <nlohmann/json.hpp>
 
+#include "page.hpp"
 #include "report_pictures.hpp"
 #include "template.hpp"
 #include "tessera/core/error.hpp"
@@ -30,14 +26,6 @@ std::string read_text(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw error::Io(fmt::format("{}: cannot be read", path.string()));
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// Replaces every `from` in `text`.
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at)) {
-    text.replace(at, from.size(), to);
-    at += to.size();
-  }
 }
 
 /// A finished run as the page wants it; throws what reading it throws.
@@ -64,26 +52,6 @@ ordered_json read_run(const fs::path& folder, detail::PictureStore& pictures) {
   return run;
 }
 
-/// JSON that may stand in a script element: no "<" in it, so no "</script>".
-std::string embedded(const ordered_json& json) {
-  std::string text = json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-  replace_all(text, "<", "\\u003c");
-  return text;
-}
-
-/// The template with every {{name}} replaced; what is filled in is not searched again.
-std::string filled_in(std::string_view text, const std::map<std::string, std::string>& parts) {
-  std::string page;
-  while (true) {
-    const std::size_t begin = text.find("{{");
-    page += text.substr(0, begin);
-    if (begin == std::string_view::npos) return page;
-    const std::size_t end = text.find("}}", begin);
-    page += parts.at(std::string(text.substr(begin + 2, end - begin - 2)));
-    text.remove_prefix(end + 2);
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> write_report(const std::string& html_path,
@@ -102,21 +70,16 @@ std::vector<std::string> write_report(const std::string& html_path,
       notes.push_back(fmt::format("{} left out: {}", folder, failure.what()));
     }
   }
-  const ordered_json data = {
-      {"version", TESSERA_VERSION},
-      {"created", fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))},
-      {"notes", notes},
-      {"runs", runs},
-      {"pictures", pictures.encode(html_path)}};
-  std::string plotly(detail::plotly_js());
-  replace_all(plotly, "</script", "<\\/script");
-  const std::string page =
-      filled_in(detail::template_html, {{"css", std::string(detail::template_css)},
-                                        {"plotly", std::move(plotly)},
-                                        {"plots_js", std::string(detail::template_plots_js)},
-                                        {"page_js", std::string(detail::template_page_js)},
-                                        {"data", embedded(data)}});
-  file.write(page);
+  const ordered_json data = {{"version", TESSERA_VERSION},
+                             {"created", detail::time_of_report()},
+                             {"notes", notes},
+                             {"runs", runs},
+                             {"pictures", pictures.encode(html_path)}};
+  file.write(detail::text_of({.title = "tessera: runs compared",
+                              .body = detail::template_report,
+                              .script = detail::template_report_js,
+                              .has_plotly = true},
+                             data));
   file.commit();
   return notes;
 }

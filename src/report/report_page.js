@@ -1,20 +1,78 @@
 "use strict";
-// The sections of the page, from top to bottom.
+// Runs as the page wants them, then its sections from top to bottom.
 
-const at = (id) => document.getElementById(id);
-const lines = (run) => ({line: {color: run.color, dash: run.dash, width: 2.5}, marker: {color: run.color, symbol: run.symbol, size: 8}});
-const tag = (name, attributes = {}, ...children) => {
-  const element = document.createElementNS(name.startsWith("svg:") ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml", name.replace("svg:", ""));
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-};
+const phases = [
+  {key: "gradient_compute_sec", name: "gradient", color: "#56b4e9", pattern: "/"},
+  {key: "denoise_compute_sec", name: "denoiser", color: "#0072b2", pattern: ""},
+  {key: "communication_time_sec", name: "communication", color: "#d55e00", pattern: "x"},
+  {key: "waiting_time_sec", name: "waiting", color: "#f0e442", pattern: "."},
+  {key: "other", name: "other", color: "#7f7f7f", pattern: "-"},
+];
 
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  at("theme").setAttribute("aria-pressed", theme === "dark");
+// {column: [numbers]}; empty cells are null.
+function parseCsv(text) {
+  const lines = text.trim().split("\n").map((line) => line.split(","));
+  const columns = {};
+  lines[0].forEach((name, i) => {
+    columns[name] = lines.slice(1).map((line) => (line[i] === "" || line[i] === undefined || !Number.isFinite(Number(line[i])) ? null : Number(line[i])));
+  });
+  return columns;
 }
 
+// The rows of the last repetition, which "totals" are of.
+function lastRepetition(columns) {
+  const repetition = columns.repetition || [];
+  const last = repetition[repetition.length - 1];
+  const keep = Object.values(columns)[0].map((_, i) => repetition.length === 0 || repetition[i] === last);
+  return Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values.filter((_, i) => keep[i])]));
+}
+
+// The "distribute" keys and what goes with them: how a run is shared out, not what it computes.
+const sharing = new Set(["distribute_physics", "distribute_denoiser", "tiling", "patch_size", "overlap", "max_batch_size", "threads",
+  "device", "backend", "out", "resume", "checkpoint_every", "repetitions", "warmup", "quiet"]);
+
+const runs = data.runs.map((run, index) => {
+  const summary = run.summary;
+  const all = (summary.statistics && summary.statistics.all) || {};
+  const median = (key) => (all[key] && isNumber(all[key].median) ? all[key].median : null);
+  const configuration = summary.configuration || {};
+  const threads = (summary.machine && summary.machine.threads_per_rank) || 1;
+  const onGpu = summary.device !== "cpu";
+  const cores = ((summary.machine && summary.machine.cores) || Infinity) * new Set(summary.hosts || [""]).size;
+  const result = {
+    ...run, index, summary, configuration, all, median, onGpu, ranks: summary.ranks || 1, totals: summary.totals || {},
+    perRank: (summary.statistics && summary.statistics.per_rank) || [],
+    rows: lastRepetition(parseCsv(run.metrics)),
+    color: colorOf(index), dash: dashes[index % dashes.length], symbol: symbols[index % symbols.length],
+    processors: onGpu ? summary.ranks : Math.min((summary.ranks || 1) * threads, cores),
+    isWhole: summary.denoiser !== undefined || configuration.distribute_denoiser === false,  // unless there is a plan
+    method: JSON.stringify(Object.entries(configuration).filter(([key]) => !sharing.has(key)).sort()),
+  };
+  result.breakdown = phases.map((phase) => {
+    if (phase.key !== "other") return Math.max(0, median(phase.key) || 0);
+    return Math.max(0, (median("iteration_time_sec") || 0) - (median("gradient_time_sec") || 0) - (median("denoise_time_sec") || 0));
+  });
+  return result;
+});
+
+// Short names: the ranks, then the settings in which the runs differ.
+(function nameRuns() {
+  const keys = [...new Set(runs.flatMap((run) => Object.keys(run.configuration)))];
+  const quiet = new Set(["out", "image", "weights", "truth", "measurements", "threads", "shape", "resume"]);
+  const differing = keys.filter((key) => !quiet.has(key) && new Set(runs.map((run) => JSON.stringify(run.configuration[key]))).size > 1);
+  const telling = differing.filter((key) => !sharing.has(key));
+  const say = (key, value) => (typeof value === "string" ? value : `${key.replaceAll("_", " ")} ${value}`);
+  for (const keys of [telling, differing]) {
+    for (const run of runs) {
+      const parts = [`${run.ranks} ${run.ranks === 1 ? "rank" : "ranks"}`, ...keys.map((key) => say(key, run.configuration[key]))];
+      run.label = parts.join(", ");
+    }
+    if (new Set(runs.map((run) => run.label)).size === runs.length) return;
+  }
+  for (const run of runs) run.label += ` (${run.folder.split("/").filter(Boolean).pop()})`;
+})();
+
+const lines = (run) => ({line: {color: run.color, dash: run.dash, width: 2.5}, marker: {color: run.color, symbol: run.symbol, size: 8}});
 function about() {
   at("about").textContent = `${runs.length} ${runs.length === 1 ? "run" : "runs"}, reported ${data.created}.`;
   document.querySelector("h1").textContent = runs.length === 1 ? "A run" : "Runs compared";
@@ -23,12 +81,6 @@ function about() {
   if (!window.Plotly) notes.push("plotly.js was not found when tessera was built: the plots are plain pictures without zoom. Install the Python package plotly and build again.");
   if (runs.length === 0) notes.push("No finished run was found: there is nothing to show.");
   at("notes").replaceChildren(...notes.map((note) => tag("p", {class: "note"}, note)));
-}
-
-// A section without content is not shown, nor the link to it.
-function reveal(id, isShown) {
-  at(id).hidden = !isShown;
-  for (const link of document.querySelectorAll(`nav a[href="#${id}"]`)) link.hidden = !isShown;
 }
 
 const withNumbers = (column) => runs.filter((run) => (run.rows[column] || []).some(isNumber));
@@ -389,25 +441,6 @@ function configuration() {
   [...at("settings").tBodies[0].rows].forEach((row, i) => row.classList.toggle("differs", new Set(rows[i].slice(1)).size > 1));
 }
 
-const wantsDark = window.matchMedia("(prefers-color-scheme: dark)");
-setTheme(wantsDark.matches ? "dark" : "light");
-at("theme").addEventListener("click", () => {
-  setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-  redrawAll();
-});
-// Paper is white and narrower than a window.
-let themeOnScreen = "light";
-window.addEventListener("beforeprint", () => {
-  themeOnScreen = document.documentElement.dataset.theme;
-  isPrinting = true;
-  setTheme("light");
-  redrawAll();
-});
-window.addEventListener("afterprint", () => {
-  isPrinting = false;
-  setTheme(themeOnScreen);
-  redrawAll();
-});
 about();
 if (runs.length > 0) {
   for (const section of [answers, overview, quality, convergence, time, memory, scaling, ranks, pictures, configuration]) section();

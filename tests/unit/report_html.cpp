@@ -7,6 +7,7 @@
 #include "base64.hpp"
 #include "catch.hpp"
 #include "files.hpp"
+#include "page_data.hpp"
 #include "tensors.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
@@ -33,13 +34,6 @@ void write_small_run(const std::string& folder, const Tensor& picture,
   RunDescription description;
   description.configuration = {{"solver", solver}};
   write_run(folder, *self_communicator(), recorder, description);
-}
-
-/// The page's data.
-json data_of(const std::string& page) {
-  const std::string opening = "<script type=\"application/json\" id=\"data\">";
-  const std::size_t begin = page.find(opening) + opening.size();
-  return json::parse(page.substr(begin, page.find("</script>", begin) - begin));
 }
 
 std::size_t count(const std::string& text, const std::string& what) {
@@ -73,7 +67,7 @@ TEST_CASE("write_report: everything of the runs, each picture once, nothing from
   CHECK(notes.empty());
 
   const std::string page = test::read_bytes(folder.file("report.html"));
-  const json data = data_of(page);
+  const json data = test::data_of(page);
   REQUIRE(data.at("runs").size() == 2);
   CHECK(data.at("runs").at(1).at("summary").at("configuration").at("solver") ==
         "</script><script>alert(1)</script>");
@@ -115,7 +109,7 @@ TEST_CASE("write_report: unfinished and damaged runs are left out and named") {
   CHECK_THAT(notes[2], test::contains("incomplete left out"));
   CHECK_THAT(notes[3], test::contains("metrics.csv: cannot be read"));
   CHECK_THAT(notes[4], test::contains("nowhere left out"));
-  const json data = data_of(test::read_bytes(folder.file("report.html")));
+  const json data = test::data_of(test::read_bytes(folder.file("report.html")));
   CHECK(data.at("runs").size() == 1);
   CHECK(data.at("notes").size() == 5);
 
@@ -131,7 +125,7 @@ TEST_CASE("write_report: pictures are scaled down until they fit") {
     write_small_run(runs.back(), at::rand({1, 3, 1000, 1500}));
   }
   write_report(folder.file("report.html"), runs);
-  const json data = data_of(test::read_bytes(folder.file("report.html")));
+  const json data = test::data_of(test::read_bytes(folder.file("report.html")));
   REQUIRE(data.at("pictures").size() == 6);
   std::size_t total = 0;
   for (const json& stored : data.at("pictures")) {

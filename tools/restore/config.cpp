@@ -52,9 +52,14 @@ class ConfigReader {
               {"image", [&](const YAML::Node& node) { config.image = image(node); }},
               {"prior", [&](const YAML::Node& node) { config.prior = prior(node); }},
               {"solver", [&](const YAML::Node& node) { config.solver = solver(node); }},
-              {"output", [&](const YAML::Node& node) {
+              {"output",
+               [&](const YAML::Node& node) {
                  config.output = path("output", node);
                  config.output_where = place(node) + "output";
+               }},
+              {"report", [&](const YAML::Node& node) {
+                 config.report = path("report", node);
+                 config.report_where = place(node) + "report";
                }}});
     if (!measurements.IsDefined() || measurements.IsNull()) missing("measurements");
     if (config.output.empty()) missing("output");

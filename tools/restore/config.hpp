@@ -149,6 +149,8 @@ struct Config {
   SolverSettings solver;
   std::string output = {};
   std::string output_where = {};
+  std::string report = {};  ///< .html; empty: none
+  std::string report_where = {};
 };
 
 /// The file, which must be there. Throws error::InvalidArgument, "file:line:column: ...", for what

@@ -22,6 +22,7 @@
 #include "restoration/sharing.hpp"
 #include "restoration/starting_point.hpp"
 #include "restore/kept_run.hpp"
+#include "restore/report.hpp"
 #include "restore/weight_search.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
@@ -151,6 +152,10 @@ Inputs read_inputs(const RunOrders& orders, const CommunicatorPtr& world) {
       inputs.config.output = orders.output;
       inputs.config.output_where = "--output";
     }
+    if (!orders.report.empty()) {
+      inputs.config.report = orders.report;
+      inputs.config.report_where = "--report";
+    }
     return digest_of_file(orders.config);
   });
   same_on_all_ranks(*world, program, "the digest of the file of --config", digest);
@@ -170,6 +175,9 @@ Inputs read_inputs(const RunOrders& orders, const CommunicatorPtr& world) {
     at_key(inputs.config.output_where + ": ",
            [&] { check_output(inputs.config.output, inputs.plan.samples, inputs.plan.image); });
     check_is_no_input(inputs.config);
+    if (!inputs.config.report.empty()) {
+      at_key(inputs.config.report_where + ": ", [&] { check_report(inputs.config.report); });
+    }
     return at::zeros(inputs.plan.image, inputs.plan.type);
   });
   inputs.physics = restoration::make_physics(
@@ -275,8 +283,11 @@ class Restorer {
         *plan.rule == WeightRule::discrepancy ? find_weight_of_misfit : find_weight_of_least;
     const FoundWeight found = search(plan.weight(), [&](double weight) {
       const Tensor x = restored_with(weight);
-      if (*plan.rule == WeightRule::whiteness) return correlation(x);
-      return misfit(x) + (*plan.rule == WeightRule::risk ? 2 * fitted_share(x) : 0.0);
+      const double value = *plan.rule == WeightRule::whiteness ? correlation(x)
+                           : *plan.rule == WeightRule::risk    ? misfit(x) + 2 * fitted_share(x)
+                                                               : misfit(x);
+      trials_.emplace_back(weight, value);
+      return value;
     });
     plan.weight() = found.weight;
     from_.numbers[weight_number] = found.weight;
@@ -290,6 +301,11 @@ class Restorer {
     if (shows_progress_) observers.emplace_back(progress);
     return solve(from_, std::move(observers));
   }
+
+  /// Relative changes of the iterations of the last restoration.
+  const std::vector<double>& changes() const { return changes_; }
+  /// Weights that find_weight() has tried, and what its rule looks at.
+  const std::vector<std::pair<double, double>>& trials() const { return trials_; }
 
   /// The squared residuals of an image over what the noise makes of them: 1 if it fits.
   double misfit(const Tensor& x) const {
@@ -387,6 +403,10 @@ class Restorer {
         method, denoiser_ ? denoiser_ : std::make_shared<TotalVariation>(), inputs_.plan.image);
     const auto solver =
         restoration::make_solver(method, *fidelity_, *prior, 1.6 / norm_squared_, norm_squared_);
+    changes_.clear();
+    ObserverFunction keeps_changes(
+        [&](const Iteration& iteration) { changes_.push_back(iteration.relative_change); });
+    observers.emplace_back(keeps_changes);
     ObserverList all(std::move(observers));
     return solver->solve(from, all);
   }
@@ -400,7 +420,31 @@ class Restorer {
   Tensor start_;
   SolverState from_;  // where restore() begins: start_, or a checkpoint
   std::optional<KeptRun> kept_;
+  std::vector<double> changes_;
+  std::vector<std::pair<double, double>> trials_;
 };
+
+/// The frame of an image, in units of the files.
+Tensor framed(const Plan& plan, const Tensor& x) {
+  Tensor frame = clamped(x, plan.method.range);
+  for (std::size_t axis = 0; axis < plan.frame.size(); ++axis) {
+    frame = frame.narrow(static_cast<std::int64_t>(axis) + 2, plan.first[axis], plan.frame[axis]);
+  }
+  return frame * plan.white;
+}
+
+/// Collective. The report of a run that is done; `x` is what it solved for.
+void report(const Inputs& inputs, const Restorer& restorer, const Tensor& x, const Outcome& outcome,
+            Communicator& world) {
+  Remains remains{.held = inputs.held, .residuals = {}};
+  guarded(world, program, [&] {
+    const TensorList residuals = restorer.residuals(x);
+    for (std::size_t i = 0; i < residuals.size(); ++i) {
+      remains.residuals.emplace(inputs.physics->held()[i], residuals[i]);
+    }
+  });
+  write_report(inputs.config, inputs.plan, outcome, remains, world);
+}
 
 }  // namespace
 
@@ -452,14 +496,19 @@ int run(const RunOrders& orders, const CommunicatorPtr& world) {
   const double misfit = restorer.misfit(result.x);
   guarded(*world, program, [&] {
     if (!world->is_root()) return;
-    const Plan& plan = inputs.plan;
-    Tensor frame = clamped(result.x, plan.method.range);
-    for (std::size_t axis = 0; axis < plan.frame.size(); ++axis) {
-      frame = frame.narrow(static_cast<std::int64_t>(axis) + 2, plan.first[axis], plan.frame[axis]);
-    }
-    write_picture(inputs.config.output, frame * plan.white, plan.samples,
+    write_picture(inputs.config.output, framed(inputs.plan, result.x), inputs.plan.samples,
                   inputs.held.at(0).picture);
   });
+  if (!inputs.config.report.empty()) {
+    report(inputs, restorer, result.x,
+           {.restored = framed(inputs.plan, result.x),
+            .misfit = misfit,
+            .elapsed_s = result.elapsed_s,
+            .changes = restorer.changes(),
+            .found = found,
+            .trials = restorer.trials()},
+           *world);
+  }
   constexpr double poor = 1.5;
   if (world->is_root() && misfit > poor) {
     fmt::print(stderr,

@@ -1,5 +1,5 @@
 "use strict";
-// Runs as the page wants them, and one way to draw: draw(id, title, traces, layout), by plotly.js or, without it, plainly.
+// What all pages have: the data, elements, the theme, and one way to draw: draw(id, title, traces, layout), by plotly.js or, without it, plainly.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
@@ -7,13 +7,6 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#7f7f7f"];
 const dashes = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
 const symbols = ["circle", "square", "diamond", "triangle-up", "x", "star"];
-const phases = [
-  {key: "gradient_compute_sec", name: "gradient", color: "#56b4e9", pattern: "/"},
-  {key: "denoise_compute_sec", name: "denoiser", color: "#0072b2", pattern: ""},
-  {key: "communication_time_sec", name: "communication", color: "#d55e00", pattern: "x"},
-  {key: "waiting_time_sec", name: "waiting", color: "#f0e442", pattern: "."},
-  {key: "other", name: "other", color: "#7f7f7f", pattern: "-"},
-];
 const colorOf = (i) => palette[i % palette.length];
 const isNumber = (x) => typeof x === "number" && Number.isFinite(x);
 
@@ -37,68 +30,24 @@ function ticks125(values) {
   return {tickvals, ticktext: tickvals.map((x) => number(x))};
 }
 
-// {column: [numbers]}; empty cells are null.
-function parseCsv(text) {
-  const lines = text.trim().split("\n").map((line) => line.split(","));
-  const columns = {};
-  lines[0].forEach((name, i) => {
-    columns[name] = lines.slice(1).map((line) => (line[i] === "" || line[i] === undefined || !Number.isFinite(Number(line[i])) ? null : Number(line[i])));
-  });
-  return columns;
+const at = (id) => document.getElementById(id);
+const tag = (name, attributes = {}, ...children) => {
+  const element = document.createElementNS(name.startsWith("svg:") ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml", name.replace("svg:", ""));
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+};
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  at("theme").setAttribute("aria-pressed", theme === "dark");
 }
 
-// The rows of the last repetition, which "totals" are of.
-function lastRepetition(columns) {
-  const repetition = columns.repetition || [];
-  const last = repetition[repetition.length - 1];
-  const keep = Object.values(columns)[0].map((_, i) => repetition.length === 0 || repetition[i] === last);
-  return Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values.filter((_, i) => keep[i])]));
+// A section without content is not shown, nor the link to it.
+function reveal(id, isShown) {
+  at(id).hidden = !isShown;
+  for (const link of document.querySelectorAll(`nav a[href="#${id}"]`)) link.hidden = !isShown;
 }
-
-// The "distribute" keys and what goes with them: how a run is shared out, not what it computes.
-const sharing = new Set(["distribute_physics", "distribute_denoiser", "tiling", "patch_size", "overlap", "max_batch_size", "threads",
-  "device", "backend", "out", "resume", "checkpoint_every", "repetitions", "warmup", "quiet"]);
-
-const runs = data.runs.map((run, index) => {
-  const summary = run.summary;
-  const all = (summary.statistics && summary.statistics.all) || {};
-  const median = (key) => (all[key] && isNumber(all[key].median) ? all[key].median : null);
-  const configuration = summary.configuration || {};
-  const threads = (summary.machine && summary.machine.threads_per_rank) || 1;
-  const onGpu = summary.device !== "cpu";
-  const cores = ((summary.machine && summary.machine.cores) || Infinity) * new Set(summary.hosts || [""]).size;
-  const result = {
-    ...run, index, summary, configuration, all, median, onGpu, ranks: summary.ranks || 1, totals: summary.totals || {},
-    perRank: (summary.statistics && summary.statistics.per_rank) || [],
-    rows: lastRepetition(parseCsv(run.metrics)),
-    color: colorOf(index), dash: dashes[index % dashes.length], symbol: symbols[index % symbols.length],
-    processors: onGpu ? summary.ranks : Math.min((summary.ranks || 1) * threads, cores),
-    isWhole: summary.denoiser !== undefined || configuration.distribute_denoiser === false,  // unless there is a plan
-    method: JSON.stringify(Object.entries(configuration).filter(([key]) => !sharing.has(key)).sort()),
-  };
-  result.breakdown = phases.map((phase) => {
-    if (phase.key !== "other") return Math.max(0, median(phase.key) || 0);
-    return Math.max(0, (median("iteration_time_sec") || 0) - (median("gradient_time_sec") || 0) - (median("denoise_time_sec") || 0));
-  });
-  return result;
-});
-
-// Short names: the ranks, then the settings in which the runs differ.
-(function nameRuns() {
-  const keys = [...new Set(runs.flatMap((run) => Object.keys(run.configuration)))];
-  const quiet = new Set(["out", "image", "weights", "truth", "measurements", "threads", "shape", "resume"]);
-  const differing = keys.filter((key) => !quiet.has(key) && new Set(runs.map((run) => JSON.stringify(run.configuration[key]))).size > 1);
-  const telling = differing.filter((key) => !sharing.has(key));
-  const say = (key, value) => (typeof value === "string" ? value : `${key.replaceAll("_", " ")} ${value}`);
-  for (const keys of [telling, differing]) {
-    for (const run of runs) {
-      const parts = [`${run.ranks} ${run.ranks === 1 ? "rank" : "ranks"}`, ...keys.map((key) => say(key, run.configuration[key]))];
-      run.label = parts.join(", ");
-    }
-    if (new Set(runs.map((run) => run.label)).size === runs.length) return;
-  }
-  for (const run of runs) run.label += ` (${run.folder.split("/").filter(Boolean).pop()})`;
-})();
 
 function css(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -118,7 +67,7 @@ function paint(id, title, traces, layout) {
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", `${title}: ${traces.map((trace) => trace.name).join("; ")}`);
   if (!window.Plotly) {
-    element.innerHTML = plainPlot(title, traces, layout);
+    element.innerHTML = plainPlot(title, traces, layout, element.clientWidth || 640, element.clientHeight || 380);
     return;
   }
   const ink = css("--ink"), line = css("--line"), paper = css("--paper");
@@ -178,9 +127,25 @@ function fillTable(table, head, rows, isText = () => false) {
   }
 }
 
-// Without plotly.js: lines or stacked bars in a plain picture, linear or logarithmic axes, a legend of words.
-function plainPlot(title, traces, layout) {
-  const width = 640, height = 380, left = 64, right = 12, top = 34, bottom = 70;
+// Round numbers from low to high, about five.
+function roundTicks(low, high) {
+  const least = (high - low) / 5, power = 10 ** Math.floor(Math.log10(least));
+  const step = power * [1, 2, 5, 10].find((digit) => digit * power >= 0.999 * least);
+  const first = Math.ceil(low / step - 1e-9);
+  return Array.from({length: Math.floor(high / step + 1e-9) - first + 1}, (_, i) => (first + i) * step);
+}
+
+// Where an axis from low to low + span has its ticks, in its units (logarithms of a logarithmic one), and their words.
+function plainTicks(axis, low, span) {
+  if (axis.type !== "log") return roundTicks(low, low + span).map((x) => [x, number(x)]);
+  const known = (axis.tickvals || []).map(Math.log10).filter((x) => x >= low && x <= low + span);
+  return (known.length > 1 ? known : [0, 0.25, 0.5, 0.75, 1].map((t) => low + t * span)).map((x) => [x, number(10 ** x)]);
+}
+
+// Without plotly.js: lines, steps or stacked bars in a plain picture, linear or logarithmic axes, a legend of words.
+function plainPlot(title, traces, layout, width, height) {
+  const perRow = Math.max(1, Math.floor((width - 76) / 190)), legendRows = traces.length > 1 ? Math.ceil(traces.length / perRow) : 0;
+  const left = 64, right = 12, top = layout.yaxis.title ? 52 : 34, bottom = 46 + 16 * legendRows;
   const isBar = traces.some((trace) => trace.type === "bar");
   const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
   const categories = isBar ? [...new Set(traces.flatMap((trace) => trace.x))] : null;
@@ -196,10 +161,14 @@ function plainPlot(title, traces, layout) {
   const base = isBar ? categories.map(() => 0) : [];
   const marks = traces.map((trace, k) => {
     const color = (trace.line && trace.line.color) || (trace.marker && trace.marker.color) || colorOf(k);
-    const legend = `<text x="${left + (k % 3) * 190}" y="${height - 24 + Math.floor(k / 3) * 16}" fill="${color}" font-size="12">■ ${escape(trace.name)}</text>`;
+    const dashes = trace.line && trace.line.dash && trace.line.dash !== "solid" ? ' stroke-dasharray="6 4"' : "";
+    const legend = legendRows === 0 ? "" : `<text x="${left + (k % perRow) * 190}" y="${height - 6 - 16 * (legendRows - 1 - Math.floor(k / perRow))}" fill="${color}" font-size="12">■ ${escape(trace.name)}</text>`;
     if (!isBar) {
       const points = trace.x.map((x, i) => [x, trace.y[i]]).filter(([, y]) => isNumber(y));
-      return `<polyline fill="none" stroke="${color}" stroke-width="2" points="${points.map(([x, y]) => `${px(log(layout.xaxis, x))},${py(log(layout.yaxis, y))}`).join(" ")}"/>${legend}`;
+      const places = points.map(([x, y]) => [px(log(layout.xaxis, x)), py(log(layout.yaxis, y))]);
+      const path = trace.line && trace.line.shape === "hvh"
+        ? places.flatMap(([x, y], i) => (i === 0 ? [[x, y]] : [[(places[i - 1][0] + x) / 2, places[i - 1][1]], [(places[i - 1][0] + x) / 2, y], [x, y]])) : places;
+      return `<polyline fill="none" stroke="${color}" stroke-width="2"${dashes} points="${path.map((place) => place.join(",")).join(" ")}"/>${legend}`;
     }
     const bars = trace.x.map((x, i) => {
       const c = categories.indexOf(x), from = base[c];
@@ -208,10 +177,35 @@ function plainPlot(title, traces, layout) {
     });
     return bars.join("") + legend;
   });
-  const back = (axis, v) => (axis.type === "log" ? 10 ** v : v);
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((t) => `<text x="${left - 6}" y="${py(y0 + t * dy) + 4}" text-anchor="end" font-size="11" fill="currentColor">${number(back(layout.yaxis, y0 + t * dy))}</text>`
-    + (isBar ? "" : `<text x="${px(x0 + t * dx)}" y="${height - bottom + 16}" text-anchor="middle" font-size="11" fill="currentColor">${number(back(layout.xaxis, x0 + t * dx))}</text>`));
+  const ticks = [...plainTicks(layout.yaxis, y0, dy).map(([y, words]) => `<path d="M${left} ${py(y)}H${width - right}" stroke="var(--line)"/>`
+    + `<text x="${left - 6}" y="${py(y) + 4}" text-anchor="end" font-size="12" fill="currentColor">${words}</text>`),
+    ...(isBar ? [] : plainTicks(layout.xaxis, x0, dx)).map(([x, words]) => `<text x="${px(x)}" y="${height - bottom + 16}" text-anchor="middle" font-size="12" fill="currentColor">${words}</text>`),
+    `<text x="${(left + width - right) / 2}" y="${height - bottom + 32}" text-anchor="middle" font-size="12" fill="currentColor">${escape(layout.xaxis.title || "")}</text>`,
+    `<text x="${left}" y="40" font-size="12" fill="currentColor">${escape(layout.yaxis.title || "")}</text>`];
   const names = isBar ? categories.map((x, c) => `<text x="${px(c)}" y="${height - bottom + 16}" text-anchor="middle" font-size="11" fill="currentColor">${escape(x)}</text>`) : [];
   return `<svg class="plain" viewBox="0 0 ${width} ${height}"><text x="0" y="16" font-size="15" fill="currentColor">${escape(title)}</text>`
     + `<path d="M${left} ${top}V${height - bottom}H${width - right}" fill="none" stroke="currentColor"/>${ticks.join("")}${names.join("")}${marks.join("")}</svg>`;
 }
+
+// --- width, theme and paper ---
+
+if (!window.Plotly) window.addEventListener("resize", redrawAll);  // plotly.js does it itself
+const wantsDark = window.matchMedia("(prefers-color-scheme: dark)");
+setTheme(wantsDark.matches ? "dark" : "light");
+at("theme").addEventListener("click", () => {
+  setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+  redrawAll();
+});
+// Paper is white and narrower than a window.
+let themeOnScreen = "light";
+window.addEventListener("beforeprint", () => {
+  themeOnScreen = document.documentElement.dataset.theme;
+  isPrinting = true;
+  setTheme("light");
+  redrawAll();
+});
+window.addEventListener("afterprint", () => {
+  isPrinting = false;
+  setTheme(themeOnScreen);
+  redrawAll();
+});
