@@ -4,19 +4,13 @@
 # seconds, and leaves nothing running.
 #   kill_rank.sh PROGRAM FOLDER CULPRIT LAUNCHER...
 set -u
+source "$(dirname "${BASH_SOURCE[0]}")/ranks_of.sh"
 program=$1 folder=$2 culprit=$3
 shift 3
 rm -rf "$folder"
 mkdir -p "$folder"
 
-# Processes of this job: those of the program that were given this folder.
-of_job() {
-  local process
-  for process in /proc/[0-9]*; do
-    [[ $(readlink "$process/exe" 2>/dev/null) == "$(readlink -f "$program")" ]] || continue
-    tr '\0' '\n' 2>/dev/null <"$process/cmdline" | grep -qxF "$folder/results" && echo "${process#/proc/}"
-  done
-}
+of_job() { ranks_of "$folder/results"; }
 # The process of rank $1, by what the launcher tells it.
 of_rank() {
   local process

@@ -3,6 +3,7 @@
 # restart.sh CASE PROGRAM COMPARE FOLDER LAUNCHER: one test of checkpoints, in a folder of its own; of boxes (boxes.CASE)
 # with --distribute-image. COMPARE is compare_npy. Exit code 77: it cannot run here.
 set -u
+source "$(dirname "${BASH_SOURCE[0]}")/ranks_of.sh"
 case_name=$1 program=$2 compare=$3 folder=$4 launcher=$5
 rm -rf "$folder" && mkdir -p "$folder" && cd "$folder" || exit 1
 
@@ -29,15 +30,6 @@ start() {
   touch started
   "$launcher" -n "$ranks" "$program" "${options[@]}" --solver "$method" --out "$out" "$@" >"output.${out//\//.}" 2>&1 &
   job=$!
-}
-# The processes of the program that were given the folder $1: its ranks.
-ranks_of() {
-  local process
-  for process in /proc/[0-9]*; do
-    [[ $(readlink "$process/exe" 2>/dev/null) == "$(readlink -f "$program")" ]] || continue
-    [[ $(readlink "$process/cwd" 2>/dev/null) == "$(pwd -P)" ]] || continue
-    tr '\0' '\n' 2>/dev/null <"$process/cmdline" | grep -qxF "$1" && echo "${process#/proc/}"
-  done
 }
 # wait_for FILE: until the job has written it.
 wait_for() {

@@ -3,6 +3,7 @@
 # restore_restart.sh PROGRAM DATA FOLDER LAUNCHER RANKS: tessera_restore killed after a checkpoint, with kill -9 of all ranks, and
 # resumed: the same bits as in one piece, its weight not looked for again. DATA: tests/data/restore.
 set -u
+source "$(dirname "${BASH_SOURCE[0]}")/ranks_of.sh"
 program=$1 data=$2 folder=$3 launcher=$4 ranks=$5
 rm -rf "$folder" && mkdir -p "$folder" && cd "$folder" || exit 1
 
@@ -24,15 +25,6 @@ run() {
   local name=$1
   shift
   "$launcher" -n "$ranks" "$program" --config c.yml --threads 1 "$@" >"output.$name" 2>&1
-}
-# The ranks of the run that was given the output $1.
-ranks_of() {
-  local process
-  for process in /proc/[0-9]*; do
-    [[ $(readlink "$process/exe" 2>/dev/null) == "$(readlink -f "$program")" ]] || continue
-    [[ $(readlink "$process/cwd" 2>/dev/null) == "$(pwd -P)" ]] || continue
-    tr '\0' '\n' 2>/dev/null <"$process/cmdline" | grep -qxF "$1" && echo "${process#/proc/}"
-  done
 }
 
 run whole || fail "exit code $? of the run of one piece"

@@ -117,4 +117,31 @@ inline Tensor up_conv(const Tensor& x, const Tensor& weight) {
   return convolution(x, weight, {}, 2, 0, true);
 }
 
+/// The weights of a layer of images (out, in, 3, 3) or of volumes (out, in, 3, 3, 3).
+inline engine::WinogradWeights winograd(const Tensor& weight, const Tensor& bias,
+                                        engine::TileSize tile) {
+  return engine::winograd_weights(weight.const_data_ptr<float>(),
+                                  bias.defined() ? bias.const_data_ptr<float>() : nullptr,
+                                  weight.size(0), weight.size(1), tile, weight.dim() == 5 ? 3 : 1);
+}
+
+/// What such a layer of `out` channels makes of `x` on so many lanes.
+inline Tensor convolved(const Tensor& x, const engine::WinogradWeights& weights, std::int64_t out,
+                        engine::Epilogue epilogue, const Tensor& residual, int lanes) {
+  const OwnedImage in(x);
+  const OwnedImage result = residual.defined() ? OwnedImage(residual) : OwnedImage(size_of(x), out);
+  engine::Convolution work;
+  work.in = in.view;
+  work.out = result.view;
+  work.residual = result.view;
+  work.weights = &weights;
+  work.epilogue = epilogue;
+  const OwnedLanes memory(lanes, engine::convolution_scratch(weights));
+  engine::convolve(work, memory.lanes);
+  return result.tensor(out);
+}
+
+/// How far a layer may be from its reference, relatively.
+constexpr double layer_tolerance = 4e-6;
+
 }  // namespace test

@@ -12,29 +12,6 @@ using engine::TileSize;
 
 namespace {
 
-constexpr double layer_tolerance = 4e-6;
-
-engine::WinogradWeights winograd(const Tensor& weight, const Tensor& bias, TileSize tile) {
-  return engine::winograd_weights(weight.const_data_ptr<float>(),
-                                  bias.defined() ? bias.const_data_ptr<float>() : nullptr,
-                                  weight.size(0), weight.size(1), tile);
-}
-
-Tensor convolved(const Tensor& x, const engine::WinogradWeights& weights, std::int64_t out,
-                 Epilogue epilogue, const Tensor& residual, int lanes) {
-  const OwnedImage in(x);
-  const OwnedImage result = residual.defined() ? OwnedImage(residual) : OwnedImage(size_of(x), out);
-  engine::Convolution work;
-  work.in = in.view;
-  work.out = result.view;
-  work.residual = result.view;
-  work.weights = &weights;
-  work.epilogue = epilogue;
-  const OwnedLanes memory(lanes, engine::convolution_scratch(weights));
-  engine::convolve(work, memory.lanes);
-  return result.tensor(out);
-}
-
 void check_layer(std::int64_t in, std::int64_t out, std::int64_t height, std::int64_t width,
                  Epilogue epilogue, bool with_bias) {
   INFO(in << " to " << out << " channels, " << height << "x" << width << ", epilogue "

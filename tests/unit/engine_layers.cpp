@@ -6,8 +6,6 @@ using namespace test;
 
 namespace {
 
-constexpr double layer_tolerance = 4e-6;
-
 engine::Planes planes_of(const Tensor& x) {
   return {x.const_data_ptr<float>(), x.size(1), x.size(2), x.size(3)};
 }

@@ -11,14 +11,10 @@ namespace restoration {
 
 using namespace tessera;
 
-namespace {
-
-bool lies_in_unit_range(const Tensor& values) {
+bool lies_in_unit_range(double least, double largest) {
   constexpr double rounding = 1e-3;
-  return values.min().item<double>() >= -rounding && values.max().item<double>() <= 1 + rounding;
+  return least >= -rounding && largest <= 1 + rounding;
 }
-
-}  // namespace
 
 Photograph read_image_array(const std::string& path) {
   const Tensor array = read_npy(path);
@@ -48,7 +44,7 @@ Measurements read_measurements(const std::string& path, std::int64_t count,
   }
   Measurements result;
   result.warning = check_intensities(who, all, noise);
-  result.is_clipped = lies_in_unit_range(all);
+  result.is_clipped = lies_in_unit_range(all.min().item<double>(), all.max().item<double>());
   for (const std::int64_t index : held) {
     result.held.push_back(all.select(0, index).unsqueeze(0).to(like.options()).contiguous());
   }

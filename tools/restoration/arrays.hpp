@@ -21,6 +21,9 @@ struct Measurements {
   bool is_clipped = false;  ///< all of them lie in [0, 1]
 };
 
+/// Whether intensities that reach from `least` to `largest` lie in [0, 1], to rounding.
+bool lies_in_unit_range(double least, double largest);
+
 /// Those of the operators `held` out of a file of `count` measurements like `like`, in that order.
 /// All of the file is checked, so that every rank finds the same. `noise`: its standard deviation.
 Measurements read_measurements(const std::string& path, std::int64_t count,

@@ -112,8 +112,7 @@ Measurements read_measurements_of_boxes(const std::string& path,
     }
   });
   read.warning = check_range(ranks, who, range, noise);
-  constexpr double rounding = 1e-3;
-  read.is_clipped = range.least >= -rounding && range.largest <= 1 + rounding;
+  read.is_clipped = lies_in_unit_range(range.least, range.largest);
   return read;
 }
 

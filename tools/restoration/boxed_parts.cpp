@@ -50,13 +50,17 @@ bool has_layers(const Denoiser& network) {
   return dynamic_cast<const LayerwiseNetwork*>(&network) != nullptr;
 }
 
+DenoiserPtr by_layers_on(const BoxSpacePtr& space, const DenoiserPtr& network) {
+  return std::make_shared<LayerwiseDenoiser>(
+      std::dynamic_pointer_cast<const LayerwiseNetwork>(network), space);
+}
+
 DenoiserPtr shared_denoiser(const DenoiserPtr& network, bool by_layers, const TilingOptions& tiling,
                             Outcome& outcome) {
   const BoxSpacePtr& space = outcome.space;
   if (by_layers) {
     outcome.tiling = fmt::format("{}; {} layer by layer", boxes_in_words(*space), network->name());
-    return std::make_shared<LayerwiseDenoiser>(
-        std::dynamic_pointer_cast<const LayerwiseNetwork>(network), space);
+    return by_layers_on(space, network);
   }
   auto shared = std::make_shared<ShardedDenoiser>(network, space, tiling);
   Extents shape = outcome.truth.sizes().slice(0, 2).vec();

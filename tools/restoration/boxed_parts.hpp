@@ -41,6 +41,10 @@ tessera::Tensor measured_by(const SharedOperator& one, const tessera::Tensor& tr
 /// Local. Whether `network` can exchange features between its layers.
 bool has_layers(const tessera::Denoiser& network);
 
+/// Local. Such a network layer by layer on boxes.
+tessera::DenoiserPtr by_layers_on(const tessera::BoxSpacePtr& space,
+                                  const tessera::DenoiserPtr& network);
+
 /// Local. The denoiser on the boxes of outcome.space, layer by layer or by tiles: told in the
 /// outcome, of which the truth is there.
 tessera::DenoiserPtr shared_denoiser(const tessera::DenoiserPtr& network, bool by_layers,

@@ -17,8 +17,6 @@
 #include "tessera/comm/rehearsal.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/core/error.hpp"
-#include "tessera/denoiser/layerwise_network.hpp"
-#include "tessera/distributed/layerwise_denoiser.hpp"
 #include "tessera/distributed/scaling_model.hpp"
 #include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
@@ -118,8 +116,7 @@ RankTraffic traffic_of(const BoxScalingQuestion& question, int ranks, std::int64
   }
   DenoiserPtr denoiser;
   if (by_layers) {
-    denoiser = std::make_shared<LayerwiseDenoiser>(
-        std::dynamic_pointer_cast<const LayerwiseNetwork>(run.denoiser), stage.space);
+    denoiser = by_layers_on(stage.space, run.denoiser);
   } else {
     denoiser = std::make_shared<ShardedDenoiser>(std::make_shared<Unmoved>(run.denoiser),
                                                  stage.space, run.tiling);
