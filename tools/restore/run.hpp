@@ -23,6 +23,9 @@ struct RunOrders {
   bool keeps_checkpoint() const { return checkpoint_every > 0 || resume; }
 };
 
+/// The name of the program, for messages.
+inline constexpr const char* program = "tessera_restore";
+
 /// What a program of a wrong configuration or of files that do not fit ends with.
 inline constexpr int wrong_input_code = 2;
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "restore/operators.hpp"
+#include "restore/plan.hpp"
+#include "restore/run.hpp"
+#include "tessera/comm/communicator.hpp"
+#include "tessera/physics/linear_physics.hpp"
+
+namespace restore {
+
+/// All that a run reads, on one rank.
+struct Inputs {
+  Config config;
+  std::map<std::int64_t, LoadedMeasurement> held;  ///< by index
+  Plan plan;
+  tessera::LinearPhysicsPtr physics;
+  tessera::TensorList measured;  ///< of the held ones, in intensities, scaled
+};
+
+/// Reads, checks and settles everything. Collective; all ranks throw together.
+Inputs read_inputs(const RunOrders& orders, const tessera::CommunicatorPtr& world);
+
+}  // namespace restore
