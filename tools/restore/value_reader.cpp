@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "restore/value_reader.hpp"
 
-#include "grid/config.hpp"
+#include "settings/kind.hpp"
+#include "settings/numbers.hpp"
 #include "tessera/core/error.hpp"
 
 namespace restore {

@@ -16,7 +16,7 @@
 
 #include "grid/yaml_reader.hpp"
 #include "settings/enum_names.hpp"
-#include "settings/numbers.hpp"
+#include "settings/kind.hpp"
 
 namespace restore {
 
@@ -71,7 +71,7 @@ class ValueReader {
   /// One of the words of an enum.
   template <typename Enum>
   Enum word(std::string_view key, const YAML::Node& node) {
-    const std::string text = yaml_.setting(key, Kind::text, node).value;
+    const std::string text = yaml_.setting(key, settings::Kind::text, node).value;
     if (const auto value = settings::from_name<Enum>(text)) return *value;
     std::vector<std::string_view> known;
     for (const auto& entry : settings::enum_names<Enum>) known.push_back(entry.name);
