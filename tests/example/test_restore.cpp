@@ -35,6 +35,7 @@
 #include "tessera/io/tiff_stack.hpp"
 #include "tessera/metric/psnr.hpp"
 #include "tessera/physics/noise.hpp"
+#include "tessera/physics/poisson_noise.hpp"
 
 using namespace restore;
 using restoration::SolverKind;
@@ -212,6 +213,11 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
       {with("noise: {model: poisson, level: 1}"),
        "c.yml:3:8: noise: level is for the model gaussian"},
       {with("noise: {gain: 1}"), "noise: gain is for the model poisson"},
+      {with("noise: {level: 300}"),
+       "c.yml:3:8: noise: level: is 300, more than the values of grey.png differ"},
+      {with("noise: poisson\noperator: {mask: {file: mask.npy}}"),
+       "grey.png: the gain of what a mask hides, of one row or column, or of nothing but zeros, "
+       "cannot be estimated; give noise: {model: poisson, gain: ...}"},
       {with("noise: {model: poisson, gain: -1}"), "gain: is -1, expected more than zero"},
       {with("noise: {level: much}"),
        "level: expected a finite number like 0.1, or auto, got \"much\""},
@@ -355,8 +361,8 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
       {of_file("negative.npy") + "noise: poisson\n",
        "negative.npy: has values down to -0.5, and counts (noise poisson) are never negative"},
       {of_file("bytes.npy"),
-       "white: the values of bytes.npy reach from 0 to 255, and their type, float32, does not say "
-       "which is white; give image: {white: 255}"},
+       "white: the values of bytes.npy reach from 0 to 255, and their type does not say which is "
+       "white; give image: {white: 255}"},
       {of_file("flat.npy"),
        "flat.npy: more than half of its pixels equal their neighbours, so that no noise can be "
        "estimated; give noise: {level: ...}"},
@@ -372,8 +378,8 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
        "deep.tif has 16-bit samples, but measurement 1 8-bit: give the value of white"},
       {of_file("grey.png, {file: grey.png, noise: poisson}"),
        "grey.png has poisson noise, but measurement 1 gaussian: expected one model for all"},
-      {of_file("grey.png, {file: grey.png, noise: {model: poisson, background: 3}}") +
-           "noise: poisson\n",
+      {of_file("grey.png, {file: grey.png, noise: {model: poisson, gain: 1, background: 3}}") +
+           "noise: {model: poisson, gain: 1}\n",
        "background x weight / gain is 3, but of measurement 1 0: expected the same for all"},
       {with("solver: mlem"), "solver: mlem is for counts"},
       {with("noise: poisson\nprior: drunet\nsolver: mlem"),
@@ -450,6 +456,30 @@ TEST_CASE("restore: what is left open follows from the files", "[restore]") {
     CHECK(plan.method.background == Approx(3.0 / 255));
     CHECK(plan.rule == WeightRule::risk);
     CHECK(std::isinf(plan.method.range->second));
+  }
+  SECTION("counts that nothing is said of") {
+    const auto write_counts = [&](const std::string& name, double gain, std::uint64_t seed) {
+      Tensor scene = at::zeros({1, 1, 128, 128}, at::kDouble);
+      scene.slice(2, 30, 90).slice(3, 40, 110) += 100 * gain;
+      const Tensor counts =
+          tessera::PoissonNoise({.gain = gain, .background = 20 * gain, .seed = seed}).add(scene);
+      tessera::write_npy(workplace.file(name), counts[0][0]);
+    };
+    write_counts("a.npy", 3, 1);
+    write_counts("b.npy", 3, 2);
+    write_counts("one.npy", 1, 3);
+    const std::string estimated = "noise: {model: poisson, gain: auto, background: auto}\n";
+    const Plan plan = workplace.plan(of_file("a.npy, b.npy") + estimated);
+    REQUIRE(plan.counts.size() == 2);
+    CHECK(plan.counts[0].gain == Approx(3).epsilon(0.05));
+    CHECK(plan.counts[0].background == Approx(60).epsilon(0.06));
+    CHECK(plan.counts[1].gain == plan.counts[0].gain);
+    CHECK(plan.counts[1].background == plan.counts[0].background);
+    CHECK(table_of(plan).find("gain and background estimated") != std::string::npos);
+    const Plan of_counts = workplace.plan(of_file("one.npy") + "noise: poisson\n");
+    CHECK(of_counts.counts[0].gain == 1);
+    CHECK(of_counts.counts[0].background == 0);
+    CHECK(table_of(of_counts).find("gain estimated") != std::string::npos);
   }
   SECTION("the table tells all of it") {
     const std::string table = table_of(workplace.plan(

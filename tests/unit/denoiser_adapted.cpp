@@ -5,10 +5,12 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
 #include <limits>
 
 #include "catch.hpp"
@@ -19,6 +21,7 @@
 #include "tessera/denoiser/total_variation.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/physics/noise.hpp"
+#include "tessera/physics/poisson_noise.hpp"
 
 using namespace tessera;
 
@@ -119,4 +122,32 @@ TEST_CASE("estimate_noise finds the level of white noise", "[denoiser]") {
   CHECK(estimate_noise(volume).item<double>() == Approx(0.1).epsilon(0.05));
   CHECK(estimate_noise(at::full({1, 2, 5, 5}, 0.4, at::kFloat)).item<double>() == 0);
   CHECK_THROWS_AS(estimate_noise(at::zeros({1, 1, 1, 9}, at::kDouble)), error::ShapeMismatch);
+}
+
+TEST_CASE("estimate_gain and estimate_background find what counts are", "[denoiser]") {
+  const Tensor ramp = at::arange(200, at::kDouble);
+  const Tensor smooth = 0.5 + 0.5 * at::sin(0.0008 * ramp.view({1, 1, -1, 1}) * ramp);
+  const Tensor edges = (smooth > 0.5).to(at::kDouble);
+  for (const double gain : {0.1, 1.0, 40.0}) {
+    for (const double counts : {2.0, 50.0, 2000.0}) {
+      CAPTURE(gain, counts);
+      const double background = 3 * gain;
+      const Tensor noisy = PoissonNoise({.gain = gain, .background = background, .seed = 5})
+                               .add(gain * counts * at::cat({smooth, edges}, 0));
+      const Tensor found = estimate_gain(noisy);
+      CHECK(found.sizes() == at::IntArrayRef({2}));
+      CHECK(found[0].item<double>() == Approx(gain).epsilon(0.05));
+      CHECK(found[1].item<double>() == Approx(gain).epsilon(0.08));
+      const Tensor dark = estimate_background(noisy.narrow(0, 1, 1));
+      CHECK(dark.item<double>() == Approx(background).epsilon(0.12));
+    }
+  }
+  const Tensor volume = PoissonNoise({.gain = 2, .background = 8, .seed = 5})
+                            .add(at::zeros({1, 1, 20, 24, 29}, at::kDouble));
+  CHECK(estimate_gain(volume).item<double>() == Approx(2).epsilon(0.1));
+  CHECK(estimate_background(volume).item<double>() == Approx(8).epsilon(0.1));
+  CHECK(std::isnan(estimate_gain(at::zeros({1, 1, 4, 4}, at::kFloat)).item<double>()));
+  CHECK(estimate_gain(at::ones({1, 2, 2, 5}, at::kFloat)).item<double>() == 0);
+  CHECK_THROWS_AS(estimate_gain(at::zeros({1, 1, 1, 9}, at::kDouble)), error::ShapeMismatch);
+  CHECK_THROWS_AS(estimate_background(at::zeros({1, 1, 1, 9}, at::kDouble)), error::ShapeMismatch);
 }

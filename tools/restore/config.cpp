@@ -130,11 +130,14 @@ class ConfigReader {
           }},
          {"gain",
           [&](const YAML::Node& value) {
-            noise.gain = values_.number("gain", value, Sign::positive);
+            noise.gain = values_.number_or_auto("gain", value);
             of_poisson = "gain";
           }},
          {"background", [&](const YAML::Node& value) {
-            noise.background = values_.number("background", value, Sign::not_negative);
+            noise.background =
+                value.IsScalar() && value.Scalar() == "auto"
+                    ? std::nullopt
+                    : std::optional(values_.number("background", value, Sign::not_negative));
             of_poisson = "background";
           }}});
     const std::string& wrong = noise.kind == NoiseKind::gaussian ? of_poisson : of_gaussian;

@@ -25,8 +25,10 @@ struct NoiseModel {
   std::string where = {};
   NoiseKind kind = NoiseKind::gaussian;
   std::optional<double> level = {};  ///< of gaussian, in units of the file; nullopt: estimated
-  double gain = 1;                   ///< of poisson: what one count adds to a value of the file
-  double background = 0;             ///< of poisson: expected in every value of the file
+  /// Of poisson: what one count adds to a value of the file; nullopt: estimated.
+  std::optional<double> gain = {};
+  /// Of poisson: expected in every value of the file; nullopt: estimated.
+  std::optional<double> background = 0;
 };
 
 struct Measurement {

@@ -24,7 +24,7 @@ using namespace tessera;
 namespace {
 
 /// Facts as numbers, for ranks to add up: those of the others are 0.
-constexpr std::size_t numbers_of_facts = 22;
+constexpr std::size_t numbers_of_facts = 24;
 constexpr std::size_t most_axes = 3;
 
 std::vector<double> packed(const Facts& facts) {
@@ -33,9 +33,10 @@ std::vector<double> packed(const Facts& facts) {
     numbers.insert(numbers.end(), each->begin(), each->end());
     numbers.insert(numbers.end(), most_axes - each->size(), 0.0);
   }
-  numbers.insert(numbers.end(), {static_cast<double>(facts.channels),
-                                 static_cast<double>(facts.samples), facts.white, facts.smallest,
-                                 facts.largest, facts.mean, facts.noise, facts.values, facts.gain});
+  numbers.insert(numbers.end(),
+                 {static_cast<double>(facts.channels), static_cast<double>(facts.samples),
+                  facts.white, facts.smallest, facts.largest, facts.mean, facts.noise, facts.values,
+                  facts.per_count, facts.dark, facts.gain});
   return numbers;
 }
 
@@ -61,7 +62,9 @@ Facts unpacked(const double* numbers) {
           .mean = rest[5],
           .noise = rest[6],
           .values = rest[7],
-          .gain = rest[8]};
+          .per_count = rest[8],
+          .dark = rest[9],
+          .gain = rest[10]};
 }
 
 /// Of all measurements, from the ranks that hold them.

@@ -432,7 +432,13 @@ Facts facts_of(const Measurement& measurement, const LoadedMeasurement& loaded) 
     facts.mean *= static_cast<double>(numbers.numel()) / facts.values;
   }
   const bool is_wide = *std::min_element(facts.extents.begin(), facts.extents.end()) > 1;
-  if (is_wide && !has_mask(measurement)) facts.noise = estimate_noise(values).item<double>();
+  if (is_wide && !has_mask(measurement)) {
+    facts.noise = estimate_noise(values).item<double>();
+    if (measurement.noise.kind == NoiseKind::poisson && facts.largest > 0) {
+      facts.per_count = estimate_gain(values).item<double>();
+      facts.dark = estimate_background(values).item<double>();
+    }
+  }
   if (has_own_unit(measurement.steps)) {
     Extents shape = {1, facts.channels};
     shape.insert(shape.end(), loaded.image.begin(), loaded.image.end());

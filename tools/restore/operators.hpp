@@ -50,10 +50,12 @@ struct Facts {
   double smallest = 0;
   double largest = 0;
   double mean = 0;
-  double noise = 0;   ///< the level estimated; negative: a mask forbids that
-  double values = 0;  ///< how many were measured: those that no mask hides, of complex ones both
-                      ///< parts
-  double gain = 1;    ///< ||A|| of an operator whose result has a unit of its own
+  double noise = 0;      ///< the level estimated; negative: a mask forbids that
+  double values = 0;     ///< how many were measured: those that no mask hides, of complex ones both
+                         ///< parts
+  double per_count = 0;  ///< what one count adds, estimated; 0: that cannot be estimated
+  double dark = 0;       ///< the level of what shows nothing, estimated if per_count is
+  double gain = 1;       ///< ||A|| of an operator whose result has a unit of its own
 };
 
 /// Reads the files of a measurement. Throws error::InvalidArgument, beginning with file, line and

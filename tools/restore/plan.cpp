@@ -173,11 +173,10 @@ class Planner {
     } else {
       if (!(largest > 0 && largest <= most_of_unit_range && smallest_value() >= -1)) {
         refuse(image.where,
-               fmt::format("white: the values of {} reach from {:.6g} to {:.6g}, and their type, "
-                           "{}, does not say which is white; give image: {{white: 255}} or what "
+               fmt::format("white: the values of {} reach from {:.6g} to {:.6g}, and their type "
+                           "does not say which is white; give image: {{white: 255}} or what "
                            "it is, or {{white: auto}} for the largest",
-                           config_.measurements.front().file, smallest_value(), largest,
-                           name_of(facts_.front().samples)));
+                           config_.measurements.front().file, smallest_value(), largest));
       }
       plan_.white = 1;
       reason = "values of 0 to 1";
@@ -307,11 +306,55 @@ class Planner {
                          config_.measurements[i].file, name_of(noise.kind),
                          name_of(config_.measurements.front().noise.kind)));
     }
+    if (is_counted()) settle_counts();
     if (plan_.method.fidelity == FidelityKind::poisson) {
       scale_counts();
     } else {
       scale_levels();
     }
+  }
+
+  /// Measurements that do not say what a count is share one estimate, the mean of theirs.
+  void settle_counts() {
+    const auto shared = [&](const char* key, const auto& is_given, const auto& estimate) {
+      double sum = 0;
+      double number = 0;
+      for (std::size_t i = 0; i < facts_.size(); ++i) {
+        const Measurement& each = config_.measurements[i];
+        if (is_given(each.noise)) continue;
+        if (!(facts_[i].per_count > 0)) {
+          refuse(each.where,
+                 fmt::format("{}: the {} of what a mask hides, of one row or column, or "
+                             "of nothing but zeros, cannot be estimated; give noise: "
+                             "{{model: poisson, {}: ...}}, in units of the file",
+                             each.file, key, key));
+        }
+        sum += estimate(facts_[i]);
+        ++number;
+      }
+      return sum / std::max(number, 1.0);
+    };
+    double gain = shared(
+        "gain", [](const NoiseModel& noise) { return noise.gain.has_value(); },
+        [](const Facts& facts) { return facts.per_count; });
+    constexpr double most_of_error = 0.1;  // of an estimate: counts themselves are the usual unit
+    if (std::abs(gain - 1) < most_of_error) gain = 1;
+    const double background = shared(
+        "background", [](const NoiseModel& noise) { return noise.background.has_value(); },
+        [](const Facts& facts) { return facts.dark; });
+    for (const Measurement& each : config_.measurements) {
+      plan_.counts.push_back({.gain = each.noise.gain.value_or(gain),
+                              .background = each.noise.background.value_or(background)});
+    }
+  }
+
+  /// Who says what a count of a measurement is.
+  std::string reason_of_counts(std::size_t i) const {
+    const NoiseModel& noise = config_.measurements[i].noise;
+    if (noise.gain && noise.background) return from_file;
+    return noise.gain         ? "background estimated"
+           : noise.background ? "gain estimated"
+                              : "gain and background estimated";
   }
 
   void add_measurement(std::size_t i, const std::string& noise, const std::string& reason) {
@@ -327,22 +370,23 @@ class Planner {
   /// y w = gain Poisson((w u + w b) / gain), w the weight times the first gain over this one; that
   /// of the first is divided by the norm of its operator, if it has a unit of its own.
   void scale_counts() {
-    const double gain = config_.measurements.front().noise.gain / facts_.front().gain;
+    const double gain = plan_.counts.front().gain / facts_.front().gain;
     std::optional<double> background;
     for (std::size_t i = 0; i < facts_.size(); ++i) {
       const Measurement& each = config_.measurements[i];
-      plan_.scales.push_back(each.weight * gain / each.noise.gain);
+      plan_.scales.push_back(each.weight * gain / plan_.counts[i].gain);
       plan_.subtracted.push_back(0);
-      const double scaled = plan_.scales.back() * each.noise.background;
+      const double scaled = plan_.scales.back() * plan_.counts[i].background;
       if (!background) background = scaled;
       if (std::abs(scaled - *background) > 1e-6 * std::max(scaled, *background)) {
         refuse(each.where, fmt::format("{}: background x weight / gain is {:.6g}, but of "
                                        "measurement 1 {:.6g}: expected the same for all",
                                        each.file, scaled / gain, *background / gain));
       }
-      add_measurement(
-          i, fmt::format("counts of {}, background {}", each.noise.gain, each.noise.background),
-          from_file);
+      add_measurement(i,
+                      fmt::format("counts of {:.4g}, background {:.6g}", plan_.counts[i].gain,
+                                  plan_.counts[i].background),
+                      reason_of_counts(i));
     }
     plan_.method.noise_level = std::sqrt(gain / plan_.white);
     plan_.method.background = *background / plan_.white;
@@ -357,7 +401,7 @@ class Planner {
       levels.push_back(level);
       least = std::min(least, level / facts_[i].gain);
       add_measurement(i, fmt::format("noise {:.4g}", level), reason);
-      plan_.subtracted.push_back(is_counted() ? config_.measurements[i].noise.background : 0);
+      plan_.subtracted.push_back(is_counted() ? plan_.counts[i].background : 0);
     }
     for (std::size_t i = 0; i < levels.size(); ++i) {
       plan_.scales.push_back(least / levels[i] * std::sqrt(config_.measurements[i].weight));
@@ -369,10 +413,20 @@ class Planner {
     const Measurement& measurement = config_.measurements[i];
     const Facts& facts = facts_[i];
     if (is_counted()) {
-      const double gain = measurement.noise.gain;
+      const double gain = plan_.counts[i].gain;
       return {std::sqrt(gain * std::max(facts.mean, gain)), "counts, at their mean"};
     }
-    if (measurement.noise.level) return {*measurement.noise.level, "given"};
+    if (measurement.noise.level) {
+      const double level = *measurement.noise.level;
+      const double range = facts.largest - facts.smallest;
+      if (range > 0 && level > range) {
+        refuse(measurement.noise.where,
+               fmt::format("level: is {:.6g}, more than the values of {} differ, which reach from "
+                           "{:.6g} to {:.6g}: give it in units of the file",
+                           level, measurement.file, facts.smallest, facts.largest));
+      }
+      return {level, "given"};
+    }
     const std::string remedy = "; give noise: {level: ...}, in units of the file";
     if (facts.noise < 0) {
       refuse(measurement.where,

@@ -19,6 +19,12 @@ struct PlanRow {
   std::string reason = {};  ///< who says so: the file, the data, a default
 };
 
+/// Of a measurement of counts, in units of its file.
+struct Counts {
+  double gain = 1;  ///< what one count adds
+  double background = 0;
+};
+
 /// All that a run does, settled from the configuration and the data. The solver works on
 /// intensities: values divided by `white`.
 struct Plan {
@@ -29,6 +35,7 @@ struct Plan {
   Samples samples = Samples::u8;    ///< of the restored image
   restoration::Method method;       ///< its noise level in intensities, that of all measurements:
   std::vector<double> scales = {};  ///< each is multiplied by its number, its operator too
+  std::vector<Counts> counts = {};  ///< of each measurement, where noise is that of counts
   std::vector<double> subtracted = {};  ///< from each before, in units of its file
   PriorName prior = PriorName::drunet;
   std::optional<WeightRule> rule = {};  ///< none: the method's weights hold

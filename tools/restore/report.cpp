@@ -137,7 +137,7 @@ ordered_json section_of(const Config& config, const Plan& plan, std::int64_t ind
   const Measurement& measurement = config.measurements[i];
   const double samples = most_samples / (2.0 * static_cast<double>(config.measurements.size()));
   const bool is_counted = measurement.noise.kind == NoiseKind::poisson;
-  const double background = is_counted ? measurement.noise.background : 0;
+  const double background = is_counted ? plan.counts[i].background : 0;
   const Tensor scaled = as_image(residual) / std::sqrt(measurement.weight);
   const Tensor seen = visible(measurement, loaded, scaled);
   ordered_json section = {

@@ -48,7 +48,7 @@ inline PoissonNoise::PoissonNoise(PoissonNoiseOptions options) : options_(option
   check_positive(options_.gain, "PoissonNoise", "gain");
   check_not_negative(options_.background, "PoissonNoise", "background");
   check_not_negative(options_.readout, "PoissonNoise", "readout");
-  if (options_.range) check_range(*options_.range, "PoissonNoise", "range");
+  if (options.range) check_range(*options.range, "PoissonNoise", "range");
 }
 
 inline Tensor PoissonNoise::do_add(const Tensor& clean, const ElementNumbers& numbers) const {
