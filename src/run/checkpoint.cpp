@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "state_transfer.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/detail/gather.hpp"
+#include "tessera/comm/same_on_all_ranks.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/atomic_file.hpp"
 
@@ -55,6 +57,55 @@ Tensor expected_in_file(const Tensor& x0, const BoxSpace* space) {
   return at::empty(shape, x0.options().device(at::kMeta));
 }
 
+/// Where what the solver keeps for each operator is shared out. Throws error::InvalidArgument
+/// unless that is said of all.
+void check_spaces(const CheckpointOptions& options, const std::string& measured) {
+  if (!options.space || options.measured_spaces.size() == options.held.size()) return;
+  throw error::InvalidArgument(fmt::format(
+      "Checkpoint: '{}' is kept for each of {} operators on images that are shared out, and "
+      "CheckpointOptions::measured_spaces has {} entries, expected one for each",
+      measured, options.held.size(), options.measured_spaces.size()));
+}
+
+/// Throws error::ShapeMismatch unless the measured tensors in the file are those of `spaces`.
+void check_extents(const detail::MeasuredByOperator& measured, const detail::SharedOut& spaces,
+                   const std::string& path) {
+  for (const auto& [name, list] : measured) {
+    for (const auto& [index, tensor] : list) {
+      const auto found = spaces.measured.find(index);
+      if (found == spaces.measured.end()) continue;  // refused with all operators
+      const Extents& extents = found->second->extents();
+      if (tensor.dim() == static_cast<std::int64_t>(extents.size()) + 2 &&
+          tensor.sizes().slice(2) == at::IntArrayRef(extents)) {
+        continue;
+      }
+      throw error::ShapeMismatch(fmt::format(
+          "Checkpoint.resume: '{}' of operator {} in {} is {}, expected (B, C, ...) of extents {}",
+          name, index, path, describe(tensor), to_string(extents)));
+    }
+  }
+}
+
+/// Throws unless what the solver keeps for each operator has its place in the file.
+void check_measured(const SolverState& state, const CheckpointOptions& options) {
+  if (state.measured.empty()) return;
+  detail::check_measured(state.measured, options.held);
+  check_spaces(options, state.measured.begin()->first);
+}
+
+/// Collective where images are shared out: every rank then has its part of every operator's.
+void check_same_held(Communicator& ranks, const CheckpointOptions& options) {
+  if (options.space) same_on_all_ranks(ranks, "Checkpoint", "held", to_string(options.held));
+}
+
+detail::SharedOut spaces_of(const CheckpointOptions& options) {
+  detail::SharedOut spaces{.images = options.space, .measured = {}};
+  for (std::size_t i = 0; i < options.measured_spaces.size(); ++i) {
+    spaces.measured[options.held[i]] = options.measured_spaces[i];
+  }
+  return spaces;
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(std::string path, CommunicatorPtr ranks, CheckpointOptions options)
@@ -68,10 +119,22 @@ Checkpoint::Checkpoint(std::string path, CommunicatorPtr ranks, CheckpointOption
         fmt::format("Checkpoint: {} ranks share images out and {} keep the run, expected the same",
                     options_.space->communicator().size(), ranks_->size()));
   }
+  const auto& spaces = options_.measured_spaces;
+  if (spaces.empty()) return;
+  const bool fits = std::all_of(spaces.begin(), spaces.end(), [this](const BoxSpacePtr& each) {
+    return each && options_.space && &each->communicator() == &options_.space->communicator();
+  });
+  if (!fits || spaces.size() != options_.held.size()) {
+    throw error::InvalidArgument(
+        fmt::format("Checkpoint: measured_spaces has {} entries, expected one for each of {} "
+                    "operators held, on the ranks of CheckpointOptions::space",
+                    spaces.size(), options_.held.size()));
+  }
 }
 
 SolverState Checkpoint::resume(const Tensor& x0) {
   CheckpointFile file;
+  check_same_held(*ranks_, options_);
   guarded(*ranks_, "Checkpoint.resume", [&] {
     check_image(x0, "Checkpoint.resume: x0");
     if (!ranks_->is_root() || !exists(path_)) return;
@@ -84,6 +147,8 @@ SolverState Checkpoint::resume(const Tensor& x0) {
     }
     check_like(file.state.x, expected_in_file(x0, options_.space.get()),
                fmt::format("Checkpoint.resume: x in {}", path_));
+    if (!file.measured.empty()) check_spaces(options_, file.measured.begin()->first);
+    check_extents(file.measured, spaces_of(options_), path_);
   });
 
   return committed(*ranks_, "Checkpoint.resume", [&] {
@@ -92,7 +157,7 @@ SolverState Checkpoint::resume(const Tensor& x0) {
     host.broadcast(&ranks_before_, 1, DataType::i64, 0);
     if (ranks_before_ == 0) return SolverState{.x = x0};
     SolverState state = detail::scatter_state(*ranks_, file, options_.held, x0.device(), path_,
-                                              options_.space.get());
+                                              spaces_of(options_));
     written_ = state.iterations;
     const auto rank = static_cast<std::size_t>(ranks_->rank());
     const auto all = detail::broadcast_texts(host, std::move(file.observers),
@@ -103,6 +168,7 @@ SolverState Checkpoint::resume(const Tensor& x0) {
 }
 
 void Checkpoint::on_start(const Tensor& x0) {
+  check_same_held(*ranks_, options_);
   if (ranks_->is_root()) {
     AtomicFile::remove_leftovers(path_);
     const AtomicFile writable(path_);
@@ -126,14 +192,7 @@ Observer::Verdict Checkpoint::on_iteration(const Iteration& iteration) {
   if (iteration.state == nullptr) {
     throw error::InvalidArgument("Checkpoint: the iteration comes without the state of a solver");
   }
-  detail::check_measured(iteration.state->measured, options_.held);
-  if (options_.space && !iteration.state->measured.empty()) {
-    throw error::InvalidArgument(
-        fmt::format("Checkpoint: the solver keeps '{}' for each operator, which has no place in a "
-                    "checkpoint of "
-                    "images that are shared out",
-                    iteration.state->measured.begin()->first));
-  }
+  check_measured(*iteration.state, options_);
   if (iteration.state->iterations % options_.every == 0) write(*iteration.state);
   return verdict;
 }
@@ -152,17 +211,22 @@ void Checkpoint::restore(std::string_view saved) {
 }
 
 void Checkpoint::write(const SolverState& state) {
-  const std::string mine = guarded(*ranks_, "Checkpoint", [&] { return save(); });
+  const std::string mine = guarded(*ranks_, "Checkpoint", [&] {
+    check_measured(state, options_);
+    return save();
+  });
   detail::CheckpointFile file;
   file.state = state;
   file.configuration = options_.configuration;
   file.state.measured.clear();
   committed(*ranks_, "Checkpoint", [&] {
     file.observers = detail::gather_texts(*ranks_, mine);
-    file.measured = detail::gather_measured(*ranks_, state.measured, options_.held);
+    file.measured = options_.space
+                        ? detail::by_operator(state.measured, options_.held)
+                        : detail::gather_measured(*ranks_, state.measured, options_.held);
   });
   if (options_.space || ranks_->is_root()) {
-    detail::write_checkpoint(path_, file, options_.space.get());
+    detail::write_checkpoint(path_, file, spaces_of(options_));
   }
   written_ = state.iterations;
 }

@@ -33,6 +33,7 @@ constexpr const char* iterate_name = "x";
 constexpr std::string_view option_prefix = "option.";
 constexpr std::string_view number_prefix = "number.";
 constexpr std::string_view complex_prefix = "complex.";
+constexpr std::string_view image_prefix = "image.";
 constexpr std::string_view measured_prefix = "measured.";
 constexpr std::int64_t most_ranks = std::int64_t{1} << 24;
 
@@ -130,21 +131,18 @@ void check_format(const Metadata& metadata) {
                               detail::in_quotes(format->second), format_name));
 }
 
-/// A tensor of the file: this rank's part of an image that is shared out, or one that is whole.
+/// A tensor of the file: this rank's part of one that `space` shares out, or a whole one.
 struct Source {
   Tensor tensor;
-  bool is_part = false;
+  BoxSpacePtr space;
 };
 
 /// The tensors of a file, by name.
 class Sources {
  public:
-  explicit Sources(const BoxSpace* space) : space_(space) {}
-
-  void add_image(const std::string& name, const Tensor& image) {
-    sources_[name] = {image, space_ != nullptr};
+  void add(const std::string& name, const Tensor& tensor, BoxSpacePtr space = nullptr) {
+    sources_[name] = {tensor, std::move(space)};
   }
-  void add(const std::string& name, const Tensor& tensor) { sources_[name] = {tensor, false}; }
 
   /// As they are to be declared, by name; complex ones as .safetensors can hold them.
   std::vector<SafetensorsEntry> entries() const {
@@ -152,7 +150,10 @@ class Sources {
     for (const auto& [name, source] : sources_) {
       const Tensor& tensor = source.tensor;
       std::vector<std::int64_t> shape = tensor.sizes().vec();
-      if (source.is_part) std::copy(extents().begin(), extents().end(), shape.begin() + 2);
+      if (source.space) {
+        const Extents& whole = source.space->extents();
+        std::copy(whole.begin(), whole.end(), shape.begin() + 2);
+      }
       if (tensor.is_complex()) shape.push_back(2);
       all.push_back({name, c10::toRealValueType(tensor.scalar_type()), shape});
     }
@@ -169,15 +170,12 @@ class Sources {
 
   /// Collective if it is a part. The tensor piece by piece in C order, on the rank that writes.
   void stream(const std::string& name, const std::function<void(const Tensor&)>& take) const {
-    const auto& [tensor, is_part] = sources_.at(name);
+    const auto& [tensor, space] = sources_.at(name);
     const auto take_host = [&take](const Tensor& piece) { take(host_copy(piece)); };
-    is_part ? stream_to_root(*space_, tensor, take_host) : take_host(tensor);
+    space ? stream_to_root(*space, tensor, take_host) : take_host(tensor);
   }
 
  private:
-  const Extents& extents() const { return space_->extents(); }
-
-  const BoxSpace* space_;
   std::map<std::string, Source> sources_;
 };
 
@@ -191,15 +189,17 @@ void read_measured(const std::string& key, const Tensor& tensor, MeasuredByOpera
   measured[std::string(rest.substr(0, dot))][index] = tensor;
 }
 
-bool is_image(const std::string& name) {
-  return name == iterate_name || name.starts_with(image_prefix);
+/// Whether ranks share it out where they share images out.
+bool is_shared_out(const std::string& name) {
+  return name == iterate_name || name.starts_with(image_prefix) ||
+         name.starts_with(measured_prefix);
 }
 
 Tensor without_values(const SafetensorsEntry& entry) {
   return at::empty(entry.shape, at::TensorOptions(entry.type).device(at::kMeta));
 }
 
-CheckpointFile read(const std::string& path, bool images_later) {
+CheckpointFile read(const std::string& path, bool values_later) {
   const SafetensorsReader file(path);
   const Metadata& metadata = file.metadata();
   check_format(metadata);
@@ -208,7 +208,7 @@ CheckpointFile read(const std::string& path, bool images_later) {
   }
   StateDict tensors;
   for (const SafetensorsEntry& entry : file.entries()) {
-    const bool later = images_later && is_image(entry.name);
+    const bool later = values_later && is_shared_out(entry.name);
     tensors.emplace(entry.name, later ? without_values(entry) : file.read(entry));
   }
   CheckpointFile content;
@@ -246,20 +246,29 @@ CheckpointFile read(const std::string& path, bool images_later) {
 
 }  // namespace
 
+std::string image_key(const std::string& name) {
+  return fmt::format("{}{}", image_prefix, name);
+}
+
+std::string measured_key(const std::string& name, std::int64_t index) {
+  return fmt::format("{}{}.{}", measured_prefix, name, index);
+}
+
 void write_checkpoint(const std::string& path, const CheckpointFile& content,
-                      const BoxSpace* space) {
-  const bool writes = space == nullptr || space->communicator().is_root();
-  Sources sources(space);
-  sources.add_image(iterate_name, content.state.x);
+                      const SharedOut& spaces) {
+  const bool writes = !spaces.images || spaces.images->communicator().is_root();
+  Sources sources;
+  sources.add(iterate_name, content.state.x, spaces.images);
   for (const auto& [name, image] : content.state.images) {
-    sources.add_image(std::string(image_prefix) + name, image);
+    sources.add(image_key(name), image, spaces.images);
+  }
+  for (const auto& [name, list] : content.measured) {
+    for (const auto& [index, tensor] : list) {
+      sources.add(measured_key(name, index), tensor,
+                  spaces.images ? spaces.measured.at(index) : nullptr);
+    }
   }
   if (writes) {
-    for (const auto& [name, list] : content.measured) {
-      for (const auto& [index, tensor] : list) {
-        sources.add(fmt::format("{}{}.{}", measured_prefix, name, index), tensor);
-      }
-    }
     for (std::size_t rank = 0; rank < content.observers.size(); ++rank) {
       const std::string& saved = content.observers[rank];
       if (!saved.empty()) sources.add(observer_key(rank), as_tensor(saved));
@@ -302,17 +311,17 @@ void write_checkpoint(const std::string& path, const CheckpointFile& content,
   if (writes) file->commit();
 }
 
-CheckpointFile read_checkpoint(const std::string& path, bool images_later) {
+CheckpointFile read_checkpoint(const std::string& path, bool values_later) {
   try {
-    return detail::in_file("read_checkpoint", path, [&] { return read(path, images_later); });
+    return detail::in_file("read_checkpoint", path, [&] { return read(path, values_later); });
   } catch (const error::Io& failure) {
     throw error::Io(fmt::format(
         "{}. Nothing can be resumed from this file: remove it to start anew", failure.what()));
   }
 }
 
-Tensor read_shared_image(const std::string& path, const std::string& name, const Tensor& like,
-                         const BoxSpace& space) {
+Tensor read_part(const std::string& path, const std::string& name, const Tensor& like,
+                 const BoxSpace& space) {
   std::optional<SafetensorsReader> file;
   const SafetensorsEntry* entry = nullptr;
   std::uint64_t done = 0;

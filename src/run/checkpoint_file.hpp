@@ -14,6 +14,12 @@ namespace tessera::detail {
 /// Measurement-shaped variables by name, then by global index of the operator.
 using MeasuredByOperator = std::map<std::string, std::map<std::int64_t, Tensor>>;
 
+/// Where the tensors of a checkpoint live that ranks share out; of whole ones, nothing.
+struct SharedOut {
+  BoxSpacePtr images;                            ///< of x and the images
+  std::map<std::int64_t, BoxSpacePtr> measured;  ///< by global index of the operator
+};
+
 /// What a checkpoint holds.
 struct CheckpointFile {
   SolverState state;  ///< its `measured` is empty
@@ -33,20 +39,22 @@ struct CheckpointFile {
 ///
 /// Both throw error::Io; read_checkpoint also for files of another format, naming it.
 ///
-/// Where `space` shares images out, write_checkpoint is collective: images are the parts of each
-/// rank, and the first one writes the file, the same as if they were whole.
+/// Where images are shared out, write_checkpoint is collective: they and the measured variables are
+/// the parts of each rank, and the first one writes the file, the same as if they were whole.
 void write_checkpoint(const std::string& path, const CheckpointFile& content,
-                      const BoxSpace* space = nullptr);
+                      const SharedOut& spaces = {});
 
-/// With `images_later`, x and the images are tensors without values (on the device "meta"), for
-/// read_shared_image().
-CheckpointFile read_checkpoint(const std::string& path, bool images_later = false);
+/// With `values_later`, x, the images and the measured variables are tensors without values (on the
+/// device "meta"), for read_part().
+CheckpointFile read_checkpoint(const std::string& path, bool values_later = false);
 
-/// Collective. This rank's part of the image `name`, "x" or "image.<name>", of which `like` says
-/// leading dimensions and dtype, from the file that the first rank reads.
-Tensor read_shared_image(const std::string& path, const std::string& name, const Tensor& like,
-                         const BoxSpace& space);
+/// Collective. This rank's part of the tensor `name` of the file, of which `like` says leading
+/// dimensions and dtype, from the file that the first rank reads.
+Tensor read_part(const std::string& path, const std::string& name, const Tensor& like,
+                 const BoxSpace& space);
 
-inline constexpr std::string_view image_prefix = "image.";
+/// The names of tensors in the file.
+std::string image_key(const std::string& name);
+std::string measured_key(const std::string& name, std::int64_t index);
 
 }  // namespace tessera::detail

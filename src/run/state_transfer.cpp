@@ -129,12 +129,21 @@ void check_measured(const std::map<std::string, TensorList>& measured, const Hel
   }
 }
 
+MeasuredByOperator by_operator(const std::map<std::string, TensorList>& measured,
+                               const Held& held) {
+  MeasuredByOperator all;
+  for (const auto& [name, list] : measured) {
+    for (std::size_t i = 0; i < list.size(); ++i) all[name][held[i]] = list[i];
+  }
+  return all;
+}
+
 MeasuredByOperator gather_measured(Communicator& ranks,
                                    const std::map<std::string, TensorList>& mine,
                                    const Held& held) {
-  MeasuredByOperator all;
-  for (const auto& [name, list] : mine) {
-    for (std::size_t i = 0; i < list.size(); ++i) all[name][held[i]] = detail::host_copy(list[i]);
+  MeasuredByOperator all = by_operator(mine, held);
+  for (auto& [name, list] : all) {
+    for (auto& [index, tensor] : list) tensor = detail::host_copy(tensor);
   }
   if (ranks.size() == 1) return all;
   const std::vector<std::string> texts = gather_texts(ranks, layouts_of(all).dump());
@@ -159,7 +168,7 @@ MeasuredByOperator gather_measured(Communicator& ranks,
 }
 
 SolverState scatter_state(Communicator& ranks, const CheckpointFile& file, const Held& held,
-                          at::Device device, const std::string& path, const BoxSpace* space) {
+                          at::Device device, const std::string& path, const SharedOut& spaces) {
   Communicator& control = ranks.control();
   const std::string mine = ranks.is_root() ? described(file).dump() : "";
   const json content = json::parse(broadcast_texts(control, {mine}, 1).front());
@@ -177,8 +186,8 @@ SolverState scatter_state(Communicator& ranks, const CheckpointFile& file, const
     state.numbers[each[0].get<std::string>()] = number_of(each[1]);
   }
   const auto image = [&](const std::string& name, const Tensor& read, const json& layout) {
-    if (space != nullptr) {
-      return read_shared_image(path, name, without_values(layout), *space).to(device);
+    if (spaces.images) {
+      return read_part(path, name, without_values(layout), *spaces.images).to(device);
     }
     const Tensor here = ranks.is_root() ? read : allocated(layout);
     control.broadcast(here.mutable_data_ptr(), static_cast<std::int64_t>(here.nbytes()),
@@ -191,7 +200,17 @@ SolverState scatter_state(Communicator& ranks, const CheckpointFile& file, const
   state.x = image("x", file.state.x, content["x"]);
   for (const json& each : content["images"]) {
     const auto name = each[0].get<std::string>();
-    state.images[name] = image(std::string(image_prefix) + name, of_root(name), each[1]);
+    state.images[name] = image(image_key(name), of_root(name), each[1]);
+  }
+  if (spaces.images) {
+    for (const json& each : content["measured"]) {
+      const auto name = each[0].get<std::string>();
+      const auto index = each[1].get<std::int64_t>();
+      state.measured[name].push_back(read_part(path, measured_key(name, index),
+                                               without_values(each[2]), *spaces.measured.at(index))
+                                         .to(device));
+    }
+    return state;
   }
 
   std::vector<Message> sends;

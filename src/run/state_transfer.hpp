@@ -21,6 +21,9 @@ std::vector<std::string> broadcast_texts(Communicator& host, std::vector<std::st
 /// Local. Throws error::ShapeMismatch unless each list has a tensor for each of `held`.
 void check_measured(const std::map<std::string, TensorList>& measured, const Held& held);
 
+/// Local. Of lists as check_measured wants them.
+MeasuredByOperator by_operator(const std::map<std::string, TensorList>& measured, const Held& held);
+
 /// Collective. The measured variables of all ranks on the first rank, on the host; nothing
 /// elsewhere. Of operators that several ranks hold, the lowest rank's.
 MeasuredByOperator gather_measured(Communicator& ranks,
@@ -29,9 +32,9 @@ MeasuredByOperator gather_measured(Communicator& ranks,
 /// Collective. What the first rank has read, on every rank, its measured variables on those that
 /// hold their operators now. Throws error::InvalidArgument, or error::RankFailure on several ranks,
 /// unless every operator of the file is held by a rank and the other way round; `path` is for the
-/// message. Where `space` shares images out, each rank gets its parts: the first rank reads them
-/// from `path`.
+/// message. Where images are shared out, each rank gets its parts, also of measured variables: the
+/// first rank reads them from `path`.
 SolverState scatter_state(Communicator& ranks, const CheckpointFile& file, const Held& held,
-                          at::Device device, const std::string& path, const BoxSpace* space);
+                          at::Device device, const std::string& path, const SharedOut& spaces);
 
 }  // namespace tessera::detail

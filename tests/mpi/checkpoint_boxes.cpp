@@ -14,12 +14,17 @@
 #include "root_folder.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/distributed/box_stream.hpp"
-#include "tessera/distributed/boxed_operator.hpp"
+#include "tessera/distributed/boxed_operators.hpp"
 #include "tessera/distributed/sharded_denoiser.hpp"
+#include "tessera/distributed/slab_blur.hpp"
+#include "tessera/fidelity/absolute_distance.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/io/safetensors.hpp"
+#include "tessera/physics/stacked.hpp"
+#include "tessera/prior/l1_prior.hpp"
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/run/checkpoint.hpp"
+#include "tessera/solver/primal_dual.hpp"
 #include "tessera/solver/proximal_gradient.hpp"
 #include "world.hpp"
 
@@ -140,6 +145,127 @@ TEST_CASE("A run on boxes goes on from one file, on any cuts") {
     Checkpoint fourth(path + ".3", self_communicator(), {.space = mine});
     CHECK(test::relative_error(solve(mine, total, &fourth).x, solve(mine, total).x) < 1e-12);
   }
+}
+
+namespace {
+
+/// Least absolute deviations with total variation by PrimalDual, of a valid blur, a frame of lower
+/// resolution and a product of spectra: duals of the image's grid, and of those of measurements.
+class Duals {
+ public:
+  explicit Duals(const BoxSpacePtr& space) : space_(space), own_(space->scatter(picture())) {
+    Tensor kernel = test::indexed({1, 1, 3, 5}) + 1;
+    kernel = kernel / kernel.sum();
+    const auto blur = boxed_blur(space, kernel, Padding::valid);
+    const auto frame = boxed_downsampling(space, 2, kernel, Padding::reflect);
+    physics_ = std::make_shared<StackedPhysics>(
+        std::vector<LinearPhysicsPtr>{blur, frame, slab_blur(space, kernel)});
+    spaces_ = {blur->measured_space(), frame->measured_space(), space};
+  }
+
+  CheckpointOptions options() const {
+    return {.every = 2, .held = physics_->held(), .space = space_, .measured_spaces = spaces_};
+  }
+
+  SolveResult solve(std::int64_t iterations, Checkpoint* checkpoint = nullptr) const {
+    const DataFidelity fidelity(physics_, physics_->forward(own_),
+                                std::make_shared<AbsoluteDistance>());
+    const PrimalDual solver(
+        fidelity, {{boxed_differences(space_), std::make_shared<GroupL1Prior>(), 0.02}}, nullptr,
+        {.primal_step = 0.2, .dual_step = 0.3, .stopping = {.max_iterations = iterations}});
+    const Tensor x0 = 0.5 * own_;
+    return checkpoint == nullptr ? solver.solve(x0)
+                                 : solver.solve(checkpoint->resume(x0), *checkpoint);
+  }
+
+  static Tensor picture() { return test::indexed({1, 2, 24, 32}) / 1000; }
+  const BoxSpacePtr& measured_space(std::size_t i) const { return spaces_[i]; }
+
+ private:
+  BoxSpacePtr space_;
+  Tensor own_;
+  LinearPhysicsPtr physics_;
+  std::vector<BoxSpacePtr> spaces_;
+};
+
+BoxSpacePtr even_boxes(const CommunicatorPtr& ranks, const Extents& grid) {
+  return std::make_shared<BoxSpace>(ranks, Extents{24, 32},
+                                    BoxSpaceOptions{.grid = grid, .alignment = 2});
+}
+
+}  // namespace
+
+TEST_CASE("Duals of a run on boxes are kept in one file, and cut anew") {
+  const test::RootFolder folder;
+  const std::string path = folder.file("run.checkpoint");
+  const std::int64_t ranks = test::world()->size();
+  const BoxSpacePtr space = even_boxes(test::world(), {ranks, 1});
+  const Duals duals(space);
+  const SolveResult whole = duals.solve(total);
+  Checkpoint first(path, test::world(), duals.options());
+  const SolveResult part = duals.solve(3, &first);
+  TensorList measured;
+  for (std::size_t i = 0; i < 3; ++i) {
+    measured.push_back(duals.measured_space(i)->gather(part.measured.at("dual")[i]));
+  }
+  if (test::world()->is_root()) {
+    const StateDict file = read_safetensors(path);
+    for (std::size_t i = 0; i < 3; ++i) {
+      CHECK(at::equal(file.at("measured.dual." + std::to_string(i)), measured[i]));
+    }
+    CHECK(file.at("measured.dual.0").sizes() == at::IntArrayRef({1, 2, 22, 28}));
+    CHECK(file.at("measured.dual.1").sizes() == at::IntArrayRef({1, 2, 12, 16}));
+    std::filesystem::copy(path, path + ".3");
+  }
+
+  Checkpoint second(path, test::world(), duals.options());
+  const SolveResult rest = duals.solve(total, &second);
+  CHECK(rest.iterations == total);
+  CHECK(at::equal(rest.x, whole.x));
+  CHECK(at::equal(rest.images.at("dual 0"), whole.images.at("dual 0")));
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(at::equal(rest.measured.at("dual")[i], whole.measured.at("dual")[i]));
+  }
+
+  const BoxSpacePtr others = even_boxes(test::world(), {1, ranks});
+  const Duals turned(others);
+  Checkpoint third(path + ".3", test::world(), turned.options());
+  CHECK(test::relative_error(others->gather(turned.solve(total, &third).x),
+                             space->gather(whole.x)) < 1e-12);
+  if (test::world()->is_root()) {  // alone, from what all wrote
+    const Duals mine(even_boxes(self_communicator(), {1, 1}));
+    Checkpoint fourth(path + ".3", self_communicator(), mine.options());
+    CHECK(test::relative_error(mine.solve(total, &fourth).x, mine.solve(total).x) < 1e-12);
+  }
+}
+
+TEST_CASE("Duals on boxes without the spaces of measurements are an error on all ranks") {
+  const test::RootFolder folder;
+  const std::string path = folder.file("run.checkpoint");
+  const Duals duals(even_boxes(test::world(), {test::world()->size(), 1}));
+  CheckpointOptions options = duals.options();
+  Checkpoint written(path, test::world(), options);
+  duals.solve(2, &written);
+
+  const std::vector<BoxSpacePtr> spaces = std::exchange(options.measured_spaces, {});
+  const char* expected = "measured_spaces has 0 entries, expected one for each";
+  Checkpoint nowhere(folder.file("other.checkpoint"), test::world(), options);
+  CHECK_THROWS_WITH(duals.solve(2, &nowhere), test::contains(expected));
+  Checkpoint unread(path, test::world(), options);
+  CHECK_THROWS_WITH(duals.solve(4, &unread), test::contains(expected));
+
+  options.measured_spaces = {spaces[0], spaces[1]};
+  CHECK_THROWS_WITH(Checkpoint(path, test::world(), options),
+                    test::contains("measured_spaces has 2 entries, expected one for each of 3"));
+  options.measured_spaces = {spaces[0], spaces[1], nullptr};
+  CHECK_THROWS_AS(Checkpoint(path, test::world(), options), error::InvalidArgument);
+
+  options.measured_spaces = {spaces[1], spaces[0], spaces[2]};
+  Checkpoint swapped(path, test::world(), options);
+  CHECK_THROWS_WITH(duals.solve(4, &swapped), test::contains("'dual' of operator 0") &&
+                                                  test::contains("expected (B, C, ...) of extents "
+                                                                 "[12, 16]"));
+  test::check_in_step();
 }
 
 TEST_CASE("A checkpoint of boxes that cannot be written, read or used is an error on all ranks") {

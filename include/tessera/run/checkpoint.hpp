@@ -25,6 +25,10 @@ struct CheckpointOptions {
   /// Where images are shared out; null: every rank has them whole. The file is the same: images
   /// come to the first rank slab by slab, and no rank ever has one whole.
   BoxSpacePtr space = nullptr;
+  /// With `space`, for solvers with SolverState::measured: where what each of `held` measures is
+  /// shared out, BoxedOperator::measured_space(), or `space` itself of a SlabBlur. The tensors come
+  /// to the first rank as images do.
+  std::vector<BoxSpacePtr> measured_spaces = {};
 };
 
 /// Keeps a run in a file, so that it can go on after the job was killed:
@@ -45,15 +49,17 @@ struct CheckpointOptions {
 /// checksum over all it holds; docs/how_to/checkpoint.md names its fields.
 class Checkpoint : public Observer {
  public:
-  /// Throws error::InvalidArgument if options.every < 1, or options.space is of other ranks. Local.
+  /// Throws error::InvalidArgument if options.every < 1, options.space is of other ranks, or
+  /// options.measured_spaces has entries that are not one such space for each of options.held.
+  /// Local.
   Checkpoint(std::string path, CommunicatorPtr ranks, CheckpointOptions options = {});
 
   /// Collective. Where the run stood that wrote the file; {.x = x0} if there is none, so that
-  /// `iterations` == 0 means that it begins anew. Images that are shared out are cut as they are
-  /// now, whatever ranks and cuts wrote the file. All tensors come to the device of x0. Throws
+  /// `iterations` == 0 means that it begins anew. What is shared out is cut as it is now, whatever
+  /// ranks and cuts wrote the file. All tensors come to the device of x0. Throws
   /// error::InvalidArgument naming what differs if the file belongs to another configuration or to
-  /// other operators, error::ShapeMismatch if its x is not like x0, error::Io if it is truncated,
-  /// damaged or of another format.
+  /// other operators, error::ShapeMismatch if its x is not like x0 or a measured tensor not of its
+  /// space, error::Io if it is truncated, damaged or of another format.
   SolverState resume(const Tensor& x0);
 
   /// How many ranks wrote what resume() read; 0: it read nothing.
