@@ -56,6 +56,7 @@ void write_array_boxes(const char* who, const std::string& path, Communicator& r
       ranks, who,
       [&] {
         if (!ranks.is_root()) return;
+        AtomicFile::remove_leftovers(path);
         file.emplace(path);
         name = file->temporary();
         begun = {in_file(who, path, [&] { return begin(name, values.scalar_type(), shape); }),
@@ -202,7 +203,9 @@ void write_tiff_boxes(const std::string& path, const BoxSpace& space, const Tens
           fmt::format("{}: {}: the image is {}, expected a real tensor", who, path, describe(own)));
     }
     detail::check_tiff_options(who, path, options);
-    if (ranks.is_root()) file.emplace(path, shape, options);
+    if (!ranks.is_root()) return;
+    AtomicFile::remove_leftovers(path);
+    file.emplace(path, shape, options);
   });
   const std::int64_t strip = detail::TiffStackWriter::rows_per_strip(shape, options.samples);
   const std::int64_t strip_bytes = strip * width * static_cast<std::int64_t>(own.element_size());

@@ -230,6 +230,35 @@ TEST_CASE("a disk that is full for one rank ends all, and leaves nothing") {
                   [&] { write_tiff_boxes(folder.file("x.tif"), *space, own); });
 }
 
+TEST_CASE("what a killed writer left behind goes with the next file of its name") {
+  const SharedFolder folder;
+  const Tensor image = test::indexed({1, 1, 12, 14});
+  const BoxSpacePtr space = test::boxes_for(image);
+  const Tensor own = space->scatter(image);
+  const auto leave = [&](const std::string& name) {
+    if (!test::world()->is_root()) return;
+    test::write_bytes(folder.file(name + ".0123abcd.tmp"), "half");
+    test::write_bytes(folder.file("other" + name + ".0123abcd.tmp"), "of another file");
+  };
+  std::size_t files = 0;
+  const auto check_tidy = [&] {
+    files += 2;  // with the other file's leftover
+    CHECK(folder.entry_count() == files);
+    test::world()->barrier();
+  };
+  leave("x.npy");
+  write_npy_boxes(folder.file("x.npy"), *space, own);
+  check_tidy();
+  leave("x.tif");
+  write_tiff_boxes(folder.file("x.tif"), *space, own);
+  check_tidy();
+#ifdef TESSERA_TEST_HDF5
+  leave("x.h5");
+  write_hdf5_boxes(folder.file("x.h5"), "x", *space, own);
+  check_tidy();
+#endif
+}
+
 #ifdef TESSERA_TEST_HDF5
 TEST_CASE("an HDF5 dataset that ranks write by boxes is that of the whole image, and is read so") {
   const SharedFolder folder;

@@ -16,7 +16,9 @@
 /// same folder. What goes wrong on one rank ends the call on all, with error::RankFailure.
 ///
 /// A file appears whole or not at all: the first rank makes a temporary one, which is renamed once
-/// all ranks have written; a failure removes it, and an older file of the name stays as it was.
+/// all ranks have written; a failure removes it, and an older file of the name stays as it was. A
+/// rank that is killed leaves it behind, and the next writer of that name removes it: two programs
+/// do not write one name at the same time.
 namespace tessera {
 
 /// Collective. Reads this rank's box of an array (extents), (C, extents) or (B, C, extents) of the
