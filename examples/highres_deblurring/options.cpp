@@ -28,11 +28,6 @@ void check_boxes(const Options& options) {
     throw CLI::ValidationError(
         name, "works with --prior pnp, red and ridge, and with --solver primal_dual and mlem");
   }
-  if (options.solver == SolverKind::primal_dual &&
-      (options.checkpoint_every > 0 || options.resume)) {
-    throw CLI::ValidationError(
-        name, "keeps no checkpoint of --solver primal_dual, whose dual variables are shared out");
-  }
   if (options.tiling == tessera::Tiling::deepinv) {
     throw CLI::ValidationError(name, "works with --tiling auto, fixed and exact");
   }

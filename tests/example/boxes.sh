@@ -103,7 +103,6 @@ pictures)
 refuses)
   refused "works with --prior pnp, red and ridge, and with --solver primal_dual and mlem" --prior wavelet
   refused "works with --prior pnp, red and ridge, and with --solver primal_dual and mlem" --solver admm --prior tv
-  refused "keeps no checkpoint of --solver primal_dual" --prior tv --checkpoint-every 2
   refused "works with --tiling auto, fixed and exact" --tiling deepinv
   refused "leave out --distribute-physics" --distribute-physics
   refused "--denoiser-halo layers: is for --denoiser drunet and dncnn" --denoiser tv --denoiser-halo layers

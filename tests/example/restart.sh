@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # restart.sh CASE PROGRAM COMPARE FOLDER LAUNCHER: one test of checkpoints, in a folder of its own; of boxes (boxes.CASE)
-# with --distribute-image. COMPARE is compare_npy. Exit code 77: it cannot run here.
+# with --distribute-image, duals.CASE by primal_dual, layers.CASE by dpir with a network layer by layer. COMPARE is
+# compare_npy. Exit code 77: it cannot run here.
 set -u
 source "$(dirname "${BASH_SOURCE[0]}")/ranks_of.sh"
 case_name=$1 program=$2 compare=$3 folder=$4 launcher=$5
@@ -13,22 +14,31 @@ fail() {
   exit 1
 }
 method=pnp
+level=(--denoiser-sigma 0.03)  # a constant one
+tolerance=1e-6
 sharing=(--distribute-physics --distribute-denoiser)
+denoiser=(--denoiser tv --tiling fixed --patch-size 32 --overlap 8)
 [[ $case_name == boxes.* ]] && sharing=(--distribute-image)
-options=(--image-size 96 --num-operators 3 --denoiser tv --threads 1 --save-npy --no-report "${sharing[@]}" --tiling fixed
-  --patch-size 32 --overlap 8)
+case ${case_name#boxes.} in
+duals.*)
+  method=primal_dual level=() tolerance=1e-4  # its steps come from norms, which ranks estimate
+  sharing=("${sharing[@]:0:1}") denoiser=(--noise salt_and_pepper)
+  ;;
+layers.*) method=dpir denoiser=(--denoiser-halo layers) ;;
+esac
+options=(--image-size 96 --num-operators 3 --threads 1 --save-npy --no-report "${sharing[@]}")
 # run RANKS OUT ARGUMENTS: the program's output goes to output.OUT; gives its exit code.
 run() {
   local ranks=$1 out=$2
   shift 2
-  "$launcher" -n "$ranks" "$program" "${options[@]}" --solver "$method" --out "$out" "$@" >"output.${out//\//.}" 2>&1
+  "$launcher" -n "$ranks" "$program" "${options[@]}" "${denoiser[@]}" --solver "$method" --out "$out" "$@" >"output.${out//\//.}" 2>&1
 }
 # start RANKS OUT ARGUMENTS: the same in the background; $job is the launcher.
 start() {
   local ranks=$1 out=$2
   shift 2
   touch started
-  "$launcher" -n "$ranks" "$program" "${options[@]}" --solver "$method" --out "$out" "$@" >"output.${out//\//.}" 2>&1 &
+  "$launcher" -n "$ranks" "$program" "${options[@]}" "${denoiser[@]}" --solver "$method" --out "$out" "$@" >"output.${out//\//.}" 2>&1 &
   job=$!
 }
 # wait_for FILE: until the job has written it.
@@ -57,7 +67,9 @@ columns() { awk -F, 'NR == 1 { for (i = 1; i <= NF; ++i) if ($i ~ /^(repetition|
 same_rows() { [[ $(columns "$1") == "$(columns "$2")" ]] || fail "metrics.csv of $1 and $2 differ"; }
 has() { grep -qF -- "$1" "$2" || fail "'$1' is not in $2"; }
 
-case ${case_name#boxes.} in
+kind=${case_name#boxes.}
+kind=${kind#duals.}
+case ${kind#layers.} in
 killed.*)
   # Killed after a checkpoint, with kill -9 of all ranks, and resumed: the same bits, and metrics.csv has every row.
   ranks=${case_name##*.}
@@ -112,14 +124,32 @@ signal.*)
 other_ranks)
   # Half on 1 rank, half on 3, and the other way round: equal to rounding. More iterations than the
   # first run was to take are for a constant level.
-  run 1 whole --denoiser-sigma 0.03 --iterations 20 --quiet || fail "exit code $?"
+  run 1 whole "${level[@]}" --iterations 20 --quiet || fail "exit code $?"
   for order in "1 3" "3 1"; do
     read -r first second <<<"$order"
-    run "$first" "$first.$second" --denoiser-sigma 0.03 --iterations 10 --checkpoint-every 10 || fail "exit code $?"
-    run "$second" "$first.$second" --denoiser-sigma 0.03 --iterations 20 --resume || fail "exit code $? on $second ranks"
+    run "$first" "$first.$second" "${level[@]}" --iterations 10 --checkpoint-every 10 || fail "exit code $?"
+    run "$second" "$first.$second" "${level[@]}" --iterations 20 --resume || fail "exit code $? on $second ranks"
     has "It was written by $first rank" "output.$first.$second"
-    "$compare" "$first.$second/x.npy" whole/x.npy 1e-6 || fail "x.npy differs"
+    "$compare" "$first.$second/x.npy" whole/x.npy $tolerance || fail "x.npy differs"
   done
+  ;;
+resumed)
+  # Halos that other cases have not: stopped after two iterations, and resumed with the same bits.
+  resumes() {
+    run 2 cut "${level[@]}" --iterations 2 --checkpoint-every 2 "$@" || fail "exit code $?: $*"
+    run 2 cut "${level[@]}" --iterations 4 --resume "$@" || fail "exit code $? of the resumed run: $*"
+    has "Resumed after iteration 2" output.cut
+    run 2 whole "${level[@]}" --iterations 4 --quiet "$@" || fail "exit code $? of the run of one piece: $*"
+    same_bits cut whole
+    same_rows cut whole
+    rm -r cut whole
+  }
+  resumes --problem multiframe_superres
+  resumes --border valid
+  denoiser=(--denoiser-halo layers)
+  resumes
+  resumes --problem multiframe_superres --border reflect
+  resumes --border valid
   ;;
 refuses)
   # Without a checkpoint: anew. Another problem: refused, naming the options; the checkpoint stays.

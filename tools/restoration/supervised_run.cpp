@@ -112,7 +112,7 @@ void SupervisedRun::solve(const Solver& solver, const Tensor& x0, const DataFide
                       .traffic = counting_,
                       .warmup = options_.warmup});
   if (signals_) {
-    solve_with_checkpoint(solver, x0, *recorder, together(identity));
+    solve_with_checkpoint(solver, x0, *recorder, fidelity.physics().held(), together(identity));
   } else {
     for (std::int64_t repetition = 0; repetition < options_.repetitions; ++repetition) {
       solve_from(solver, {.x = x0}, {*recorder}, *recorder);
@@ -134,10 +134,13 @@ void SupervisedRun::solve_from(const Solver& solver, const SolverState& start,
 }
 
 void SupervisedRun::solve_with_checkpoint(const Solver& solver, const Tensor& x0,
-                                          Recorder& recorder,
+                                          Recorder& recorder, std::vector<std::int64_t> held,
                                           std::map<std::string, std::string> identity) {
-  CheckpointOptions settings{
-      .configuration = std::move(identity), .observer = &recorder, .space = outcome_.space};
+  CheckpointOptions settings{.configuration = std::move(identity),
+                             .observer = &recorder,
+                             .held = std::move(held),
+                             .space = outcome_.space,
+                             .measured_spaces = outcome_.measured_spaces};
   if (options_.checkpoint_every > 0) settings.every = options_.checkpoint_every;
   Checkpoint checkpoint(checkpoint_path(options_.folder), world_, std::move(settings));
   SolverState start{.x = x0};

@@ -100,7 +100,7 @@ class SupervisedRun {
                   std::vector<std::reference_wrapper<tessera::Observer>> observers,
                   const tessera::Recorder& recorder);
   void solve_with_checkpoint(const tessera::Solver& solver, const tessera::Tensor& x0,
-                             tessera::Recorder& recorder,
+                             tessera::Recorder& recorder, std::vector<std::int64_t> held,
                              std::map<std::string, std::string> identity);
 
   RunOptions options_;
