@@ -112,7 +112,7 @@ TEST_CASE("halos are what surrounds a box, whatever an image continues with") {
   }
 }
 
-TEST_CASE("blurs of boxes are the boxes of blurs") {
+TEST_CASE("blurs of boxes are the boxes of blurs", "[eight]") {
   for (const Tensor& image : test::images_to_share()) {
     const BoxSpacePtr space = test::boxes_for(image);
     for (const Padding padding : paddings) {
@@ -151,7 +151,7 @@ TEST_CASE("a denoiser by windows from any owners gives the bits of whole images"
   }
 }
 
-TEST_CASE("a solver on boxes reaches what it reaches on the whole image") {
+TEST_CASE("a solver on boxes reaches what it reaches on the whole image", "[eight]") {
   const Tensor image = test::indexed({1, 2, 16, 21}) / 1000;
   const BoxSpacePtr space = test::boxes_for(image);
   const auto whole = std::make_shared<StackedPhysics>(whole_stack(image, Padding::reflect));
