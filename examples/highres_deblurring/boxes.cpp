@@ -88,11 +88,15 @@ bool by_layers(const Options& options, const Denoiser& network, int ranks) {
                   network.name()));
 }
 
-BoxSpaceOptions box_options(const Options& options, const Denoiser& network, int ranks) {
-  const std::int64_t of_network = by_layers(options, network, ranks) ? network.alignment() : 1;
+BoxSpaceOptions box_options(const Options& options, at::IntArrayRef image, const Denoiser& network,
+                            int ranks) {
+  std::int64_t of_prior = by_layers(options, network, ranks) ? network.alignment() : 1;
+  if (options.prior == PriorKind::wavelet) {
+    of_prior = std::int64_t{1} << restoration::wavelet_levels(image);
+  }
   const std::int64_t of_frames =
       options.problem == ProblemKind::multiframe_superres ? options.factor : 1;
-  return {.alignment = std::lcm(of_network, of_frames)};
+  return {.alignment = std::lcm(of_prior, of_frames)};
 }
 
 RunParts make_boxed_parts(Options& options, Source source, const DenoiserPtr& network,
@@ -108,8 +112,8 @@ RunParts make_boxed_parts(Options& options, Source source, const DenoiserPtr& ne
         fmt::join(restoration::scene_extents(options.image_size), "x"), options.factor));
   }
   const int ranks = run.world().size();
-  const auto space =
-      std::make_shared<BoxSpace>(run.ranks(), extents, box_options(options, *network, ranks));
+  const auto space = std::make_shared<BoxSpace>(run.ranks(), extents,
+                                                box_options(options, shape, *network, ranks));
   outcome.space = space;
   outcome.truth = truth_of_boxes(options, source, space, run);
   source = {};

@@ -34,9 +34,10 @@ bool denoises(const Options& options);
 /// error::InvalidArgument where it cannot and --denoiser-halo asks for it.
 bool by_layers(const Options& options, const tessera::Denoiser& network, int ranks);
 
-/// Local. How the image is cut: at multiples of what the denoiser and the frames ask for.
-tessera::BoxSpaceOptions box_options(const Options& options, const tessera::Denoiser& network,
-                                     int ranks);
+/// Local. How images of this shape are cut: at multiples of what the denoiser or the wavelets and
+/// the frames ask for.
+tessera::BoxSpaceOptions box_options(const Options& options, at::IntArrayRef image,
+                                     const tessera::Denoiser& network, int ranks);
 
 /// Collective. The boxes and all that is on them: truth, measurements, operators, denoiser. Tells
 /// in run.outcome(), and on the first rank, how the image is cut.

@@ -21,13 +21,6 @@ constexpr const char* description =
 /// What --distribute-image cannot do.
 void check_boxes(const Options& options) {
   constexpr const char* name = "--distribute-image";
-  const bool has_total_variation =
-      options.prior == PriorKind::tv && options.solver != SolverKind::primal_dual;
-  if (options.solver != SolverKind::mlem &&
-      (has_total_variation || options.prior == PriorKind::wavelet)) {
-    throw CLI::ValidationError(
-        name, "works with --prior pnp, red and ridge, and with --solver primal_dual and mlem");
-  }
   if (options.tiling == tessera::Tiling::deepinv) {
     throw CLI::ValidationError(name, "works with --tiling auto, fixed and exact");
   }

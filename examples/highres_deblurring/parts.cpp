@@ -48,7 +48,7 @@ restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef ima
   if (is_boxed) {
     return restoration::memory_need_of_boxes(
         question,
-        planned_boxes(image.slice(2).vec(), ranks, box_options(options, *denoiser, ranks)));
+        planned_boxes(image.slice(2).vec(), ranks, box_options(options, image, *denoiser, ranks)));
   }
   return restoration::memory_need(question);
 }

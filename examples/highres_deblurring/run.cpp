@@ -207,7 +207,11 @@ restoration::Outcome run(Options& options, const CommunicatorPtr& world) {
   const restoration::Method method = options.method();
   const DataFidelityPtr fidelity =
       restoration::make_fidelity(method, physics, outcome.measurements, outcome.truth);
-  PriorPtr prior = restoration::make_prior(method, parts.denoiser, outcome.truth.sizes());
+  Extents shape = outcome.truth.sizes().vec();
+  if (outcome.space) {
+    std::copy(outcome.space->extents().begin(), outcome.space->extents().end(), shape.begin() + 2);
+  }
+  PriorPtr prior = restoration::make_prior(method, parts.denoiser, shape);
   if (outcome.space) prior = restoration::prior_of_boxes(prior, outcome.space);
   outcome.norm_squared = physics->norm_squared(outcome.truth);
   outcome.step_size = options.step_size.value_or(automatic_step(options, outcome.norm_squared));

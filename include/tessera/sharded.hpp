@@ -21,6 +21,8 @@
 #include "tessera/distributed/operator_groups.hpp"
 #include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/sharded_ridge_prior.hpp"
+#include "tessera/distributed/sharded_variation_prior.hpp"
+#include "tessera/distributed/sharded_wavelet_prior.hpp"
 #include "tessera/distributed/slab_blur.hpp"
 #include "tessera/distributed/slab_fourier.hpp"
 

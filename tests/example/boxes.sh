@@ -73,6 +73,10 @@ context)
   ;;
 priors)
   equal 1e-5 --image-size 96 --prior ridge
+  equal 1e-5 --image-size 96 --prior wavelet
+  equal 1e-12 --image-size 64 --prior wavelet --solver admm --dtype float64
+  equal 1e-12 --image-size 64 --prior tv --solver proximal_gradient --dtype float64
+  equal 1e-12 --image-size 64 --prior tv --solver admm --dtype float64
   equal 1e-5 --image-size 96 --solver mlem
   # The steps of primal_dual come from norms, which are estimated on boxes.
   iterations=100
@@ -101,8 +105,6 @@ pictures)
   grep -A5 '"shape"' boxes/summary.json | tr -d ' \n' | grep -qF '[1,3,687,1100]' || fail "the shape is not that of the image"
   ;;
 refuses)
-  refused "works with --prior pnp, red and ridge, and with --solver primal_dual and mlem" --prior wavelet
-  refused "works with --prior pnp, red and ridge, and with --solver primal_dual and mlem" --solver admm --prior tv
   refused "works with --tiling auto, fixed and exact" --tiling deepinv
   refused "leave out --distribute-physics" --distribute-physics
   refused "--denoiser-halo layers: is for --denoiser drunet and dncnn" --denoiser tv --denoiser-halo layers

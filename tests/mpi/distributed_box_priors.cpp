@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <ATen/ops/full_like.h>
+
 #include <cmath>
 
 #include "boxes.hpp"
@@ -7,6 +9,9 @@
 #include "tensors.hpp"
 #include "tessera/distributed/boxed_operators.hpp"
 #include "tessera/distributed/sharded_ridge_prior.hpp"
+#include "tessera/distributed/sharded_variation_prior.hpp"
+#include "tessera/distributed/sharded_wavelet_prior.hpp"
+#include "tessera/distributed/slab_blur.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/metric/errors.hpp"
 #include "tessera/metric/psnr.hpp"
@@ -16,7 +21,10 @@
 #include "tessera/physics/gaussian_kernel.hpp"
 #include "tessera/prior/l1_prior.hpp"
 #include "tessera/prior/total_variation_prior.hpp"
+#include "tessera/solver/admm.hpp"
+#include "tessera/solver/hqs.hpp"
 #include "tessera/solver/primal_dual.hpp"
+#include "tessera/solver/proximal_gradient.hpp"
 #include "world.hpp"
 
 using namespace tessera;
@@ -28,6 +36,11 @@ namespace {
 
 std::vector<Tensor> images() {
   return {test::indexed({2, 3, 29, 47}), test::indexed({1, 2, 13, 17, 31})};
+}
+
+/// Images that can be halved three times, in boxes that can.
+std::vector<Tensor> dyadic_images() {
+  return {test::indexed({2, 3, 24, 40}), test::indexed({1, 2, 16, 8, 40})};
 }
 
 }  // namespace
@@ -114,4 +127,77 @@ TEST_CASE("total variation of boxes: its value, and least squares with it") {
           test::contains("of the fidelity's space"));
     }
   }
+}
+
+TEST_CASE("the proximal operator of total variation on boxes is that of the image") {
+  for (const Tensor& image : images()) {
+    const BoxSpacePtr space = test::boxes_for(image);
+    const Tensor own = space->scatter(image);
+    for (const ChannelCoupling channels : {ChannelCoupling::joint, ChannelCoupling::separate}) {
+      const TotalVariationPrior whole(0.3, {.channels = channels, .relative_gap = 1e-2});
+      const ShardedTotalVariationPrior sharded(whole, space);
+      CHECK(*sharded.value(own) == Approx(*whole.value(image)).epsilon(1e-12));
+      CHECK(relative_error(space->gather(sharded.prox(own, 0.1)), whole.prox(image, 0.1)) < 1e-12);
+    }
+    if (test::world()->size() > 2) continue;  // a hundred exchanges more
+    // Few steps, no multiple of those between two looks at the gap; none, where nothing is to do.
+    const TotalVariationPrior short_of(20, {.relative_gap = 0, .max_iterations = 11});
+    CHECK(relative_error(space->gather(ShardedTotalVariationPrior(short_of, space).prox(own, 1)),
+                         short_of.prox(image, 1)) < 1e-12);
+    const Tensor flat = at::full_like(own, 0.25);
+    CHECK(relative_error(ShardedTotalVariationPrior(short_of, space).prox(flat, 1), flat) < 1e-15);
+  }
+}
+
+TEST_CASE("a wavelet prior of boxes is that of the image") {
+  for (const Tensor& image : dyadic_images()) {
+    const BoxSpacePtr space = test::boxes_for(image, {.alignment = 8});
+    const Tensor own = space->scatter(image);
+    for (const WaveletOptions options :
+         {WaveletOptions{.order = 1, .levels = 3}, WaveletOptions{.order = 2, .levels = 1},
+          WaveletOptions{.order = 4, .levels = 3}}) {
+      const WaveletPrior whole(0.3, options);
+      const ShardedWaveletPrior sharded(whole, space);
+      CHECK(*sharded.value(own) == Approx(*whole.value(image)).epsilon(1e-12));
+      CHECK(relative_error(space->gather(sharded.prox(own, 0.5)), whole.prox(image, 0.5)) < 1e-12);
+    }
+  }
+  const BoxSpacePtr odd = test::boxes_for(images().front());
+  CHECK_THROWS_WITH(ShardedWaveletPrior(WaveletPrior(1), odd),
+                    test::contains("is not at multiples of 8, those of 3 levels") &&
+                        test::contains("BoxSpaceOptions::alignment = 8"));
+}
+
+TEST_CASE("solvers by proximal operators of total variation and wavelets on boxes") {
+  const StoppingRules three{.max_iterations = 3};
+  const Tensor image = test::indexed({1, 3, 24, 40});
+  const BoxSpacePtr space = test::boxes_for(image, {.alignment = 8});
+  const Tensor kernel = gaussian_kernel({0.6, 0.6});
+  const auto blur = std::make_shared<Blur>(kernel);
+  const auto boxed = slab_blur(space, kernel);
+  const Tensor y = blur->apply(image);
+  const Tensor own = space->scatter(y);
+  const L2 of_whole(blur, {y}, y);
+  const L2 of_boxes(boxed, {own}, own);
+  const auto check = [&](const Prior& whole, const Prior& sharded) {
+    const auto same = [&](const auto& make) {
+      const Tensor expected = make(of_whole, whole).solve(y).x;
+      CHECK(relative_error(space->gather(make(of_boxes, sharded).solve(own).x), expected) < 1e-12);
+      CHECK(relative_error(expected, y) > 1e-3);
+    };
+    same([&](const L2& fidelity, const Prior& prior) {
+      return ADMM(fidelity, prior, {.step = 2, .stopping = three});
+    });
+    if (test::world()->size() > 2) return;  // the same exchanges, in another order
+    same([&](const L2& fidelity, const Prior& prior) {
+      return ProximalGradient(fidelity, prior, {.step = 0.8, .stopping = three});
+    });
+    same([&](const L2& fidelity, const Prior& prior) {
+      return HQS(fidelity, prior, {.schedule = HqsSchedule::dpir(0.1, 3)});
+    });
+  };
+  const TotalVariationPrior variation(0.1, {.max_iterations = 3});
+  check(variation, ShardedTotalVariationPrior(variation, space));
+  const WaveletPrior wavelets(0.1);
+  check(wavelets, ShardedWaveletPrior(wavelets, space));
 }

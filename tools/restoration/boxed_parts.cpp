@@ -13,6 +13,8 @@
 #include "tessera/distributed/layerwise_denoiser.hpp"
 #include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/sharded_ridge_prior.hpp"
+#include "tessera/distributed/sharded_variation_prior.hpp"
+#include "tessera/distributed/sharded_wavelet_prior.hpp"
 #include "tessera/distributed/slab_blur.hpp"
 #include "tessera/physics/element_numbers.hpp"
 #include "tessera/physics/stacked.hpp"
@@ -73,8 +75,16 @@ DenoiserPtr shared_denoiser(const DenoiserPtr& network, bool by_layers, const Ti
 }
 
 PriorPtr prior_of_boxes(const PriorPtr& prior, const BoxSpacePtr& space) {
-  const auto* ridge = dynamic_cast<const RidgePrior*>(prior.get());
-  return ridge == nullptr ? prior : std::make_shared<ShardedRidgePrior>(*ridge, space);
+  if (const auto* ridge = dynamic_cast<const RidgePrior*>(prior.get())) {
+    return std::make_shared<ShardedRidgePrior>(*ridge, space);
+  }
+  if (const auto* variation = dynamic_cast<const TotalVariationPrior*>(prior.get())) {
+    return std::make_shared<ShardedTotalVariationPrior>(*variation, space);
+  }
+  if (const auto* wavelets = dynamic_cast<const WaveletPrior*>(prior.get())) {
+    return std::make_shared<ShardedWaveletPrior>(*wavelets, space);
+  }
+  return prior;
 }
 
 }  // namespace restoration

@@ -37,15 +37,6 @@ double sigma_of(const Method& method) {
   return method.noise_level > 0 ? method.noise_level : 1e-3;
 }
 
-/// The levels of wavelets of images (B, C, spatial...).
-int levels_of(at::IntArrayRef image) {
-  int levels = 3;
-  for (std::size_t axis = 2; axis < image.size(); ++axis) {
-    while (levels > 1 && image[axis] % (std::int64_t{1} << levels) != 0) --levels;
-  }
-  return levels;
-}
-
 std::unique_ptr<Solver> plug_and_play(const Method& method, const DataFidelity& fidelity,
                                       const Prior& prior, std::optional<double> step) {
   if (method.prior == PriorKind::red) {
@@ -124,11 +115,19 @@ DataFidelityPtr make_fidelity(const Method& method, LinearPhysicsPtr physics,
   return std::make_shared<ClippedL2>(std::move(physics), std::move(measurements), clipped);
 }
 
+int wavelet_levels(at::IntArrayRef image) {
+  int levels = 3;
+  for (std::size_t axis = 2; axis < image.size(); ++axis) {
+    while (levels > 1 && image[axis] % (std::int64_t{1} << levels) != 0) --levels;
+  }
+  return levels;
+}
+
 PriorPtr make_prior(const Method& method, DenoiserPtr denoiser, at::IntArrayRef image) {
   if (method.prior == PriorKind::tv) return std::make_shared<TotalVariationPrior>(method.tv_weight);
   if (method.prior == PriorKind::wavelet) {
     return std::make_shared<WaveletPrior>(method.prior_weight,
-                                          WaveletOptions{.levels = levels_of(image)});
+                                          WaveletOptions{.levels = wavelet_levels(image)});
   }
   if (method.prior == PriorKind::ridge) {
     const auto ridge = std::dynamic_pointer_cast<const RidgeDenoiser>(denoiser);

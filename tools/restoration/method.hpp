@@ -59,9 +59,12 @@ tessera::DataFidelityPtr make_fidelity(const Method& method, tessera::LinearPhys
                                        tessera::TensorList measurements,
                                        const tessera::Tensor& image);
 
+/// The levels of the prior wavelet for images (B, C, spatial...): as many, up to three, as all
+/// sides can be halved.
+int wavelet_levels(at::IntArrayRef image);
+
 /// The prior, from the denoiser where it is made of one; that of ridge is a RidgeDenoiser, else
-/// error::InvalidArgument. `image` is the shape of the images to come: wavelet is of as many
-/// levels, up to three, as all sides can be halved.
+/// error::InvalidArgument. `image` is the shape of the whole images to come, for wavelet_levels.
 tessera::PriorPtr make_prior(const Method& method, tessera::DenoiserPtr denoiser,
                              at::IntArrayRef image = {});
 

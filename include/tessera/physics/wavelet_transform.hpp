@@ -24,6 +24,17 @@ struct WaveletOptions {
   int levels = 3;
 };
 
+namespace detail {
+
+/// y_k = sum_n filter_n x_(2 k + n - order + 1): approximations by `low`, details by `high`.
+struct WaveletFilters {
+  std::vector<double> low, high;
+};
+
+WaveletFilters wavelet_filters(int order);
+
+}  // namespace detail
+
 /// The orthogonal wavelet transform W of images that continue periodically, along every spatial
 /// dimension: W^T W = I, so the adjoint is the inverse (Daubechies, Comm. Pure Appl. Math. 41,
 /// 1988; Mallat, IEEE PAMI 11, 1989). One to three spatial dimensions, each channel by itself, any
@@ -57,8 +68,7 @@ class WaveletTransform : public LinearOperator {
   Tensor join(const Tensor& parts, std::int64_t axis) const;
 
   WaveletOptions options_;
-  std::vector<double> low_;   // y_k = sum_n low_n x_(2 k + n - order + 1)
-  std::vector<double> high_;  // the same for the details
+  detail::WaveletFilters filters_;
 };
 
 namespace detail {
@@ -80,17 +90,23 @@ inline std::vector<double> daubechies(int order) {
   return filters.at(static_cast<std::size_t>(order - 1));
 }
 
+inline WaveletFilters wavelet_filters(int order) {
+  WaveletFilters filters{.low = daubechies(order), .high = {}};
+  const std::vector<double>& low = filters.low;
+  for (std::size_t n = 0; n < low.size(); ++n) {
+    filters.high.push_back((n % 2 == 0 ? 1 : -1) * low[low.size() - 1 - n]);
+  }
+  return filters;
+}
+
 }  // namespace detail
 
 inline WaveletTransform::WaveletTransform(WaveletOptions options)
-    : options_(options), low_(detail::daubechies(options.order)) {
+    : options_(options), filters_(detail::wavelet_filters(options.order)) {
   constexpr int most_levels = 30;
   if (options_.levels < 1 || options_.levels > most_levels) {
     throw error::InvalidArgument(formatted("WaveletTransform: levels is {}, expected 1 to {}",
                                            options_.levels, most_levels));
-  }
-  for (std::size_t n = 0; n < low_.size(); ++n) {
-    high_.push_back((n % 2 == 0 ? 1 : -1) * low_[low_.size() - 1 - n]);
   }
 }
 
@@ -118,12 +134,12 @@ inline Tensor WaveletTransform::split(const Tensor& x, std::int64_t axis) const 
       at::roll(x, {options_.order - 1}, {axis}).unflatten(axis, {x.size(axis) / 2, 2});
   Tensor low;
   Tensor high;
-  for (std::size_t n = 0; n < low_.size(); ++n) {
+  for (std::size_t n = 0; n < filters_.low.size(); ++n) {
     const auto place = static_cast<std::int64_t>(n / 2);
     const Tensor samples =
         at::roll(pairs.select(axis + 1, static_cast<std::int64_t>(n % 2)), {-place}, {axis});
-    low = n == 0 ? low_[n] * samples : low + low_[n] * samples;
-    high = n == 0 ? high_[n] * samples : high + high_[n] * samples;
+    low = n == 0 ? filters_.low[n] * samples : low + filters_.low[n] * samples;
+    high = n == 0 ? filters_.high[n] * samples : high + filters_.high[n] * samples;
   }
   return at::stack({low, high}, axis).flatten(axis, axis + 1);
 }
@@ -133,9 +149,9 @@ inline Tensor WaveletTransform::join(const Tensor& parts, std::int64_t axis) con
   const Tensor low = halves.select(axis, 0);
   const Tensor high = halves.select(axis, 1);
   std::array<Tensor, 2> samples;  // of either parity
-  for (std::size_t n = 0; n < low_.size(); ++n) {
-    const Tensor term =
-        at::roll(low_[n] * low + high_[n] * high, {static_cast<std::int64_t>(n / 2)}, {axis});
+  for (std::size_t n = 0; n < filters_.low.size(); ++n) {
+    const Tensor term = at::roll(filters_.low[n] * low + filters_.high[n] * high,
+                                 {static_cast<std::int64_t>(n / 2)}, {axis});
     Tensor& sum = samples.at(n % 2);
     sum = sum.defined() ? sum + term : term;
   }

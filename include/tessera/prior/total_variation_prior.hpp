@@ -23,6 +23,8 @@ class TotalVariationPrior : public Prior {
 
   std::string name() const override { return "total_variation_prior"; }
   bool is_convex() const override { return true; }
+  double weight() const { return weight_; }
+  const TotalVariationOptions& options() const { return variation_.options(); }
   std::optional<double> value(const Tensor& x) const override {
     return weight_ * variation_.value(x);
   }

@@ -24,6 +24,7 @@ class WaveletPrior : public Prior {
 
   std::string name() const override { return "wavelet_prior"; }
   bool is_convex() const override { return true; }
+  double weight() const { return weight_; }
   const WaveletTransform& transform() const { return transform_; }
   std::optional<double> value(const Tensor& x) const override {
     const Tensor coefficients = transform_.apply(x);
