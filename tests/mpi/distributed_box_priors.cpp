@@ -56,6 +56,16 @@ TEST_CASE("metrics of boxes are those of the image") {
     CHECK(relative_error(mae(*space, a, b), mae(image, reference)) < 1e-12);
     CHECK(relative_error(nrmse(*space, a, b), nrmse(image, reference)) < 1e-12);
     CHECK(relative_error(ssim(*space, a, b), ssim(image, reference)) < 1e-12);
+    // One channel at a time.
+    const SsimOptions usual;
+    const Extents half(space->extents().size(), 5);
+    const Tensor window = tessera::detail::ssim_window(usual, a);
+    const auto constants =
+        tessera::detail::ssim_constants(usual, tessera::detail::intensities(*space, a, b, usual));
+    const Tensor sums =
+        tessera::detail::ssim_sums(*space, a, b, {half, half}, window, constants, 1);
+    CHECK(relative_error(tessera::detail::ssim_sums(*space, a, b, {half, half}, window, constants),
+                         sums) < 1e-12);
     // Far from zero and in float32: which precision is needed is decided by all parts together.
     const Tensor far = (1000 + 50 * image).to(at::kFloat);
     const Tensor near = (1000 + 50 * reference).to(at::kFloat);

@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/linspace.h>
+#include <ATen/ops/pad.h>
 
 #include <cmath>
 #include <limits>
@@ -141,4 +142,25 @@ TEST_CASE("ssim: NaN in an image is NaN in the index") {
   Tensor broken = b.to(at::kFloat);
   broken[0][0][6][6] = std::nan("");
   CHECK(std::isnan(tessera::ssim(a.to(at::kFloat), broken)[0].item<double>()));
+}
+
+TEST_CASE("ssim: the same by slabs, and of pixels with what is around them") {
+  const tessera::SsimOptions options;
+  const auto [a, b] = pair({2, 3, 75, 14});
+  const auto constants =
+      tessera::detail::ssim_constants(options, tessera::detail::intensities(a, b));
+  const Tensor window = tessera::detail::ssim_window(options, a);
+  const Tensor x = at::pad(a, {5, 5, 5, 5}, "reflect");
+  const Tensor y = at::pad(b, {5, 5, 5, 5}, "reflect");
+  const Tensor sums = tessera::detail::ssim_sums(x, y, window, constants);
+  REQUIRE(sums.sizes() == at::IntArrayRef({2, 3}));
+  CHECK(test::relative_error(sums.mean(1) / (75 * 14), tessera::ssim(a, b)) < 1e-12);
+  // Three slabs of 32 rows at most.
+  CHECK(test::relative_error(tessera::detail::ssim_sums(x, y, window, constants, 1), sums) < 1e-12);
+  CHECK(test::relative_error(tessera::detail::ssim_sums_on_host(x, y, window, constants,
+                                                                tessera::detail::Beyond::held),
+                             sums) < 1e-12);
+  const auto [volume, worse] = pair({1, 2, 70, 12, 13});
+  CHECK(test::relative_error(tessera::detail::ssim_sums(volume, worse, window, constants, 1),
+                             tessera::detail::ssim_sums(volume, worse, window, constants)) < 1e-12);
 }

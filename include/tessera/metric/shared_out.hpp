@@ -8,7 +8,9 @@
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/sqrt.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -43,9 +45,10 @@ Tensor mae(const ImageSpace& space, const Tensor& image, const Tensor& reference
 /// nrmse(image, reference). Communicates sums alone.
 Tensor nrmse(const ImageSpace& space, const Tensor& image, const Tensor& reference);
 
-/// ssim(image, reference, options): sums, and one exchange of a halo of half the window's width, 5
-/// pixels by default, of both images. Boxes at the border of the image have more pixels than that
-/// along each axis, else error::RankFailure.
+/// ssim(image, reference, options): sums, and exchanges of a halo of half the window's width, 5
+/// pixels by default, of both images: one for small boxes, one for each channel of large ones, of
+/// which no more than a channel is held beside the images. Boxes at the border of the image have
+/// more pixels than that along each axis, else error::RankFailure.
 Tensor ssim(const BoxSpace& space, const Tensor& image, const Tensor& reference,
             const SsimOptions& options = {});
 
@@ -103,6 +106,33 @@ inline Intensities intensities(const BoxSpace& space, const Tensor& image, const
   return {(bounds[0] - bounds[1]) / 2, (bounds[0] + bounds[1]) / 2};
 }
 
+/// Sums of the index over the pixels of this rank's boxes, (B), float64. Goes through the channels
+/// a few at a time, with an exchange for each, so that boxes of some `most` elements are held at
+/// once.
+inline Tensor ssim_sums(const BoxSpace& space, const Tensor& image, const Tensor& reference,
+                        const Halo& halo, const Tensor& window, const SsimConstants& constants,
+                        std::int64_t most = ssim_slab) {
+  const std::int64_t batch = image.size(0);
+  const std::int64_t of_channel =  // the same on all ranks
+      batch * (c10::multiply_integers(space.extents()) / space.communicator().size() + 1);
+  const std::int64_t step = std::max<std::int64_t>(1, most / of_channel);
+  Tensor sums = at::zeros({batch}, image.options().dtype(at::kDouble));
+  for (std::int64_t first = 0; first < image.size(1); first += step) {
+    const std::int64_t count = std::min(step, image.size(1) - first);
+    const Tensor both =
+        space.with_halo(at::cat({image.narrow(1, first, count), reference.narrow(1, first, count)})
+                            .to(window.scalar_type()),
+                        halo, Padding::reflect);
+    const Tensor x = both.narrow(0, 0, batch);
+    const Tensor y = both.narrow(0, batch, batch);
+    const Tensor each = runs_on_host(x, y)
+                            ? ssim_sums_on_host(x, y, window, constants, Beyond::held)
+                            : ssim_sums(x, y, window, constants);
+    sums += each.sum(1);
+  }
+  return sums;
+}
+
 }  // namespace detail
 
 inline Tensor mse(const ImageSpace& space, const Tensor& image, const Tensor& reference) {
@@ -133,17 +163,12 @@ inline Tensor ssim(const BoxSpace& space, const Tensor& image, const Tensor& ref
   const at::ScalarType type = detail::ssim_type(options, values, image.scalar_type());
   const detail::SsimConstants constants = detail::ssim_constants(options, values);
   const Extents half(space.extents().size(), detail::half_width(options));
-  const Tensor both = at::cat({image.to(type), reference.to(type)}, 1) - constants.shift;
-  const Tensor windows = space.with_halo(both, {half, half}, Padding::reflect);
-  Extents planes = windows.sizes().vec();  // channels are images of their own
-  planes[0] *= image.size(1);
-  planes[1] = 1;
-  const std::int64_t channels = image.size(1);
-  const Tensor index = detail::ssim_index(windows.narrow(1, 0, channels).reshape(planes),
-                                          windows.narrow(1, channels, channels).reshape(planes),
-                                          detail::ssim_window(options, image).to(type), constants)
-                           .reshape({image.size(0), -1});
-  return detail::mean_each(space, index, at::ones_like(index));
+  const Tensor sums = detail::ssim_sums(space, image, reference, {half, half},
+                                        detail::ssim_window(options, image).to(type), constants);
+  const std::vector<double> of_all = space.dot_each(sums, at::ones_like(sums));
+  const auto elements =
+      static_cast<double>(image.size(1) * c10::multiply_integers(space.extents()));
+  return at::tensor(of_all, at::TensorOptions().dtype(at::kDouble)).to(image.device()) / elements;
 }
 
 }  // namespace tessera

@@ -10,6 +10,7 @@
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/pad.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -100,19 +101,27 @@ inline Intensities intensities(const Tensor& image, const Tensor& reference) {
 }
 
 /// Two spatial dimensions on the host, nothing to differentiate: one pass, many times faster than
-/// the tensor operations below.
+/// the tensor operations below. Sums over the pixels of each plane, (B, C); with Beyond::held
+/// `image` and `reference` are wider by half the window to each side.
 template <typename T>
-Tensor ssim_on_host(const Tensor& image, const Tensor& reference, const Tensor& window,
-                    const detail::SsimConstants& constants) {
+Tensor ssim_sums_on_host(const Tensor& image, const Tensor& reference, const Tensor& window,
+                         const SsimConstants& constants, Beyond beyond) {
   const Tensor x = image.contiguous();
   const Tensor y = reference.contiguous();
-  const auto* weights = window.const_data_ptr<T>() + window.numel() / 2;
-  const std::vector<double> planes = detail::ssim_of_planes<T>(
-      x.const_data_ptr<T>(), y.const_data_ptr<T>(), x.size(0) * x.size(1), x.size(2), x.size(3),
-      {weights, static_cast<std::size_t>(window.numel() / 2 + 1)}, constants);
-  return at::tensor(planes, at::TensorOptions().dtype(at::kDouble))
-      .view({x.size(0), x.size(1)})
-      .mean(1);
+  const std::int64_t half = window.numel() / 2;
+  const std::int64_t around = beyond == Beyond::held ? 2 * half : 0;
+  const std::vector<double> planes = ssim_of_planes<T>(
+      x.const_data_ptr<T>(), y.const_data_ptr<T>(), x.size(0) * x.size(1), x.size(2) - around,
+      x.size(3) - around, {window.const_data_ptr<T>() + half, static_cast<std::size_t>(half + 1)},
+      constants, beyond);
+  return at::tensor(planes, at::TensorOptions().dtype(at::kDouble)).view({x.size(0), x.size(1)});
+}
+
+inline Tensor ssim_sums_on_host(const Tensor& image, const Tensor& reference, const Tensor& window,
+                                const SsimConstants& constants, Beyond beyond) {
+  return image.scalar_type() == at::kFloat
+             ? ssim_sums_on_host<float>(image, reference, window, constants, beyond)
+             : ssim_sums_on_host<double>(image, reference, window, constants, beyond);
 }
 
 inline bool runs_on_host(const Tensor& image, const Tensor& reference) {
@@ -161,6 +170,32 @@ inline Tensor ssim_index(const Tensor& x, const Tensor& y, const Tensor& window,
          ((mean_x.square() + mean_y.square() + constants.c1) * (variances + constants.c2));
 }
 
+/// Elements of a slab of rows or planes that the index is computed of at once.
+inline constexpr std::int64_t ssim_slab = std::int64_t{1} << 20;
+
+/// Sums of the index over the pixels where the window lies within x and y, (B, C, spatial...): (B,
+/// C), float64. By slabs along the first spatial axis, of some `most` elements, so that what is
+/// held beside x and y does not grow with them.
+inline Tensor ssim_sums(const Tensor& x, const Tensor& y, const Tensor& window,
+                        const SsimConstants& constants, std::int64_t most = ssim_slab) {
+  const std::int64_t around = window.numel() - 1;
+  const std::int64_t rows = x.size(2) - around;
+  const std::int64_t step = std::max<std::int64_t>(strip_rows, most / (x.numel() / x.size(2)));
+  std::vector<std::int64_t> planes = x.sizes().vec();  // channels are images of their own
+  planes[0] *= planes[1];
+  planes[1] = 1;
+  Tensor sums = at::zeros({planes[0]}, x.options().dtype(at::kDouble).requires_grad(false));
+  for (std::int64_t row = 0; row < rows; row += step) {
+    planes[2] = std::min(step, rows - row) + around;
+    const auto slab = [&](const Tensor& image) {
+      return image.narrow(2, row, planes[2]).reshape(planes) - constants.shift;
+    };
+    const Tensor index = ssim_index(slab(x), slab(y), window, constants);
+    sums = sums + index.flatten(1).sum(1, false, at::kDouble);
+  }
+  return sums.view({x.size(0), x.size(1)});
+}
+
 }  // namespace detail
 
 inline bool ssim_is_defined(at::IntArrayRef shape, const SsimOptions& options) {
@@ -179,22 +214,17 @@ inline Tensor ssim(const Tensor& image, const Tensor& reference, const SsimOptio
 
   const Tensor window = detail::ssim_window(options, image).to(type);
   const detail::SsimConstants constants = detail::ssim_constants(options, values);
+  const auto pixels = static_cast<double>(c10::multiply_integers(image.sizes().slice(2)));
   if (detail::runs_on_host(image, reference)) {
-    return type == at::kFloat ? detail::ssim_on_host<float>(image, reference, window, constants)
-                              : detail::ssim_on_host<double>(image, reference, window, constants);
+    const Tensor sums =
+        detail::ssim_sums_on_host(image, reference, window, constants, detail::Beyond::reflected);
+    return (sums / pixels).mean(1);
   }
-
-  // Channels are images of their own.
-  std::vector<std::int64_t> planes = image.sizes().vec();
-  planes[0] *= planes[1];
-  planes[1] = 1;
   const std::vector<std::int64_t> pads(2 * static_cast<std::size_t>(spatial_dimensions(image)),
                                        detail::half_width(options));
-  const Tensor x = at::pad(image.reshape(planes) - constants.shift, pads, "reflect");
-  const Tensor y = at::pad(reference.reshape(planes) - constants.shift, pads, "reflect");
-
-  const Tensor index = detail::ssim_index(x, y, window, constants);
-  return index.reshape({image.size(0), -1}).mean(1, false, at::kDouble);
+  const Tensor sums = detail::ssim_sums(at::pad(image, pads, "reflect"),
+                                        at::pad(reference, pads, "reflect"), window, constants);
+  return (sums / pixels).mean(1);
 }
 
 }  // namespace tessera

@@ -18,14 +18,17 @@ struct SsimConstants {
   double shift = 0;  ///< taken off all intensities before squares are formed
 };
 
-/// The structural similarity of each of `planes` contiguous height x width planes, averaged over
-/// its pixels. `window` is the right half of the Gaussian, its middle first; planes are reflected
-/// at their borders and have more than window.size() - 1 pixels along both axes. The same numbers
-/// on every number of threads.
+/// What lies beyond the borders of a plane, half the window's width: it is reflected, and has more
+/// than window.size() - 1 pixels along both axes; or the rows and columns around it are held too.
+enum class Beyond { reflected, held };
+
+/// The structural similarity of each of `planes` contiguous height x width planes, summed over its
+/// pixels. `window` is the right half of the Gaussian, its middle first. The same numbers on every
+/// number of threads.
 template <typename T>
 std::vector<double> ssim_of_planes(const T* x, const T* y, std::int64_t planes, std::int64_t height,
                                    std::int64_t width, std::span<const T> window,
-                                   const SsimConstants& constants);
+                                   const SsimConstants& constants, Beyond beyond);
 
 inline constexpr std::int64_t strip_rows = 32;  // output rows per piece of work
 inline constexpr std::int64_t ssim_block = 16;  // pixels whose sums stay in registers
@@ -40,20 +43,25 @@ inline std::int64_t reflected(std::int64_t i, std::int64_t extent) {
 template <typename T>
 class Strip {
  public:
-  Strip(std::int64_t height, std::int64_t width, std::span<const T> window)
+  Strip(std::int64_t height, std::int64_t width, std::span<const T> window, Beyond beyond)
       : height_(height),
         width_(width),
         padded_((width + ssim_block - 1) / ssim_block * ssim_block),
         half_(static_cast<std::int64_t>(window.size()) - 1),
+        margin_(beyond == Beyond::held ? half_ : 0),
         window_(window),
         line_(static_cast<std::size_t>(padded_ + 2 * half_)),
         rows_(ssim_moments * static_cast<std::size_t>((strip_rows + 2 * half_) * padded_)) {}
+
+  /// Of a plane with what is held around it.
+  std::int64_t elements() const { return (height_ + 2 * margin_) * (width_ + 2 * margin_); }
 
   /// The sum of the index over rows [begin, end) of a plane.
   double sum(const T* x, const T* y, std::int64_t begin, std::int64_t end,
              const SsimConstants& constants) {
     for (std::int64_t i = begin - half_; i < end + half_; ++i) {
-      const std::int64_t source = reflected(i, height_) * width_;
+      const std::int64_t row = margin_ > 0 ? i + margin_ : reflected(i, height_);
+      const std::int64_t source = row * (width_ + 2 * margin_);
       average_row(x + source, y + source, static_cast<T>(constants.shift), i - (begin - half_));
     }
     double total = 0;
@@ -70,13 +78,14 @@ class Strip {
   void average_row(const T* x, const T* y, T shift, std::int64_t index) {
     for (std::size_t moment = 0; moment < ssim_moments; ++moment) {
       T* inside = line_.data() + half_;
-      for (std::int64_t j = 0; j < width_; ++j) {
+      T* held = inside - margin_;
+      for (std::int64_t j = 0; j < width_ + 2 * margin_; ++j) {
         const T a = x[j] - shift;
         const T b = y[j] - shift;
         const T values[ssim_moments] = {a, b, a * a, b * b, a * b};
-        inside[j] = values[moment];
+        held[j] = values[moment];
       }
-      for (std::int64_t k = 1; k <= half_; ++k) {
+      for (std::int64_t k = 1; k <= half_ - margin_; ++k) {
         inside[-k] = inside[k];
         inside[width_ - 1 + k] = inside[width_ - 1 - k];
       }
@@ -128,6 +137,7 @@ class Strip {
   std::int64_t width_;
   std::int64_t padded_;  // width, rounded up to whole blocks
   std::int64_t half_;
+  std::int64_t margin_;  // of rows and columns held around a plane
   std::span<const T> window_;
   std::vector<T> line_;
   std::vector<T> rows_;  // by moment and row
@@ -136,25 +146,25 @@ class Strip {
 template <typename T>
 std::vector<double> ssim_of_planes(const T* x, const T* y, std::int64_t planes, std::int64_t height,
                                    std::int64_t width, std::span<const T> window,
-                                   const SsimConstants& constants) {
+                                   const SsimConstants& constants, Beyond beyond) {
   const std::int64_t strips = (height + strip_rows - 1) / strip_rows;
   std::vector<double> sums(static_cast<std::size_t>(planes * strips));
   at::parallel_for(0, planes * strips, 1, [&](std::int64_t first, std::int64_t last) {
-    Strip<T> strip(height, width, window);
+    Strip<T> strip(height, width, window, beyond);
     for (std::int64_t work = first; work < last; ++work) {
-      const std::int64_t offset = work / strips * height * width;
+      const std::int64_t offset = work / strips * strip.elements();
       const std::int64_t begin = work % strips * strip_rows;
       sums[static_cast<std::size_t>(work)] =
           strip.sum(x + offset, y + offset, begin, std::min(height, begin + strip_rows), constants);
     }
   });
-  std::vector<double> means;
+  std::vector<double> totals;
   for (auto sum = sums.begin(); sum != sums.end(); sum += strips) {
     double total = 0;
     for (auto part = sum; part != sum + strips; ++part) total += *part;
-    means.push_back(total / static_cast<double>(height * width));
+    totals.push_back(total);
   }
-  return means;
+  return totals;
 }
 
 }  // namespace tessera::detail
