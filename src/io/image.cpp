@@ -16,6 +16,7 @@
 #include "io/input_file.hpp"
 #include "io/samples.hpp"
 #include "io/tiff_directories.hpp"
+#include "io/window.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/atomic_file.hpp"
 
@@ -23,17 +24,35 @@ namespace tessera {
 
 namespace {
 
-Tensor decode(const detail::InputFile& file, const ImageReadOptions& options, ImageInfo& info) {
+std::string start_of(const detail::InputFile& file) {
+  return file.read(0, std::min<std::uint64_t>(file.size(), 8));
+}
+
+/// The window that the options name, as the picture is to be turned.
+Tensor decode(const detail::InputFile& file, const std::string& path,
+              const ImageReadOptions& options, ImageInfo& info) {
   using namespace std::string_view_literals;
-  const std::string start = file.read(0, std::min<std::uint64_t>(file.size(), 8));
-  if (start == "\x89PNG\r\n\x1a\n"sv) {
-    return detail::decode_png(file.read(0, file.size()), options, info);
+  const std::string start = start_of(file);
+  const auto turned = [&](const Tensor& image) {
+    return options.apply_orientation ? detail::upright(image, info.orientation) : image;
+  };
+  if (detail::is_tiff(start)) return turned(detail::decode_tiff(file, path, options, info));
+  const bool is_png = start == "\x89PNG\r\n\x1a\n"sv;
+  if (!is_png && !start.starts_with("\xff\xd8\xff"sv)) {
+    throw error::Io("is not a PNG, JPEG or TIFF image");
   }
-  if (start.starts_with("\xff\xd8\xff"sv)) {
-    return detail::decode_jpeg(file.read(0, file.size()), options, info);
-  }
-  if (detail::is_tiff(start)) return detail::decode_tiff(file, options, info);
-  throw error::Io("is not a PNG, JPEG or TIFF image");
+  const std::string bytes = file.read(0, file.size());
+  const Tensor image = turned(is_png ? detail::decode_png(bytes, options, info)
+                                     : detail::decode_jpeg(bytes, options, info));
+  const Extents shape = image.sizes().vec();
+  const Box window = detail::checked_window("read_image", path, options.window, shape);
+  return part_of(image, whole_box(shape), window).contiguous();
+}
+
+void check_page(const std::string& path, const ImageReadOptions& options) {
+  if (!options.page || *options.page >= 1) return;
+  throw error::InvalidArgument(fmt::format(
+      "read_image: {}: page is {}, expected 1 for the first picture", path, *options.page));
 }
 
 using Encoder = std::string (*)(const Tensor&, const ImageWriteOptions&);
@@ -85,15 +104,11 @@ Tensor single_picture(const std::string& path, const Tensor& image, bool any_cha
 }  // namespace
 
 Tensor read_image(const std::string& path, const ImageReadOptions& options, ImageInfo* info) {
-  if (options.page && *options.page < 1) {
-    throw error::InvalidArgument(fmt::format(
-        "read_image: {}: page is {}, expected 1 for the first picture", path, *options.page));
-  }
+  check_page(path, options);
   return detail::in_file("read_image", path, [&] {
     const detail::InputFile file(path);
     ImageInfo found;
-    Tensor image = decode(file, options, found);
-    if (options.apply_orientation) image = detail::upright(image, found.orientation);
+    const Tensor image = decode(file, path, options, found);
     if (info != nullptr) {
       const auto [smallest, largest] = at::aminmax(image);
       found.smallest = smallest.item<double>();
@@ -101,6 +116,18 @@ Tensor read_image(const std::string& path, const ImageReadOptions& options, Imag
       *info = found;
     }
     return image;
+  });
+}
+
+Extents read_tiff_shape(const std::string& path, const ImageReadOptions& options, ImageInfo* info) {
+  check_page(path, options);
+  return detail::in_file("read_tiff_shape", path, [&] {
+    const detail::InputFile file(path);
+    if (!detail::is_tiff(start_of(file))) return Extents();
+    ImageInfo found;
+    const Extents shape = detail::tiff_shape(file, options, found);
+    if (info != nullptr) *info = found;
+    return shape;
   });
 }
 

@@ -49,7 +49,12 @@ std::size_t choose_picture(const std::vector<Picture>& pictures, const ImageRead
 /// except for its smallest and largest value.
 Tensor decode_png(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info);
 Tensor decode_jpeg(std::string_view bytes, const ImageReadOptions& options, ImageInfo& info);
-Tensor decode_tiff(const InputFile& file, const ImageReadOptions& options, ImageInfo& info);
+
+/// The same of options.window, and the shape of all of it, (1, C, H, W), upright if the options say
+/// so.
+Tensor decode_tiff(const InputFile& file, const std::string& path, const ImageReadOptions& options,
+                   ImageInfo& info);
+Extents tiff_shape(const InputFile& file, const ImageReadOptions& options, ImageInfo& info);
 
 /// The complete file for a (C, H, W) floating host image, C = 1 or 3; TIFF: up to most_channels.
 std::string encode_png(const Tensor& image, const ImageWriteOptions& options);

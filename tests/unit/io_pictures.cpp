@@ -5,6 +5,7 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -319,4 +320,65 @@ TEST_CASE("read_image: hundreds of thousands of markers cost no more than their 
   for (int i = 0; i < 400'000; ++i) markers += std::string("\xff\xe1\x00\x02", 4);
   CHECK(at::equal(file.read(bytes.insert(2, markers)), expected));
   CHECK(file.info.orientation == 6);
+}
+
+TEST_CASE("read_image: a window is that part of the picture, however it is stored",
+          "[io][pictures]") {
+  for (const char* name :
+       {"strips8.tif", "strips16_big_endian.tif", "tiles8.tif", "tiles_planar16.tif",
+        "bigtiff8.tif", "palette.tif", "rgba8.tif", "grey_alpha16.tif", "grey_float.tif",
+        "planar_float.tif", "white_is_zero.tif", "turned.tif", "jpeg.tif", "rgb8.png",
+        "orientation6.jpg"}) {
+    INFO(name);
+    const std::string path = std::string(TESSERA_TEST_DATA) + "/io/" + name;
+    ImageInfo info;
+    const Tensor whole = read_image(path, {}, &info);
+    const bool is_tiff = path.ends_with(".tif");
+    ImageInfo told;
+    CHECK(read_tiff_shape(path, {}, &told) == (is_tiff ? whole.sizes().vec() : Extents()));
+    if (is_tiff) {
+      CHECK(told.samples == info.samples);
+      CHECK(told.bits == info.bits);
+      CHECK(told.alpha_dropped == info.alpha_dropped);
+    }
+    const std::int64_t height = whole.size(2), width = whole.size(3);
+    for (const Box& window :
+         {Box{{{0, height}, {0, width}}}, Box{{{1, height - 2}, {3, width - 1}}},
+          Box{{{height / 2, height / 2 + 1}, {0, 2}}}}) {
+      CHECK(at::equal(read_image(path, {.window = window}),
+                      part_of(whole, whole_box({height, width}), window)));
+    }
+    CHECK_THROWS_AS(read_image(path, {.window = {{{0, height + 1}, {0, width}}}}),
+                    error::InvalidArgument);
+  }
+  File file;
+  const Tensor samples = counted(5, 7, 1, at::kByte);
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    TiffPage page{
+        stored_as(samples.permute({2, 0, 1}).unsqueeze(0), orientation)[0].permute({1, 2, 0})};
+    page.orientation = orientation;
+    const Box window{{{1, 3}, {2, 7}}};
+    CHECK(at::equal(file.read(test::tiff_file({page}), {.window = window}),
+                    as_image(samples).narrow(2, 1, 2).narrow(3, 2, 5)));
+    CHECK(read_tiff_shape(file.path) == Extents{1, 1, 5, 7});
+    const Extents stored = {1, 1, page.samples.size(0), page.samples.size(1)};
+    CHECK(read_tiff_shape(file.path, {.apply_orientation = false}) == stored);
+  }
+}
+
+TEST_CASE("read_image: what lies outside of a window is not decoded", "[io][pictures]") {
+  File file;
+  const std::string path = file.folder.file("x.tif");
+  const Tensor image = at::rand({1, 1, 1600, 300});
+  write_image(path, image, {.samples = SampleType::f32});
+  std::string bytes = test::read_bytes(path);
+  const auto quarter = static_cast<std::ptrdiff_t>(bytes.size() / 4);
+  std::fill(bytes.begin() + quarter, bytes.begin() + 2 * quarter, '\0');
+  CHECK_THROWS_AS(file.read(bytes), error::Io);
+  const Box last{{{1590, 1600}, {0, 300}}};
+  CHECK(
+      at::equal(file.read(bytes, {.max_pixels = 3000, .window = last}), image.narrow(2, 1590, 10)));
+  CHECK_THROWS_WITH(file.read(bytes, {.max_pixels = 2999, .window = last}),
+                    test::contains("has 300 x 10 pixels"));
+  CHECK(read_tiff_shape(file.path) == Extents{1, 1, 1600, 300});
 }

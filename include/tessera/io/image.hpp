@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/comm/box.hpp"
 #include "tessera/core/tensor.hpp"
 
 namespace tessera {
@@ -20,6 +21,10 @@ struct ImageReadOptions {
   bool apply_orientation = true;
   /// Which picture of a file that holds several, 1 for the first; empty: the largest.
   std::optional<std::int64_t> page = {};
+  /// Rows and columns to read, of the picture as it is returned; none: all. Of a TIFF file strips
+  /// and tiles outside of it are not decoded, and max_pixels is for the window; pictures of other
+  /// formats are decoded whole.
+  Box window = {};
 };
 
 /// What a file held, beside the pixels that were read.
@@ -58,9 +63,16 @@ struct ImageWriteOptions {
 ///
 /// Throws error::Io naming file and cause: missing, of another format, truncated, damaged, CMYK,
 /// several pictures of one size, more than options.max_pixels, or declaring more pixels than so
-/// many bytes can hold. error::InvalidArgument if options.page < 1.
+/// many bytes can hold. error::InvalidArgument if options.page < 1, and for a window that does not
+/// fit.
 Tensor read_image(const std::string& path, const ImageReadOptions& options = {},
                   ImageInfo* info = nullptr);
+
+/// The shape (1, C, H, W) of the whole picture that read_image() reads from a TIFF file with these
+/// options, without decoding it, of any size; empty for a file of another format. `info`, if given,
+/// says what is there, but for the smallest and the largest value. Throws as read_image() does.
+Extents read_tiff_shape(const std::string& path, const ImageReadOptions& options = {},
+                        ImageInfo* info = nullptr);
 
 /// What a user should be told of a file that was read, a clause each; mostly nothing: that it holds
 /// several pictures, that 16-bit samples use only 14 bits or fewer, that floating values leave 0..1
