@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "parts.hpp"
 #include "restoration/boxed_files.hpp"
 #include "restoration/boxed_parts.hpp"
 #include "restoration/scene.hpp"
@@ -26,22 +27,20 @@ restoration::SharedOperator shared_operator(const Options& options, const BoxSpa
   return restoration::shared_blur(space, kernel, options.border, has_frames ? options.factor : 1);
 }
 
-Tensor truth_of_boxes(const Options& options, const Source& source, const BoxSpacePtr& space,
+Tensor truth_of_boxes(const Options& options, Source source, const BoxSpacePtr& space,
                       restoration::SupervisedRun& run) {
-  Tensor own;
+  restoration::Photograph own;
   if (!options.truth.empty()) {
-    restoration::Photograph read = restoration::read_image_of_boxes(options.truth, *space);
-    for (const std::string& text : read.warnings) run.warn(text);
-    own = read.image;
+    own = restoration::read_image_of_boxes(options.truth, *space);
   } else if (!options.image.empty()) {
-    own = restoration::boxes_from_root(
-        *space,
-        [&] { return restoration::scaled(source.image, space->extents()[0], space->extents()[1]); },
-        device(options));
+    own = restoration::read_photograph_of_boxes({options.image, options.page}, *space,
+                                                std::move(source), device(options));
   } else {
-    run.together([&] { own = restoration::synthetic_scene(options.image_size, space->local()); });
+    const Box& box = space->local();
+    run.together([&] { own.image = restoration::synthetic_scene(options.image_size, box); });
   }
-  return own.to(device(options), options.dtype).contiguous();
+  for (const std::string& text : own.warnings) run.warn(text);
+  return own.image.to(device(options), options.dtype).contiguous();
 }
 
 /// The measurements of all operators, each of a box: simulated, or read.
@@ -59,7 +58,8 @@ TensorList measurements_of_boxes(const Options& options, const BoxSpacePtr& spac
     return held;
   }
   restoration::Measurements read = restoration::read_measurements_of_boxes(
-      options.measurements, measured, truth.options(), options.noise_level);
+      options.measurements, measured, truth.options(), options.noise_level,
+      options.fidelity == FidelityKind::clipped);
   run.warn(read.warning);
   return std::move(read.held);
 }
@@ -70,7 +70,7 @@ Source read_source(const Options& options, Communicator& ranks) {
   if (!options.distribute_image) return read_source(options);
   if (!options.truth.empty()) return restoration::shape_of_image_array(options.truth);
   if (options.image.empty()) return {};
-  return restoration::at_root(ranks, [&] { return read_source(options); });
+  return restoration::begin_photograph({options.image, options.page}, ranks);
 }
 
 bool denoises(const Options& options) {
@@ -115,8 +115,7 @@ RunParts make_boxed_parts(Options& options, Source source, const DenoiserPtr& ne
   const auto space = std::make_shared<BoxSpace>(run.ranks(), extents,
                                                 box_options(options, shape, *network, ranks));
   outcome.space = space;
-  outcome.truth = truth_of_boxes(options, source, space, run);
-  source = {};
+  outcome.truth = truth_of_boxes(options, std::move(source), space, run);
 
   std::vector<restoration::SharedOperator> operators;
   for (std::int64_t i = 0; i < options.num_operators; ++i) {
@@ -135,16 +134,21 @@ RunParts make_boxed_parts(Options& options, Source source, const DenoiserPtr& ne
   return parts;
 }
 
-std::string plan_boxes(const Options& options, restoration::ScalingQuestion question,
-                       const Extents& extents) {
-  return restoration::predict_box_scaling(
-      {.run = std::move(question),
-       .extents = extents,
-       .shared =
-           [&](const BoxSpacePtr& space) {
-             return shared_operator(options, space, 0, options.dtype).physics;
-           },
-       .alignment = options.problem == ProblemKind::multiframe_superres ? options.factor : 1,
-       .by_context = options.denoiser_halo != DenoiserHalo::layers,
-       .by_layers = options.denoiser_halo != DenoiserHalo::context});
+restoration::BoxScalingQuestion plan_of_boxes(const Options& options,
+                                              const restoration::ScalingQuestion& run,
+                                              const Extents& image) {
+  return {.run = run,
+          .extents = {image[2], image[3]},
+          .shared =
+              [options](const BoxSpacePtr& space, std::int64_t index) {
+                return shared_operator(options, space, index, options.dtype);
+              },
+          .memory =
+              [=, one = options](int ranks, bool by_layers) mutable {
+                one.denoiser_halo = by_layers ? DenoiserHalo::layers : DenoiserHalo::context;
+                return plan_of_rank(one, image, run.denoiser, ranks).bytes_per_rank;
+              },
+          .alignment = options.problem == ProblemKind::multiframe_superres ? options.factor : 1,
+          .by_context = options.denoiser_halo != DenoiserHalo::layers,
+          .by_layers = options.denoiser_halo != DenoiserHalo::context};
 }

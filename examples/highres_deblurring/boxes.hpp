@@ -23,8 +23,9 @@ struct RunParts {
   tessera::LinearPhysicsPtr differences;  ///< of total variation, on boxes; else null
 };
 
-/// Collective. read_source(); with --distribute-image without an image on any rank: of a .npy truth
-/// its shape alone; a photograph is decoded on the first rank, which is the one that has it whole.
+/// Collective. read_source(); with --distribute-image of a .npy truth and of a TIFF photograph
+/// their shape alone; another photograph is decoded on the first rank, the only one that has it
+/// whole.
 Source read_source(const Options& options, tessera::Communicator& ranks);
 
 /// Local. Whether the method calls the denoiser on images.
@@ -47,6 +48,8 @@ tessera::BoxSpaceOptions box_options(const Options& options, at::IntArrayRef ima
 RunParts make_boxed_parts(Options& options, Source source, const tessera::DenoiserPtr& network,
                           restoration::SupervisedRun& run);
 
-/// Local. The text of --plan: by context and layer by layer, unless --denoiser-halo chooses one.
-std::string plan_boxes(const Options& options, restoration::ScalingQuestion question,
-                       const tessera::Extents& extents);
+/// Local. What --plan asks of images of the shape `image`, (1, 3, H, W): by context and layer by
+/// layer, unless --denoiser-halo chooses one.
+restoration::BoxScalingQuestion plan_of_boxes(const Options& options,
+                                              const restoration::ScalingQuestion& run,
+                                              const tessera::Extents& image);

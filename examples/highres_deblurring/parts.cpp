@@ -21,11 +21,12 @@ restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef ima
   // operators, allocator included: what the solver and the gradient hold; for each operator, its
   // measurement, its spectrum, and what making them leaves. The likelihood of clipped measurements
   // and mlem also hold what each would be, primal-dual the dual variables and what they are made
-  // of.
+  // of. Exchanges of boxes hold as much as some images more.
   const bool has_duals = options.solver == SolverKind::primal_dual;
   const bool has_predictions =
       options.fidelity == FidelityKind::clipped || options.solver == SolverKind::mlem;
-  const double at_work = has_duals ? 20 : 8;
+  const double of_exchanges = options.distribute_image && ranks > 1 ? 3 : 0;
+  const double at_work = (has_duals ? 20 : 8) + of_exchanges;
   const double per_operator = has_duals ? 5.4 : has_predictions ? 3.2 : 2.3;
   const bool shares = !options.distribute_image && options.distribute_physics.value_or(ranks > 1);
   const std::int64_t share =

@@ -92,13 +92,8 @@ TensorList make_measurements(const Options& options, const LinearPhysics& physic
   if (options.measurements.empty()) return physics.measure(truth);
   const Tensor like = make_operator(options, 0)->apply(truth);
   restoration::Measurements read = restoration::read_measurements(
-      options.measurements, options.num_operators, physics.held(), like, options.noise_level);
-  if (read.warning.empty() && options.fidelity == FidelityKind::clipped && !read.is_clipped) {
-    read.warning = fmt::format(
-        "--measurements {}: some intensities lie outside 0 to 1, so that they were not clipped as "
-        "--fidelity clipped takes them to be; --fidelity l2 fits them better",
-        options.measurements);
-  }
+      options.measurements, options.num_operators, physics.held(), like, options.noise_level,
+      options.fidelity == FidelityKind::clipped);
   run.warn(read.warning);
   return std::move(read.held);
 }
@@ -256,7 +251,7 @@ std::string plan_run(Options& options) {
   const std::int64_t most =
       options.distribute_image ? 2048 - 2048 % options.factor : std::max(shape[2], shape[3]);
   const Extents measured = {1, shape[1], std::min(shape[2], most), std::min(shape[3], most)};
-  restoration::ScalingQuestion question{
+  const restoration::ScalingQuestion question{
       .problem = "--solver pnp --fidelity l2",
       .image = at::full(measured, 0.5).to(device(options), options.dtype),
       .physics = make_operator(options, 0),
@@ -269,6 +264,6 @@ std::string plan_run(Options& options) {
       .ranks = options.ranks,
       .bandwidth = options.bandwidth,
       .latency = options.latency};
-  return options.distribute_image ? plan_boxes(options, std::move(question), {shape[2], shape[3]})
-                                  : restoration::predict_scaling(question);
+  if (!options.distribute_image) return restoration::predict_scaling(question);
+  return restoration::predict_box_scaling(plan_of_boxes(options, question, shape));
 }

@@ -71,6 +71,12 @@ context)
     done
   done
   ;;
+photographs)
+  # Of a TIFF file at its own size each rank reads its window; at another one the first rank reads all.
+  iterations=1
+  "$ramp" ramp.tif 0 1 3x46x75
+  for size in 75 60; do equal 1e-5 --image ramp.tif --image-size $size --solver pnp --denoiser tv; done
+  ;;
 priors)
   equal 1e-5 --image-size 96 --prior ridge
   equal 1e-5 --image-size 96 --prior wavelet
@@ -90,6 +96,14 @@ measured)
   run 1 first --image-size 96 --denoiser tv
   data=(--truth first/truth.npy --measurements first/measurements.npy --solver pnp)
   equal 1e-5 "${data[@]}"
+  # The default takes measurements for clipped; those of the second rank's box are not.
+  "$ramp" good.npy 0 1 3x32x64
+  "$ramp" beyond.npy 0 1.2 3x3x32x64
+  run 2 beyond --distribute-image --truth good.npy --measurements beyond.npy
+  (($(grep -cF -- "warning: --measurements beyond.npy: some intensities lie outside 0 to 1" output) == 1)) ||
+    fail "no warning, or several, of measurements that were not clipped"
+  run 2 beyond --distribute-image --truth good.npy --measurements beyond.npy --fidelity l2
+  ! grep -qF "warning" output || fail "noise that was not clipped is nothing to warn about"
   ;;
 pictures)
   # Larger than 1024 pixels: reduced, and told.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// write_ramp FILE.npy LOW HIGH EXTENTS [INDEX VALUE]: intensities that rise from LOW to HIGH along
+// write_ramp FILE LOW HIGH EXTENTS [INDEX VALUE]: intensities that rise from LOW to HIGH along
 // the last axis; EXTENTS and INDEX are like 3x48x64. The element at INDEX is VALUE: nan, inf, ...
 #include <ATen/ops/linspace.h>
 
@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
     element.fill_(std::strtod(argv[6], nullptr));
   }
   const std::string path = argv[1];
-  if (path.ends_with(".png")) {
+  if (path.ends_with(".png") || path.ends_with(".tif")) {
     tessera::write_image(path, ramp, {.samples = tessera::SampleType::u16});
   } else {
     tessera::write_npy(path, ramp);

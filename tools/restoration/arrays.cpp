@@ -11,9 +11,13 @@ namespace restoration {
 
 using namespace tessera;
 
-bool lies_in_unit_range(double least, double largest) {
+std::string warning_if_unclipped(const std::string& who, double least, double largest) {
   constexpr double rounding = 1e-3;
-  return least >= -rounding && largest <= 1 + rounding;
+  if (least >= -rounding && largest <= 1 + rounding) return {};
+  return fmt::format(
+      "{}: some intensities lie outside 0 to 1, so that they were not clipped as --fidelity "
+      "clipped takes them to be; --fidelity l2 fits them better",
+      who);
 }
 
 Photograph read_image_array(const std::string& path) {
@@ -31,7 +35,7 @@ Photograph read_image_array(const std::string& path) {
 
 Measurements read_measurements(const std::string& path, std::int64_t count,
                                const std::vector<std::int64_t>& held, const Tensor& like,
-                               double noise) {
+                               double noise, bool clipped) {
   const Tensor all = read_npy(path);
   const bool ok = all.dim() == 4 && all.is_floating_point() && all.size(0) == count &&
                   all.sizes().slice(1) == like.sizes().slice(1);
@@ -44,7 +48,9 @@ Measurements read_measurements(const std::string& path, std::int64_t count,
   }
   Measurements result;
   result.warning = check_intensities(who, all, noise);
-  result.is_clipped = lies_in_unit_range(all.min().item<double>(), all.max().item<double>());
+  if (result.warning.empty() && clipped) {
+    result.warning = warning_if_unclipped(who, all.min().item<double>(), all.max().item<double>());
+  }
   for (const std::int64_t index : held) {
     result.held.push_back(all.select(0, index).unsqueeze(0).to(like.options()).contiguous());
   }

@@ -17,17 +17,18 @@ Photograph read_image_array(const std::string& path);
 /// Measurements from a .npy file.
 struct Measurements {
   tessera::TensorList held;
-  std::string warning;      ///< about their intensities; empty: none
-  bool is_clipped = false;  ///< all of them lie in [0, 1]
+  std::string warning;  ///< about their intensities; empty: none
 };
 
-/// Whether intensities that reach from `least` to `largest` lie in [0, 1], to rounding.
-bool lies_in_unit_range(double least, double largest);
+/// What to say of measurements from `least` to `largest` that are taken to be clipped to [0, 1];
+/// empty: they lie there, to rounding. `who` begins it.
+std::string warning_if_unclipped(const std::string& who, double least, double largest);
 
 /// Those of the operators `held` out of a file of `count` measurements like `like`, in that order.
-/// All of the file is checked, so that every rank finds the same. `noise`: its standard deviation.
+/// All of the file is checked, so that every rank finds the same. `noise`: its standard deviation;
+/// `clipped`: whether the method takes them to be clipped to [0, 1].
 Measurements read_measurements(const std::string& path, std::int64_t count,
                                const std::vector<std::int64_t>& held, const tessera::Tensor& like,
-                               double noise);
+                               double noise, bool clipped);
 
 }  // namespace restoration

@@ -18,6 +18,7 @@
 #include "tessera/distributed/box_stream.hpp"
 #include "tessera/io/box_files.hpp"
 #include "tessera/io/digest.hpp"
+#include "tessera/io/image.hpp"
 #include "tessera/io/intensities.hpp"
 #include "tessera/io/npy.hpp"
 
@@ -39,6 +40,10 @@ struct Range {
     largest = std::max(largest, values.max().item<double>());
   }
 };
+
+Photograph of_shape(const Extents& shape) {
+  return {.image = at::zeros({1, 1, 1, 1}).expand(shape), .is_shape = true};
+}
 
 /// Collective. check_intensities for what all ranks have together, which `range` then is.
 std::string check_range(Communicator& ranks, const std::string& who, Range& range, double noise) {
@@ -69,7 +74,7 @@ Photograph shape_of_image_array(const std::string& path) {
         fmt::format("--truth {}: the file holds {} [{}], expected a floating [3, H, W]", path,
                     c10::toString(header.type), fmt::join(shape, ", ")));
   }
-  return {.image = at::zeros({1, 1, 1, 1}).expand({1, 3, shape[1], shape[2]})};
+  return of_shape({1, 3, shape[1], shape[2]});
 }
 
 Photograph read_image_of_boxes(const std::string& path, const BoxSpace& space) {
@@ -87,7 +92,8 @@ Photograph read_image_of_boxes(const std::string& path, const BoxSpace& space) {
 
 Measurements read_measurements_of_boxes(const std::string& path,
                                         const std::vector<BoxSpacePtr>& spaces,
-                                        const at::TensorOptions& options, double noise) {
+                                        const at::TensorOptions& options, double noise,
+                                        bool clipped) {
   const std::string who = "--measurements " + path;
   const auto count = static_cast<std::int64_t>(spaces.size());
   Communicator& ranks = spaces.front()->communicator();
@@ -112,7 +118,9 @@ Measurements read_measurements_of_boxes(const std::string& path,
     }
   });
   read.warning = check_range(ranks, who, range, noise);
-  read.is_clipped = lies_in_unit_range(range.least, range.largest);
+  if (read.warning.empty() && clipped) {
+    read.warning = warning_if_unclipped(who, range.least, range.largest);
+  }
   return read;
 }
 
@@ -128,42 +136,74 @@ std::string digest_of_boxes(const BoxSpace& space, const Tensor& own) {
   return digest;
 }
 
-Photograph at_root(Communicator& ranks, const std::function<Photograph()>& read) {
+Photograph begin_photograph(const PhotographFile& file, Communicator& ranks) {
+  const std::string who = "--image " + file.path;
   Photograph photograph;
-  std::array<std::int64_t, 4> found{};
-  guarded(ranks, "at_root", [&] {
-    if (!ranks.is_root()) return;
-    photograph = read();
-    const Tensor& image = photograph.image;
-    found = {image.size(1), image.size(2), image.size(3),
-             photograph.samples == SampleType::u16 ? 1 : 0};
+  std::array<std::int64_t, 3> shape{};  // of a picture that is decoded
+  guarded(ranks, who, [&] {
+    ImageInfo info;
+    Extents told = read_tiff_shape(file.path, {.page = file.page}, &info);
+    if (!told.empty()) {
+      check_channels(who, told[1]);
+      photograph = of_shape(told);
+      if (info.samples != SampleType::u8) photograph.samples = SampleType::u16;
+    } else if (ranks.is_root()) {
+      photograph = read_photograph(who, file.path, file.page);
+      std::copy_n(photograph.image.sizes().begin() + 1, 3, shape.begin());
+    }
   });
+  std::array<std::int64_t, 4> found = {shape[0], shape[1], shape[2],
+                                       photograph.samples == SampleType::u16 ? 1 : 0};
   ranks.control().broadcast(found.data(), 4, DataType::i64, 0);
-  if (ranks.is_root()) return photograph;
-  photograph.image = at::zeros({1, 1, 1, 1}).expand({1, found[0], found[1], found[2]});
+  if (photograph.image.defined()) return photograph;
+  photograph = of_shape({1, found[0], found[1], found[2]});
   photograph.samples = found[3] == 1 ? SampleType::u16 : SampleType::u8;
   return photograph;
 }
 
-Tensor boxes_from_root(const BoxSpace& space, const std::function<Tensor()>& make,
-                       at::Device device) {
-  Tensor whole;
-  guarded(space.communicator(), "boxes_from_root", [&] {
-    if (space.communicator().is_root()) whole = make().expand({1, 3, -1, -1});
+Photograph read_photograph_of_boxes(const PhotographFile& file, const BoxSpace& space,
+                                    Photograph begun, at::Device device) {
+  const std::string who = "--image " + file.path;
+  Communicator& ranks = space.communicator();
+  const Extents& extents = space.extents();
+  std::array<std::int64_t, 1> is_here = {0};  // a picture that the first rank has decoded
+  guarded(
+      ranks, who, [&] { is_here = {begun.is_shape ? 0 : 1}; }, is_here);
+  const bool fits = begun.image.sizes().slice(2) == at::IntArrayRef(extents);
+  if (is_here[0] == 0 && fits) {
+    ImageInfo info;
+    Range range;
+    guarded(ranks, who, [&] {
+      const ImageReadOptions reading{.page = file.page, .window = space.local()};
+      begun.image = read_image(file.path, reading, &info).expand({1, 3, -1, -1}).to(device);
+      range.include(begun.image, who);
+    });
+    const std::string of_range = check_range(ranks, who, range, 0);
+    info.smallest = range.least;
+    info.largest = range.largest;
+    begun.warnings = photograph_warnings(who, of_range, info);
+    return begun;
+  }
+  begun.warnings.clear();  // those of a picture that was decoded are told
+  Tensor whole;            // on the first rank
+  guarded(ranks, who, [&] {
+    if (!ranks.is_root()) return;
+    if (begun.is_shape) begun = read_photograph(who, file.path, file.page);
+    whole = scaled(begun.image, extents[0], extents[1]).expand({1, 3, -1, -1});
   });
   Extents shape = space.local().extents();
   shape.insert(shape.begin(), {1, 3});
-  Tensor own = at::empty(shape, at::TensorOptions(device).dtype(at::kFloat));
+  begun.image = at::empty(shape, at::TensorOptions(device).dtype(at::kFloat));
   std::int64_t channel = 0;
   std::int64_t row = 0;
-  stream_from_root(space, own, [&](Tensor& slab) {
+  stream_from_root(space, begun.image, [&](Tensor& slab) {
     slab.copy_(whole[0][channel].narrow(0, row, slab.size(0)));
     row += slab.size(0);
     if (row < whole.size(2)) return;
     row = 0;
     ++channel;
   });
-  return own;
+  return begun;
 }
 
 }  // namespace restoration

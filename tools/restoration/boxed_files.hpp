@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <functional>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,18 +32,26 @@ Photograph read_image_of_boxes(const std::string& path, const tessera::BoxSpace&
 /// for each, with these options.
 Measurements read_measurements_of_boxes(const std::string& path,
                                         const std::vector<tessera::BoxSpacePtr>& spaces,
-                                        const at::TensorOptions& options, double noise);
+                                        const at::TensorOptions& options, double noise,
+                                        bool clipped);
 
 /// A digest of an image, the same for all cuts and numbers of ranks, on all ranks.
 std::string digest_of_boxes(const tessera::BoxSpace& space, const tessera::Tensor& own);
 
-/// A photograph that the first rank alone has: on the others `image` has its shape and no memory.
-/// `read` is called on the first rank.
-Photograph at_root(tessera::Communicator& ranks, const std::function<Photograph()>& read);
+/// The file of --image, and which picture of it: read_photograph().
+struct PhotographFile {
+  std::string path;
+  std::optional<std::int64_t> page = {};
+};
 
-/// This rank's box, (1, 3, box) on `device`, of an image (1, 3, H, W) that the first rank makes and
-/// has whole; the others get theirs slab by slab. `make` is called on the first rank.
-tessera::Tensor boxes_from_root(const tessera::BoxSpace& space,
-                                const std::function<tessera::Tensor()>& make, at::Device device);
+/// A photograph before its boxes are read: of a TIFF file every rank has the shape, and of another
+/// the first rank the whole and the others the shape (Photograph::is_shape).
+Photograph begin_photograph(const PhotographFile& file, tessera::Communicator& ranks);
+
+/// This rank's box, (1, 3, box) on `device`, of a photograph scaled to the extents of the space. Of
+/// a TIFF file that has these extents each rank decodes its window. Any other the first rank has
+/// whole, once, and the others get their boxes slab by slab.
+Photograph read_photograph_of_boxes(const PhotographFile& file, const tessera::BoxSpace& space,
+                                    Photograph begun, at::Device device);
 
 }  // namespace restoration

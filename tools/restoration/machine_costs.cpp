@@ -7,8 +7,6 @@
 #include <chrono>
 #include <limits>
 
-#include "tessera/comm/self.hpp"
-#include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/run/memory.hpp"
@@ -19,15 +17,6 @@ namespace restoration {
 using namespace tessera;
 
 namespace {
-
-/// Stands in for a denoiser that takes no time.
-class Nothing final : public Denoiser {
- public:
-  std::string name() const override { return "nothing"; }
-
- private:
-  Tensor do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const override { return x; }
-};
 
 /// The fastest of `rounds` calls, in seconds, after one to warm up.
 template <typename Work>
@@ -51,11 +40,10 @@ double denoising_time(const Denoiser& denoiser, double sigma, const Tensor& imag
 
 /// One iteration with everything but the denoiser: gradient, update, tiles cut and put together,
 /// stopping rule.
-double rest_of_iteration(const LinearPhysicsPtr& physics, const Tensor& x) {
+double rest_of_iteration(const LinearPhysicsPtr& physics, const Tensor& x,
+                         const DenoiserPtr& idle) {
   const L2 fidelity(physics, physics->forward(x), x);
-  const auto tiled = std::make_shared<TiledDenoiser>(
-      std::make_shared<Nothing>(), self_communicator(), TilingOptions{.minimum_tiles = 4});
-  const PlugAndPlay prior = PlugAndPlay::fixed(tiled, 0.01);
+  const PlugAndPlay prior = PlugAndPlay::fixed(idle, 0.01);
   PnPOptions once{.step = 0.1};
   once.stopping.max_iterations = 1;
   const PnP<L2, PlugAndPlay> solver(fidelity, prior, once);
@@ -65,14 +53,14 @@ double rest_of_iteration(const LinearPhysicsPtr& physics, const Tensor& x) {
 }  // namespace
 
 MachineCosts machine_costs(const LinearPhysicsPtr& physics, const Denoiser& denoiser, double sigma,
-                           const Tensor& image) {
+                           const Tensor& image, const DenoiserPtr& idle) {
   constexpr std::int64_t small = 192;
   constexpr std::int64_t large = 512;
   MachineCosts costs;
   const at::Device where = image.device();
   reset_memory_peak(where);
   const double before_mb = memory_use(where).allocated_mb;
-  costs.replicated_s = rest_of_iteration(physics, image);
+  costs.replicated_s = rest_of_iteration(physics, image, idle);
   const double peak_mb = memory_use(where).peak_mb;
   if (before_mb > 0 && peak_mb >= before_mb) {  // known
     costs.process_bytes = before_mb * 1024 * 1024;

@@ -21,19 +21,30 @@ Photograph read_photograph(const std::string& who, const std::string& path,
   reading.page = page;
   tessera::ImageInfo info;
   Photograph source{.image = tessera::read_image(path, reading, &info)};
-  if (source.image.size(1) != 1 && source.image.size(1) != 3) {
-    throw tessera::error::ShapeMismatch(
-        fmt::format("{}: has {} channels, expected 1 or 3", who, source.image.size(1)));
-  }
+  check_channels(who, source.image.size(1));
   if (info.samples != tessera::SampleType::u8) source.samples = tessera::SampleType::u16;
-  const std::string warning = tessera::check_intensities(who, source.image.squeeze(0));
-  if (!warning.empty()) source.warnings.push_back(warning);
-  const bool says_range = !source.warnings.empty();
+  const std::string of_range = tessera::check_intensities(who, source.image.squeeze(0));
+  source.warnings = photograph_warnings(who, of_range, info);
+  return source;
+}
+
+void check_channels(const std::string& who, std::int64_t channels) {
+  if (channels == 1 || channels == 3) return;
+  throw tessera::error::ShapeMismatch(
+      fmt::format("{}: has {} channels, expected 1 or 3", who, channels));
+}
+
+std::vector<std::string> photograph_warnings(const std::string& who, const std::string& of_range,
+                                             const tessera::ImageInfo& info) {
+  std::vector<std::string> warnings;
+  if (!of_range.empty()) warnings.push_back(of_range);
   for (const std::string& note : tessera::image_notes(info)) {
     const bool is_about_pages = note.starts_with("holds ");
-    if (is_about_pages || !says_range) source.warnings.push_back(fmt::format("{}: {}", who, note));
+    if (is_about_pages || of_range.empty()) {
+      warnings.push_back(fmt::format("{}: {}", who, note));
+    }
   }
-  return source;
+  return warnings;
 }
 
 std::vector<std::int64_t> scaled_extents(std::int64_t height, std::int64_t width,

@@ -17,6 +17,7 @@ struct Photograph {
   std::vector<std::string> warnings = {};  ///< about intensities and other pictures in the file
   /// Of the pictures to write: 16 bits if the photograph has more than 8.
   tessera::SampleType samples = tessera::SampleType::u8;
+  bool is_shape = false;  ///< `image` has the shape alone, and takes no memory
 };
 
 /// Reads a picture of 1 or 3 channels; `page`: of a file that holds several, from 1. Throws for
@@ -24,6 +25,14 @@ struct Photograph {
 /// begins all messages.
 Photograph read_photograph(const std::string& who, const std::string& path,
                            std::optional<std::int64_t> page);
+
+/// Throws error::ShapeMismatch, beginning with `who`, unless a photograph has 1 or 3 channels.
+void check_channels(const std::string& who, std::int64_t channels);
+
+/// What to tell of a photograph: `of_range`, about its intensities, if that says something, and
+/// what else was in the file.
+std::vector<std::string> photograph_warnings(const std::string& who, const std::string& of_range,
+                                             const tessera::ImageInfo& info);
 
 /// The extents of an image whose larger side becomes `size`, exactly.
 std::vector<std::int64_t> scaled_extents(std::int64_t height, std::int64_t width,

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -44,6 +46,15 @@ double working_elements(const Denoiser& denoiser, std::int64_t channels, Extents
   return denoiser.memory_estimate(window).value_or(0) / pixels;
 }
 
+/// Takes the place of a denoiser where all else is timed.
+class Nothing final : public Denoiser {
+ public:
+  std::string name() const override { return "nothing"; }
+
+ private:
+  Tensor do_denoise(const Tensor& x, const NoiseLevel& /*sigma*/) const override { return x; }
+};
+
 /// Takes the place of a denoiser whose tiles are moved, not denoised.
 class Unmoved final : public Denoiser {
  public:
@@ -65,76 +76,55 @@ class Unmoved final : public Denoiser {
   DenoiserPtr model_;
 };
 
-/// An image in boxes, or a smaller one with as many of them, as the middle one of so many ranks
-/// sees it.
-struct Stage {
-  std::shared_ptr<Rehearsal> rank;
-  BoxSpacePtr space;
-  Tensor x;           ///< of its box
-  double shrunk = 1;  ///< how many times longer the sides of the image are
-};
-
-/// `longest`: of the sides of its box.
-Stage stage_for(const BoxScalingQuestion& question, int ranks, std::int64_t alignment,
-                std::int64_t longest) {
-  const BoxSpaceOptions options{.alignment = alignment};
-  const Extents box = largest_of(planned_boxes(question.extents, ranks, options));
-  const std::int64_t shrunk = (std::max(box[0], box[1]) + longest - 1) / longest;
-  Extents extents;
-  for (const std::int64_t extent : question.extents) {
-    extents.push_back((extent / shrunk + alignment - 1) / alignment * alignment);
-  }
-  Stage stage;
-  stage.shrunk = static_cast<double>(shrunk);
-  const Extents grid = BoxSpace(std::make_shared<Rehearsal>(0, ranks), extents, options).grid();
-  const std::int64_t middle = grid[0] / 2 * grid[1] + grid[1] / 2;
-  stage.rank = std::make_shared<Rehearsal>(static_cast<int>(middle), ranks);
-  stage.space = std::make_shared<BoxSpace>(stage.rank, extents, options);
-  Extents shape = stage.space->local().extents();
-  shape.insert(shape.begin(), {1, question.run.image.size(1)});
-  stage.x = at::full(shape, 0.5, question.run.image.options());
-  return stage;
+std::int64_t alignment_of(const BoxScalingQuestion& question, bool by_layers) {
+  return std::lcm(question.alignment, by_layers ? question.run.denoiser->alignment() : 1);
 }
 
-/// Of one gradient, and of one denoising.
-RankTraffic traffic_of(const BoxScalingQuestion& question, int ranks, std::int64_t alignment,
-                       bool by_layers) {
-  const ScalingQuestion& run = question.run;
-  constexpr std::int64_t longest = 4096;
-  Stage stage = stage_for(question, ranks, alignment, longest);
-  const LinearPhysicsPtr physics = question.shared(stage.space);
-  const L2 fidelity(physics, physics->forward(stage.x), stage.x);
-  stage.rank->reset();
-  fidelity.gradient(stage.x);
-  RankTraffic traffic = stage.rank->traffic();
-  traffic.received_bytes *= stage.shrunk * stage.shrunk;
-  double grows = stage.shrunk * stage.shrunk;
-  if (by_layers) {  // what is around a box grows with its sides
-    constexpr std::int64_t longest_of_layers = 256;
-    stage = stage_for(question, ranks, alignment, longest_of_layers);
-    grows = stage.shrunk;
+/// All of them, or one of those by Fourier transforms, which are one filter however many they are.
+LinearPhysicsPtr operators_on(const BoxScalingQuestion& question, const BoxSpacePtr& space) {
+  std::vector<SharedOperator> operators = {question.shared(space, 0)};
+  for (std::int64_t i = 1; operators.front().boxed && i < question.run.operators; ++i) {
+    operators.push_back(question.shared(space, i));
   }
-  DenoiserPtr denoiser;
-  if (by_layers) {
-    denoiser = by_layers_on(stage.space, run.denoiser);
-  } else {
-    denoiser = std::make_shared<ShardedDenoiser>(std::make_shared<Unmoved>(run.denoiser),
-                                                 stage.space, run.tiling);
+  return stacked(operators);
+}
+
+BoxSpace planned_space(const Extents& extents, int ranks, std::int64_t alignment) {
+  return {std::make_shared<Rehearsal>(0, ranks), extents, {.alignment = alignment}};
+}
+
+/// Sums up counts of images with so many boxes, each a multiple of `side`, for images whose boxes
+/// are longer than that: what a rank receives grows with the sides of its box, or their product, as
+/// halos and transposes do. An axis along which `box` is not longer than 2 `side` stays as it is.
+RankTraffic extrapolated(const Extents& extents, const Extents& grid, const Extents& box,
+                         std::int64_t side,
+                         const std::function<RankTraffic(const Extents&)>& count) {
+  RankTraffic traffic;
+  double received = 0;
+  for (const std::array<bool, 2>& is_double : {std::array{false, false}, std::array{true, false},
+                                               std::array{false, true}, std::array{true, true}}) {
+    double weight = 1;
+    Extents smaller = extents;
+    for (std::size_t d = 0; d < 2; ++d) {
+      if (box[d] <= 2 * side) {
+        if (is_double[d]) weight = 0;
+        continue;
+      }
+      const double times = static_cast<double>(box[d]) / static_cast<double>(side);
+      weight *= is_double[d] ? times - 1 : 2 - times;
+      smaller[d] = grid[d] * side * (is_double[d] ? 2 : 1);
+    }
+    if (weight == 0) continue;
+    traffic = count(smaller);
+    received += weight * traffic.received_bytes;
   }
-  stage.rank->reset();
-  denoiser->denoise(stage.x, run.sigma);
-  const RankTraffic& denoising = stage.rank->traffic();
-  traffic.reductions += denoising.reductions;
-  traffic.exchanges += denoising.exchanges;
-  traffic.messages += denoising.messages;
-  traffic.received_bytes += denoising.received_bytes * grows;
+  traffic.received_bytes = received;
   return traffic;
 }
 
 std::string box_table(const BoxScalingQuestion& question, MachineCosts costs, bool by_layers) {
   const ScalingQuestion& run = question.run;
-  const std::int64_t alignment =
-      std::lcm(question.alignment, by_layers ? run.denoiser->alignment() : 1);
+  const std::int64_t alignment = alignment_of(question, by_layers);
   const Extents& extents = question.extents;
   BoxWork work{.pixels = static_cast<double>(c10::multiply_integers(extents))};
   Workload workload{.channels = run.image.size(1),
@@ -161,10 +151,15 @@ std::string box_table(const BoxScalingQuestion& question, MachineCosts costs, bo
                        .plan(shape, workload.bytes_per_element);
       window = work.tiles->costs({.ranks = ranks}).largest_window;
     }
-    work.traffic = ranks == 1 ? RankTraffic() : traffic_of(question, ranks, alignment, by_layers);
+    if (ranks > 1) {
+      const Extents grid = planned_space(extents, ranks, alignment).grid();
+      const auto middle = static_cast<int>(grid[0] / 2 * grid[1] + grid[1] / 2);
+      work.traffic = box_traffic(question, ranks, middle, by_layers);
+    }
     workload.working_elements_per_pixel =
         working_elements(*run.denoiser, workload.channels, window);
     rows.push_back(predict_boxes(work, ranks, costs, workload));
+    if (question.memory) rows.back().peak_bytes = question.memory(ranks, by_layers);
   }
   const ScalingTitle title{
       .problem = fmt::format("{} --distribute-image --denoiser-halo {}, image {}x{}, {}",
@@ -178,9 +173,71 @@ std::string box_table(const BoxScalingQuestion& question, MachineCosts costs, bo
 
 }  // namespace
 
+RankTraffic box_traffic(const BoxScalingQuestion& question, int ranks, int rank, bool by_layers) {
+  const ScalingQuestion& run = question.run;
+  const Extents& extents = question.extents;
+  const std::int64_t alignment = alignment_of(question, by_layers);
+  const BoxSpace planned = planned_space(extents, ranks, alignment);
+  const BoxSpaceOptions options{.grid = planned.grid(), .alignment = alignment};
+  const Box& box = planned.boxes()[static_cast<std::size_t>(rank)];
+  const auto aligned = [&](std::int64_t side) {
+    return (side + alignment - 1) / alignment * alignment;
+  };
+  struct Stage {
+    std::shared_ptr<Rehearsal> rank;
+    BoxSpacePtr space;
+    Tensor x;  // its box
+  };
+  const auto stage_of = [&](const Extents& image) {
+    Stage stage{.rank = std::make_shared<Rehearsal>(rank, ranks), .space = nullptr, .x = {}};
+    stage.space = std::make_shared<BoxSpace>(stage.rank, image, options);
+    Extents shape = stage.space->local().extents();
+    shape.insert(shape.begin(), {1, run.image.size(1)});
+    stage.x = at::full(shape, 0.5, run.image.options());
+    return stage;
+  };
+  const auto denoising = [&](const Stage& stage) {
+    const DenoiserPtr denoiser =
+        by_layers ? by_layers_on(stage.space, run.denoiser)
+                  : std::make_shared<ShardedDenoiser>(std::make_shared<Unmoved>(run.denoiser),
+                                                      stage.space, run.tiling);
+    stage.rank->reset();
+    denoiser->denoise(stage.x, run.sigma);
+    return stage.rank->traffic();
+  };
+
+  const std::int64_t side = aligned(2048);
+  RankTraffic traffic =
+      extrapolated(extents, options.grid, box.extents(), side, [&](const Extents& image) {
+        const Stage stage = stage_of(image);
+        const LinearPhysicsPtr physics = operators_on(question, stage.space);
+        const L2 fidelity(physics, physics->forward(stage.x), stage.x);
+        stage.rank->reset();
+        fidelity.gradient(stage.x);
+        return stage.rank->traffic();
+      });
+  Extents denoised = box.extents();
+  if (by_layers) {  // with what the network adds at the far ends of the image
+    const std::vector<std::int64_t> extended = run.denoiser->extended_extents(extents);
+    for (std::size_t d = 0; d < denoised.size(); ++d) {
+      if (box.axes[d].end == extents[d]) denoised[d] += extended[d] - extents[d];
+    }
+  }
+  const RankTraffic of_denoiser =
+      extrapolated(extents, options.grid, denoised, by_layers ? aligned(128) : side,
+                   [&](const Extents& image) { return denoising(stage_of(image)); });
+  traffic.reductions += of_denoiser.reductions;
+  traffic.exchanges += of_denoiser.exchanges;
+  traffic.messages += of_denoiser.messages;
+  traffic.received_bytes += of_denoiser.received_bytes;
+  return traffic;
+}
+
 std::string predict_scaling(const ScalingQuestion& question) {
+  const auto idle = std::make_shared<TiledDenoiser>(
+      std::make_shared<Nothing>(), self_communicator(), TilingOptions{.minimum_tiles = 4});
   MachineCosts costs =
-      machine_costs(question.physics, *question.denoiser, question.sigma, question.image);
+      machine_costs(question.physics, *question.denoiser, question.sigma, question.image, idle);
   costs.bandwidth_bytes_per_s = question.bandwidth * 1e9;
   costs.latency_s = question.latency * 1e-6;
 
@@ -210,7 +267,11 @@ std::string predict_scaling(const ScalingQuestion& question) {
 
 std::string predict_box_scaling(const BoxScalingQuestion& question) {
   const ScalingQuestion& run = question.run;
-  MachineCosts costs = machine_costs(run.physics, *run.denoiser, run.sigma, run.image);
+  const auto space =
+      std::make_shared<BoxSpace>(self_communicator(), run.image.sizes().slice(2).vec());
+  const auto idle = std::make_shared<ShardedDenoiser>(std::make_shared<Nothing>(), space);
+  MachineCosts costs =
+      machine_costs(operators_on(question, space), *run.denoiser, run.sigma, run.image, idle);
   costs.bandwidth_bytes_per_s = run.bandwidth * 1e9;
   costs.latency_s = run.latency * 1e-6;
   const auto measured = static_cast<double>(c10::multiply_integers(run.image.sizes().slice(2)));

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "restoration/boxed_parts.hpp"
+#include "tessera/comm/rehearsal.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/denoiser/denoiser.hpp"
 #include "tessera/distributed/box_space.hpp"
@@ -39,17 +41,25 @@ std::string predict_scaling(const ScalingQuestion& question);
 struct BoxScalingQuestion {
   ScalingQuestion run;  ///< whose image may be smaller than the whole: costs grow with the pixels
   tessera::Extents extents;  ///< of the whole image
-  /// The first operator, on boxes. Those of several are exchanged together.
-  std::function<tessera::LinearPhysicsPtr(const tessera::BoxSpacePtr&)> shared;
+  /// Each of the operators, on boxes.
+  std::function<SharedOperator(const tessera::BoxSpacePtr&, std::int64_t index)> shared;
+  /// Bytes of the busiest of so many ranks, by context or by layers.
+  std::function<double(int ranks, bool by_layers)> memory;
   std::int64_t alignment = 1;  ///< of boxes, beside what the network asks for
   bool by_context = true;      ///< whether to predict the denoiser by tiles
   bool by_layers = true;       ///< and layer by layer, where it can
 };
 
-/// Local. The same for boxes: a table for tiles with context, one for layer by layer. What ranks
-/// would communicate is counted in a rehearsal of one gradient and one denoising of a rank in the
-/// middle (tessera::Rehearsal), on a smaller image where boxes are large. Leaves out numbers of
-/// ranks that are too large for the image.
+/// Local. What a rank receives in an iteration, one gradient and one denoising of tiles with
+/// context or layer by layer: counted in a rehearsal (tessera::Rehearsal), where boxes are long on
+/// smaller images. Exact for halos and for boxes up to 4096 pixels along each side; what else there
+/// is of larger ones is extrapolated.
+tessera::RankTraffic box_traffic(const BoxScalingQuestion& question, int ranks, int rank,
+                                 bool by_layers);
+
+/// Local. The same for boxes: a table for tiles with context, one for layer by layer, with the
+/// box_traffic() of a rank in the middle. Leaves out numbers of ranks that are too large for the
+/// image.
 std::string predict_box_scaling(const BoxScalingQuestion& question);
 
 }  // namespace restoration
