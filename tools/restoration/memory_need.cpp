@@ -46,6 +46,10 @@ std::string gigabytes(double bytes) {
 
 }  // namespace
 
+double bytes_of_weights(const std::string& path) {
+  return weight_copies * size_of_file(path);
+}
+
 MemoryNeed memory_need(const MemoryQuestion& question) {
   const at::IntArrayRef image = question.image;
   const std::int64_t element = question.bytes_per_element;
@@ -71,7 +75,7 @@ MemoryNeed memory_need(const MemoryQuestion& question) {
     need.bytes_of_denoiser = working * static_cast<double>(element);
   }
   need.bytes_per_rank = bytes_of_program + need.bytes_of_denoiser + question.images * image_bytes +
-                        weight_copies * size_of_file(question.weights);
+                        bytes_of_weights(question.weights);
   return need;
 }
 

@@ -30,6 +30,9 @@ struct MemoryNeed {
   double bytes_of_denoiser = 0;  ///< thereof the denoiser's working memory
 };
 
+/// What a network takes for its weights in this file; 0 where there is none.
+double bytes_of_weights(const std::string& path);
+
 /// Throws what the run would throw: tiles that do not fit the image.
 MemoryNeed memory_need(const MemoryQuestion& question);
 

@@ -8,6 +8,7 @@
 #include "restore/plan.hpp"
 #include "restore/run.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/denoiser/denoiser.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 namespace restore {
@@ -18,7 +19,8 @@ struct Inputs {
   std::map<std::int64_t, LoadedMeasurement> held;  ///< by index
   Plan plan;
   tessera::LinearPhysicsPtr physics;
-  tessera::TensorList measured;  ///< of the held ones, in intensities, scaled
+  tessera::TensorList measured;   ///< of the held ones, in intensities, scaled
+  tessera::DenoiserPtr denoiser;  ///< what the prior is made of; null: of none
 };
 
 /// Reads, checks and settles everything. Collective; all ranks throw together.

@@ -84,15 +84,19 @@ constexpr const char* weight_number = "restore.prior_weight";
 
 }  // namespace
 
+DenoiserPtr denoiser_of(const Inputs& inputs, const CommunicatorPtr& world) {
+  const restoration::PriorKind prior = inputs.plan.method.prior;
+  if (prior == restoration::PriorKind::ridge) return make_ridge(inputs, *world);
+  const bool denoises =
+      prior == restoration::PriorKind::pnp && inputs.plan.prior != PriorName::none;
+  return denoises ? make_denoiser(inputs, world) : nullptr;
+}
+
 Restorer::Restorer(Inputs& inputs, const RunOrders& orders, const CommunicatorPtr& world)
     : inputs_(inputs), world_(world), shows_progress_(world->is_root() && !orders.quiet) {
   const restoration::Method& method = inputs.plan.method;
   const Tensor image = at::zeros(inputs.plan.image, inputs.plan.type);
   fidelity_ = fidelity_of(inputs.measured);
-  if (method.prior == restoration::PriorKind::pnp && inputs.plan.prior != PriorName::none) {
-    denoiser_ = make_denoiser(inputs, world);
-  }
-  if (method.prior == restoration::PriorKind::ridge) denoiser_ = make_ridge(inputs, *world);
   norm_squared_ = inputs.physics->norm_squared(image);
   start_ = restoration::mean_of_measurements(*inputs.physics, inputs.measured, image);
   start_ = clamped(start_, method.range);
@@ -218,7 +222,8 @@ SolveResult Restorer::solve(const SolverState& from,
   const restoration::Method& method = inputs_.plan.method;
   // Without a prior any will do: nobody asks it.
   const PriorPtr prior = restoration::make_prior(
-      method, denoiser_ ? denoiser_ : std::make_shared<TotalVariation>(), inputs_.plan.image);
+      method, inputs_.denoiser ? inputs_.denoiser : std::make_shared<TotalVariation>(),
+      inputs_.plan.image);
   const auto solver =
       restoration::make_solver(method, *fidelity_, *prior, 1.6 / norm_squared_, norm_squared_);
   changes_.clear();

@@ -15,6 +15,10 @@
 
 namespace restore {
 
+/// Collective. What the prior is made of; null if it is made of no denoiser. Throws what its
+/// weights are refused with, beginning with file, line and key.
+tessera::DenoiserPtr denoiser_of(const Inputs& inputs, const tessera::CommunicatorPtr& world);
+
 /// One way to restore: fidelity and prior with their solver, for any weight of the prior.
 class Restorer {
  public:
@@ -66,7 +70,6 @@ class Restorer {
   tessera::CommunicatorPtr world_;
   bool shows_progress_;
   tessera::DataFidelityPtr fidelity_;
-  tessera::DenoiserPtr denoiser_;
   double norm_squared_ = 0;
   tessera::Tensor start_;
   tessera::SolverState from_;  // where restore() begins: start_, or a checkpoint

@@ -10,10 +10,12 @@
 #include "restoration/outcome.hpp"
 #include "restore/inputs.hpp"
 #include "restore/kept_run.hpp"
+#include "restore/memory.hpp"
 #include "restore/report.hpp"
 #include "restore/restorer.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
+#include "tessera/run/memory.hpp"
 
 namespace restore {
 
@@ -49,9 +51,12 @@ void report(const Inputs& inputs, const Restorer& restorer, const Tensor& x, con
 int run(const RunOrders& orders, const CommunicatorPtr& world) {
   const c10::InferenceMode no_gradients;
   share_cores(*world, orders.threads);
+  const double resident = memory_use(at::kCPU).allocated_mb;
   Inputs inputs;
   try {
     inputs = read_inputs(orders, world);
+    inputs.denoiser = denoiser_of(inputs, world);
+    tell_memory(inputs, orders, resident, *world);
   } catch (const error::Communication&) {
     throw;
   } catch (const error::RankFailure& failure) {
