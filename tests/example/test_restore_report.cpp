@@ -97,7 +97,7 @@ TEST_CASE("restore report: a picture, what is left of it, and the plan", "[resto
   CHECK_THAT(sum_of(measurement.at("histogram")) * 0.25, Catch::Matchers::WithinAbs(1, 1e-9));
   CHECK(data.at("changes").size() == 20);
   CHECK(data.at("plan").at(0).at(0) == "image");
-  CHECK(data.at("plan").size() == 9);
+  CHECK(data.at("plan").size() == 10);
   // What a picture does not have, or what was not searched.
   CHECK(!data.contains("restored_maximum"));
   CHECK(!measurement.contains("measured_maximum"));

@@ -6,7 +6,6 @@
 #include <csignal>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "boxes.hpp"
@@ -14,7 +13,7 @@
 #include "data_files.hpp"
 #include "failures.hpp"
 #include "files.hpp"
-#include "tessera/comm/detail/gather.hpp"
+#include "shared_folder.hpp"
 #include "tessera/distributed/boxed_operator.hpp"
 #include "tessera/io/box_files.hpp"
 #include "tessera/io/npy.hpp"
@@ -25,31 +24,10 @@
 #endif
 
 using namespace tessera;
+using test::SharedFolder;
 
 // Files that ranks read and write by boxes, on 1 to 4 ranks, beside files of whole images.
 namespace {
-
-/// One folder of all ranks, which the first one made; ranks leave it together.
-class SharedFolder {
- public:
-  SharedFolder() {
-    if (test::world()->is_root()) folder_.emplace();
-    path_ = tessera::detail::gather_texts(*test::world(), folder_ ? folder_->path() : "").front();
-  }
-  SharedFolder(const SharedFolder&) = delete;
-  SharedFolder& operator=(const SharedFolder&) = delete;
-  ~SharedFolder() { test::world()->barrier(); }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-  std::size_t entry_count() const {
-    test::world()->barrier();  // after the first rank has tidied up
-    const std::filesystem::directory_iterator entries(path_);
-    return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
-  }
-
- private:
-  std::optional<test::TemporaryFolder> folder_;
-  std::string path_;
-};
 
 /// Cuts of an image along the first axis, the last one, and those of least surface.
 std::vector<BoxSpacePtr> cuts(const Tensor& image) {

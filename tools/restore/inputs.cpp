@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "restoration/sharing.hpp"
+#include "restore/boxed.hpp"
 #include "restore/report.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/partition.hpp"
@@ -132,27 +133,50 @@ Inputs read_inputs(const RunOrders& orders, const CommunicatorPtr& world) {
   const auto measurement = [&](std::int64_t index) -> const Measurement& {
     return inputs.config.measurements[static_cast<std::size_t>(index)];
   };
+  const bool is_boxed = orders.distribute_image;
   guarded(*world, program, [&] {
-    for (const std::int64_t index : Partition::block(count, world->size()).of(world->rank())) {
-      inputs.held.emplace(index, load(measurement(index)));
+    if (is_boxed) check_on_boxes(inputs.config);
+    const Partition shares = Partition::block(count, is_boxed ? 1 : world->size());
+    for (const std::int64_t index : shares.of(is_boxed ? 0 : world->rank())) {
+      inputs.held.emplace(index,
+                          is_boxed ? load_outline(measurement(index)) : load(measurement(index)));
     }
   });
-  const std::vector<Facts> facts = facts_of_all(inputs, *world);
-  const Tensor image = guarded(*world, program, [&] {
+  std::vector<LinearPhysicsPtr> boxed;
+  std::vector<Facts> facts;
+  if (is_boxed) {
+    inputs.space = boxes_of_image(inputs.config, inputs.held, world);
+    for (auto& [index, loaded] : inputs.held) {
+      boxed.push_back(load_on_boxes(measurement(index), loaded, inputs.space));
+      facts.push_back(facts_on_boxes(measurement(index), loaded));
+    }
+  } else {
+    facts = facts_of_all(inputs, *world);
+  }
+  guarded(*world, program, [&] {
     inputs.plan = make_plan(inputs.config, facts);
+    if (is_boxed) {
+      check_on_boxes(orders, inputs.config, inputs.plan);
+      inputs.plan.rows.insert(inputs.plan.rows.begin() + 1, row_of_boxes(*inputs.space));
+    }
     at_key(inputs.config.output_where + ": ",
            [&] { check_output(inputs.config.output, inputs.plan.samples, inputs.plan.image); });
     check_is_no_input(inputs.config);
     if (!inputs.config.report.empty()) {
       at_key(inputs.config.report_where + ": ", [&] { check_report(inputs.config.report); });
     }
-    return at::zeros(inputs.plan.image, inputs.plan.type);
+    Extents shape = inputs.plan.image;
+    for (std::size_t axis = 0; is_boxed && axis + 2 < shape.size(); ++axis) {
+      shape[axis + 2] = inputs.space->local().axes[axis].length();
+    }
+    inputs.image = at::zeros(shape, inputs.plan.type);
   });
   inputs.physics = restoration::make_physics(
-      world->size() > 1, count,
+      world->size() > 1 && !is_boxed, count,
       [&](std::int64_t index) {
         const LinearPhysicsPtr made =
-            make_operator(measurement(index), inputs.held.at(index), image);
+            is_boxed ? boxed[static_cast<std::size_t>(index)]
+                     : make_operator(measurement(index), inputs.held.at(index), inputs.image);
         const double scale = inputs.plan.scales[static_cast<std::size_t>(index)];
         return scale == 1 ? made : weighted(made, scale);
       },
@@ -162,6 +186,8 @@ Inputs read_inputs(const RunOrders& orders, const CommunicatorPtr& world) {
       inputs.measured.push_back(scaled_measurement(inputs.plan, index, inputs.held.at(index)));
     }
   });
+  // Boxes that are too small for a kernel are found out now.
+  if (is_boxed) inputs.physics->forward(inputs.image);
   return inputs;
 }
 

@@ -9,6 +9,7 @@
 #include "restore/run.hpp"
 #include "tessera/comm/communicator.hpp"
 #include "tessera/denoiser/denoiser.hpp"
+#include "tessera/distributed/box_space.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 namespace restore {
@@ -18,6 +19,8 @@ struct Inputs {
   Config config;
   std::map<std::int64_t, LoadedMeasurement> held;  ///< by index
   Plan plan;
+  tessera::BoxSpacePtr space;  ///< where ranks share out the image; null: each has it whole
+  tessera::Tensor image;       ///< zeros, this rank's part of an image
   tessera::LinearPhysicsPtr physics;
   tessera::TensorList measured;   ///< of the held ones, in intensities, scaled
   tessera::DenoiserPtr denoiser;  ///< what the prior is made of; null: of none

@@ -16,8 +16,10 @@ using namespace tessera;
 namespace {
 
 CheckpointOptions kept_with(const RunOrders& orders, const Config& config,
-                            const LinearPhysics& physics, Communicator& world) {
-  CheckpointOptions options{.held = physics.held()};
+                            const LinearPhysics& physics, const BoxSpacePtr& space,
+                            Communicator& world) {
+  CheckpointOptions options{.space = space};
+  if (!space) options.held = physics.held();
   if (orders.checkpoint_every > 0) options.every = orders.checkpoint_every;
   guarded(world, "tessera_restore", [&] {
     if (!world.is_root()) return;
@@ -35,11 +37,11 @@ std::string checkpoint_path(const std::string& output) {
 }
 
 KeptRun::KeptRun(const RunOrders& orders, const Config& config, const LinearPhysics& physics,
-                 const CommunicatorPtr& world)
+                 const BoxSpacePtr& space, const CommunicatorPtr& world)
     : path_(checkpoint_path(config.output)),
       resumes_(orders.resume),
       tells_(world->is_root() && !orders.quiet),
-      checkpoint_(path_, world, kept_with(orders, config, physics, *world)) {}
+      checkpoint_(path_, world, kept_with(orders, config, physics, space, *world)) {}
 
 SolverState KeptRun::begin(const Tensor& x0) {
   if (!resumes_) return {.x = x0};

@@ -8,6 +8,7 @@
 #include "restore/config.hpp"
 #include "restore/run.hpp"
 #include "tessera/comm/communicator.hpp"
+#include "tessera/distributed/box_space.hpp"
 #include "tessera/physics/linear_physics.hpp"
 #include "tessera/run/checkpoint.hpp"
 #include "tessera/run/stop_on_signal.hpp"
@@ -20,8 +21,9 @@ class KeptRun {
  public:
   /// Collective. Reads all files of the configuration on the first rank: a run goes on only with
   /// what it began with. Throws error::Io if one cannot be read.
+  /// `space`: where images live that ranks share out; null: each has them whole.
   KeptRun(const RunOrders& orders, const Config& config, const tessera::LinearPhysics& physics,
-          const tessera::CommunicatorPtr& world);
+          const tessera::BoxSpacePtr& space, const tessera::CommunicatorPtr& world);
 
   /// Collective. Where a run begins that would begin with x0, told on the first rank if it was to
   /// be resumed; throws as tessera::Checkpoint::resume() does.

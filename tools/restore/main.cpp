@@ -21,6 +21,8 @@ const settings::Table<Options>& table() {
        .help = "File of the restored image, instead of the one that the configuration names"},
       {.name = "report", .group = "Options", .member = Make::path(&Options::report),
        .help = "HTML file that shows the result, what is left of the measurements, and the plan"},
+      {.name = "distribute_image", .group = "Options", .member = Make::flag(&Options::distribute_image),
+       .help = "Share the image out: each rank reads, restores and writes its box, and none has the whole"},
       {.name = "dry_run", .group = "Options", .member = Make::flag(&Options::dry_run),
        .help = "Read and check everything, print what would be done, and stop"},
       {.name = "checkpoint_every", .group = "Options", .member = Make::integer(&Options::checkpoint_every, 0, 1 << 20),

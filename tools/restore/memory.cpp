@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "restore/memory.hpp"
 
-#include <c10/util/accumulate.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -77,9 +76,8 @@ constexpr double bytes_at_work = 15e6;
 /// Where the resident set is not known.
 constexpr double bytes_of_process = 150e6;
 
-double in_bytes(const Plan& plan, const Images& images) {
-  const double element = plan.type == at::kDouble ? 8 : 4;
-  const double image = element * static_cast<double>(c10::multiply_integers(plan.image));
+double in_bytes(const Inputs& inputs, const Images& images) {
+  const auto image = static_cast<double>(inputs.image.nbytes());
   return image * (image < bytes_of_large ? images.small : images.large);
 }
 
@@ -87,7 +85,7 @@ double bytes_of_denoiser(const Inputs& inputs) {
   if (!inputs.denoiser) return 0;
   if (const auto* ridge = dynamic_cast<const RidgeDenoiser*>(inputs.denoiser.get())) {
     const double images = images_of_filter * static_cast<double>(ridge->prior().filter_count());
-    return in_bytes(inputs.plan, {images, images});
+    return in_bytes(inputs, {images, images});
   }
   const bool is_network = inputs.plan.prior != PriorName::tv;  // of float32
   if (!is_network) return 0;
@@ -123,7 +121,7 @@ double bytes_of_operators(const Inputs& inputs) {
     }
   }
   const double images = images_of_alias * aliases;
-  return in_bytes(inputs.plan, {images, images}) + bytes_of_entry * entries;
+  return in_bytes(inputs, {images, images}) + bytes_of_entry * entries;
 }
 
 bool solves_inside(const Inputs& inputs) {
@@ -147,7 +145,7 @@ restoration::MemoryNeed need_of(const Inputs& inputs, double resident_mb) {
   const double before =
       std::isnan(resident_mb) ? bytes_of_process : resident_mb * 1024 * 1024 + bytes_at_work;
   need.bytes_per_rank =
-      before + in_bytes(inputs.plan, images) + bytes_of_operators(inputs) + need.bytes_of_denoiser;
+      before + in_bytes(inputs, images) + bytes_of_operators(inputs) + need.bytes_of_denoiser;
   return need;
 }
 

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <numbers>
 
@@ -69,10 +70,26 @@ Tensor checked_kernels(const std::string& path, const Tensor& values, bool norma
   return kernel;
 }
 
+/// What a file of a mask holds, from 0 to 1.
+Tensor checked_mask(const std::string& file, const Picture& picture) {
+  check_finite(picture.values, file, "the file");
+  Tensor mask = picture.values / picture.white.value_or(1);
+  if (mask.numel() == 0) return mask;
+  const auto [least, largest] = at::aminmax(mask);
+  if (least.item<double>() < 0 || largest.item<double>() > 1) {
+    throw error::InvalidArgument(
+        fmt::format("{}: a mask reaches from 0, not measured, to 1, this one from {:.6g} to "
+                    "{:.6g}",
+                    file, least.item<double>(), largest.item<double>()));
+  }
+  return mask;
+}
+
 /// Reads the files of steps.
 struct PartReader {
   std::int64_t channels;
   std::int64_t spatial;
+  bool outlines = false;  ///< of masks only how large they are
 
   Tensor operator()(const BlurStep& step) const {
     if (step.kernel.empty()) {
@@ -116,18 +133,13 @@ struct PartReader {
   }
 
   Tensor mask(const std::string& file, std::int64_t most_channels) const {
-    const Picture picture = read_picture(file, {.spatial = spatial});
+    const PictureChoice choice{.spatial = spatial};
+    const Picture picture =
+        outlines ? outline_of_picture(file, choice) : read_picture(file, choice);
     check_channels(file, picture.values, most_channels);
-    check_finite(picture.values, file, "the file");
-    const Tensor mask = picture.values / picture.white.value_or(1);
-    const auto [least, largest] = at::aminmax(mask);
-    if (least.item<double>() < 0 || largest.item<double>() > 1) {
-      throw error::InvalidArgument(
-          fmt::format("{}: a mask reaches from 0, not measured, to 1, this one from {:.6g} to "
-                      "{:.6g}",
-                      file, least.item<double>(), largest.item<double>()));
-    }
-    if (!(largest.item<double>() > 0)) {
+    if (outlines) return picture.values;
+    const Tensor mask = checked_mask(file, picture);
+    if (!(mask.max().item<double>() > 0)) {
       throw error::InvalidArgument(fmt::format("{}: the mask is 0 everywhere", file));
     }
     return mask;
@@ -295,9 +307,7 @@ struct StepMaker {
   }
   LinearPhysicsPtr operator()(const DownSamplingStep& step) const {
     // Means of blocks look at no border.
-    const Tensor kernel =
-        step.averages ? mean_of_pixels(step.factor) : at::ones({1, 1, 1, 1}, at::kDouble);
-    return in_turn(std::make_shared<Downsampling>(step.factor, kernel,
+    return in_turn(std::make_shared<Downsampling>(step.factor, kernel_of(step),
                                                   BlurOptions{.padding = Padding::circular}),
                    is_moved ? before : motion_before(step, before));
   }
@@ -322,10 +332,6 @@ struct StepMaker {
   }
 };
 
-const std::string& where_of(const Step& step) {
-  return std::visit([](const auto& each) -> const std::string& { return each.where; }, step);
-}
-
 bool is_mask(const Step& step) {
   return std::holds_alternative<MaskStep>(step) || std::holds_alternative<FourierStep>(step);
 }
@@ -347,13 +353,14 @@ Tensor real_numbers(const Tensor& values) {
 }
 
 /// The file of a measurement; what has a unit of its own says nothing of the image's samples.
-Picture read_measurement(const Measurement& measurement) {
+Picture read_measurement(const Measurement& measurement, bool outlines) {
   const bool is_list = is_no_picture(measurement.steps) &&
                        std::holds_alternative<MatrixStep>(measurement.steps.back());
   PictureChoice choice = measurement.choice;
   choice.is_list = is_list;
   choice.is_complex = is_no_picture(measurement.steps) && !is_list;
-  Picture picture = read_picture(measurement.file, choice);
+  Picture picture = outlines ? outline_of_picture(measurement.file, choice)
+                             : read_picture(measurement.file, choice);
   if (picture.values.is_complex() != choice.is_complex) {
     throw error::InvalidArgument(fmt::format(
         "{}: holds real numbers, expected complex ones, Fourier coefficients", measurement.file));
@@ -365,12 +372,13 @@ Picture read_measurement(const Measurement& measurement) {
 
 /// What PartReader needs to know of the images of a measurement.
 PartReader reader_for(const Measurement& measurement, const Tensor& values) {
-  if (values.dim() > 2) return {values.size(1), values.dim() - 2};
+  if (values.dim() > 2) return {values.size(1), values.dim() - 2, values.is_meta()};
   const auto& shape = std::get<MatrixStep>(measurement.steps.back()).shape;
   return {1, shape.empty() ? 2 : std::ssize(shape)};
 }
 
 void check_values(const Measurement& measurement, const Tensor& values) {
+  if (values.numel() == 0) return;
   check_finite(values, measurement.file, "the file");
   const double smallest = real_numbers(values).min().item<double>();
   if (measurement.noise.kind != NoiseKind::poisson || !(smallest < 0)) return;
@@ -380,12 +388,19 @@ void check_values(const Measurement& measurement, const Tensor& values) {
                   measurement.file, smallest));
 }
 
-}  // namespace
-
-LoadedMeasurement load(const Measurement& measurement) {
-  LoadedMeasurement loaded;
+/// What is hidden becomes 0.
+void settle_values(const Measurement& measurement, LoadedMeasurement& loaded) {
   Tensor& values = loaded.picture.values;
-  at_key(measurement.where, [&] { loaded.picture = read_measurement(measurement); });
+  const Tensor mask = last_mask(measurement, loaded);
+  if (mask.defined()) values = at::where(mask > 0, values, 0.0).to(values.scalar_type());
+  at_key(measurement.where, [&] { check_values(measurement, values); });
+}
+
+/// All but that.
+LoadedMeasurement read_files(const Measurement& measurement, bool outlines) {
+  LoadedMeasurement loaded;
+  const Tensor& values = loaded.picture.values;
+  at_key(measurement.where, [&] { loaded.picture = read_measurement(measurement, outlines); });
   const PartReader reader = reader_for(measurement, values);
   for (const Step& step : measurement.steps) {
     loaded.parts.push_back(at_key(where_of(step), [&] { return std::visit(reader, step); }));
@@ -398,18 +413,48 @@ LoadedMeasurement load(const Measurement& measurement) {
     at_key(where_of(step), [&] { std::visit(StepBack{loaded.parts[i], loaded}, step); });
     loaded.inputs[i] = loaded.image;
   }
-  const Tensor mask = last_mask(measurement, loaded);
-  if (mask.defined()) values = at::where(mask > 0, values, 0.0).to(values.scalar_type());
-  at_key(measurement.where, [&] { check_values(measurement, values); });
   return loaded;
+}
+
+}  // namespace
+
+const std::string& where_of(const Step& step) {
+  return std::visit([](const auto& each) -> const std::string& { return each.where; }, step);
+}
+
+Tensor kernel_of(const DownSamplingStep& step) {
+  return step.averages ? mean_of_pixels(step.factor) : at::ones({1, 1, 1, 1}, at::kDouble);
+}
+
+LoadedMeasurement load(const Measurement& measurement) {
+  LoadedMeasurement loaded = read_files(measurement, /*outlines=*/false);
+  settle_values(measurement, loaded);
+  return loaded;
+}
+
+LoadedMeasurement load_outline(const Measurement& measurement) {
+  return read_files(measurement, /*outlines=*/true);
+}
+
+void load_part(const Measurement& measurement, LoadedMeasurement& loaded) {
+  at_key(measurement.where, [&] {
+    loaded.picture = read_window(measurement.file, measurement.choice, loaded.boxes->local());
+  });
+  settle_values(measurement, loaded);
+}
+
+Tensor read_mask_window(const std::string& file, const Box& window) {
+  const auto spatial = std::ssize(window.axes);
+  return checked_mask(file, read_window(file, {.spatial = spatial}, window));
 }
 
 Facts facts_of(const Measurement& measurement, const LoadedMeasurement& loaded) {
   const Tensor& values = loaded.picture.values;
   const Tensor numbers = real_numbers(values);
-  const auto [smallest, largest] = at::aminmax(numbers);
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const bool is_empty = numbers.numel() == 0;
   const bool is_list = values.dim() == 2;
-  Extents extents = values.sizes().slice(2).vec();
+  Extents extents = loaded.boxes ? loaded.boxes->extents() : values.sizes().slice(2).vec();
   if (is_list) {  // one row
     extents.assign(loaded.image.size(), 1);
     extents.back() = values.numel();
@@ -421,20 +466,20 @@ Facts facts_of(const Measurement& measurement, const LoadedMeasurement& loaded) 
               .channels = is_list ? 1 : values.size(1),
               .samples = loaded.picture.samples,
               .white = loaded.picture.white.value_or(0),
-              .smallest = smallest.item<double>(),
-              .largest = largest.item<double>(),
-              .mean = numbers.mean(at::kDouble).item<double>(),
+              .smallest = is_empty ? infinity : numbers.min().item<double>(),
+              .largest = is_empty ? -infinity : numbers.max().item<double>(),
               .noise = -1,
               .values = static_cast<double>(numbers.numel())};
   const Tensor mask = last_mask(measurement, loaded);
   if (mask.defined()) {
-    facts.values *= (mask > 0).expand(values.sizes()).to(at::kDouble).mean().item<double>();
-    facts.mean *= static_cast<double>(numbers.numel()) / facts.values;
+    const double parts = values.is_complex() ? 2 : 1;
+    facts.values = parts * (mask > 0).expand(values.sizes()).to(at::kDouble).sum().item<double>();
   }
+  if (facts.values > 0) facts.mean = numbers.sum(at::kDouble).item<double>() / facts.values;
   const bool is_wide = *std::min_element(facts.extents.begin(), facts.extents.end()) > 1;
   if (is_wide && !has_mask(measurement)) {
-    facts.noise = estimate_noise(values).item<double>();
-    if (measurement.noise.kind == NoiseKind::poisson && facts.largest > 0) {
+    facts.noise = loaded.boxes ? 0 : estimate_noise(values).item<double>();
+    if (measurement.noise.kind == NoiseKind::poisson && facts.largest > 0 && !loaded.boxes) {
       facts.per_count = estimate_gain(values).item<double>();
       facts.dark = estimate_background(values).item<double>();
     }

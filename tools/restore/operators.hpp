@@ -10,6 +10,7 @@
 #include "restore/config.hpp"
 #include "restore/pictures.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/distributed/box_space.hpp"
 #include "tessera/physics/linear_physics.hpp"
 
 namespace restore {
@@ -36,6 +37,9 @@ struct LoadedMeasurement {
   tessera::Extents first = {};                ///< where in the image its frame begins
   tessera::Extents frame = {};  ///< extents of the frame: the image without what a valid blur sees
                                 ///< beyond
+  /// Where what was measured lives, if ranks share it out: values and masks are this rank's parts.
+  /// Null: the rank has it whole.
+  tessera::BoxSpacePtr boxes = {};
 };
 
 /// What every rank knows of a measurement.
@@ -58,11 +62,28 @@ struct Facts {
   double gain = 1;       ///< ||A|| of an operator whose result has a unit of its own
 };
 
+const std::string& where_of(const Step& step);
+
+/// What a down-sampling weighs the pixels with that a pixel of the result stands for.
+tessera::Tensor kernel_of(const DownSamplingStep& step);
+
 /// Reads the files of a measurement. Throws error::InvalidArgument, beginning with file, line and
 /// key, for files that cannot be read, values that are not finite or, of counts, negative, kernels
 /// that do not sum to 1, masks that do not fit. Values under a last mask become 0.
 LoadedMeasurement load(const Measurement& measurement);
 
+/// load() without the values of the measurement and of masks, which are of the device meta: of
+/// files that can be read by windows. Kernels are read.
+LoadedMeasurement load_outline(const Measurement& measurement);
+
+/// Local. Reads this rank's part, loaded.boxes, of the measurement; loaded.parts has those of
+/// masks.
+void load_part(const Measurement& measurement, LoadedMeasurement& loaded);
+
+/// The part of a mask's file, with its checks.
+tessera::Tensor read_mask_window(const std::string& file, const tessera::Box& window);
+
+/// Of a part: as far as it goes, and 0 for a noise level that can be estimated.
 Facts facts_of(const Measurement& measurement, const LoadedMeasurement& loaded);
 
 /// The operator, for images (1, C, H, W) like `image`, of which only the shape and dtype are read.

@@ -2,6 +2,7 @@
 #include "restore/pictures.hpp"
 
 #include <ATen/ops/clamp.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/round.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,11 +10,14 @@
 #include <algorithm>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <string_view>
 #include <utility>
 
+#include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/io/box_files.hpp"
 #include "tessera/io/image.hpp"
 #include "tessera/io/npy.hpp"
 #include "tessera/io/tiff_stack.hpp"
@@ -47,6 +51,10 @@ std::string ending_of(const std::string& path) {
 
 bool is_one_of(const std::string& ending, std::initializer_list<std::string_view> known) {
   return std::find(known.begin(), known.end(), ending) != known.end();
+}
+
+bool is_tiff(const std::string& path) {
+  return is_one_of(ending_of(path), {".tif", ".tiff"});
 }
 
 Format format_of(const std::string& path) {
@@ -130,24 +138,29 @@ Picture of_array(const std::string& path, const Tensor& array, const PictureChoi
   return picture;
 }
 
-/// All pages of a TIFF file, of which only those along one axis may be anything.
-Picture of_stack(const std::string& path, const PictureChoice& choice) {
-  const TiffStack stack = read_tiff_stack(path);
-  Tensor pages = stack.values;  // (T, C, D, H, W)
-  for (const std::int64_t axis : {2, 1, 0}) {
-    if (pages.size(axis) == 1) pages = pages.squeeze(axis);
+/// The axes (T, C, D, H, W) of a stack that say something.
+Extents axes_of_stack(const Extents& shape) {
+  Extents axes;
+  for (std::int64_t axis = 0; axis < 5; ++axis) {
+    if (axis > 2 || shape[static_cast<std::size_t>(axis)] > 1) axes.push_back(axis);
   }
+  return axes;
+}
+
+/// Pages, or a window of them, of which only those along one axis may be anything.
+Picture of_pages(const std::string& path, const TiffStack& stack, const PictureChoice& choice) {
+  const Extents& shape = stack.shape;
+  Extents sizes;
+  for (const std::int64_t axis : axes_of_stack(shape)) sizes.push_back(stack.values.size(axis));
   PictureChoice named = choice;
-  if (choice.axes.empty() && stack.values.size(0) > 1) {
-    throw error::InvalidArgument(
-        fmt::format("{}: holds {} frames: give page, or axes: zyx if they are slices", path,
-                    stack.values.size(0)));
+  if (choice.axes.empty() && shape[0] > 1) {
+    throw error::InvalidArgument(fmt::format(
+        "{}: holds {} frames: give page, or axes: zyx if they are slices", path, shape[0]));
   }
   if (choice.axes.empty()) {
-    named.axes = std::string(stack.values.size(1) > 1 ? "c" : "") +
-                 (stack.values.size(2) > 1 ? "z" : "") + "yx";
+    named.axes = std::string(shape[1] > 1 ? "c" : "") + (shape[2] > 1 ? "z" : "") + "yx";
   }
-  Picture picture = of_array(path, pages, named);
+  Picture picture = of_array(path, stack.values.reshape(sizes), named);
   picture.voxel = stack.voxel;
   if (stack.stored == at::kFloat) picture.samples = Samples::f32;
   if (stack.stored == at::kByte) picture.samples = Samples::u8;
@@ -157,9 +170,12 @@ Picture of_stack(const std::string& path, const PictureChoice& choice) {
   return picture;
 }
 
+Picture of_stack(const std::string& path, const PictureChoice& choice) {
+  return of_pages(path, read_tiff_stack(path), choice);
+}
+
 Picture of_picture_file(const std::string& path, const PictureChoice& choice) {
-  const bool is_tiff = is_one_of(ending_of(path), {".tif", ".tiff"});
-  if (is_tiff && (!choice.axes.empty() || choice.spatial == 3)) return of_stack(path, choice);
+  if (is_tiff(path) && (!choice.axes.empty() || choice.spatial == 3)) return of_stack(path, choice);
   ImageReadOptions reading;
   reading.page = choice.page;
   ImageInfo info;
@@ -167,7 +183,7 @@ Picture of_picture_file(const std::string& path, const PictureChoice& choice) {
   try {
     picture.values = read_image(path, reading, &info);
   } catch (const error::Io&) {
-    if (choice.page || !is_tiff) throw;
+    if (choice.page || !is_tiff(path)) throw;
     const auto first = std::current_exception();
     try {
       return of_stack(path, choice);
@@ -204,20 +220,22 @@ Picture of_fits(const std::string& path, const PictureChoice& choice) {
 #endif
 }
 
+#ifdef TESSERA_RESTORE_HDF5
+std::string dataset_of(const std::string& path, const PictureChoice& choice) {
+  const std::string name = choice.dataset.substr(choice.dataset.starts_with('/') ? 1 : 0);
+  if (!name.empty()) return name;
+  const std::vector<Hdf5Dataset> all = list_hdf5(path);
+  if (all.size() == 1) return all.front().name;
+  std::string names;
+  for (const Hdf5Dataset& each : all) names += (names.empty() ? "" : ", ") + each.name;
+  throw error::InvalidArgument(
+      fmt::format("{}: holds {} datasets ({}): give dataset, its name", path, all.size(), names));
+}
+#endif
+
 Picture of_hdf5(const std::string& path, const PictureChoice& choice) {
 #ifdef TESSERA_RESTORE_HDF5
-  std::string name = choice.dataset.substr(choice.dataset.starts_with('/') ? 1 : 0);
-  if (name.empty()) {
-    const std::vector<Hdf5Dataset> all = list_hdf5(path);
-    if (all.size() != 1) {
-      std::string names;
-      for (const Hdf5Dataset& each : all) names += (names.empty() ? "" : ", ") + each.name;
-      throw error::InvalidArgument(fmt::format("{}: holds {} datasets ({}): give dataset, its name",
-                                               path, all.size(), names));
-    }
-    name = all.front().name;
-  }
-  return of_array(path, read_hdf5(path, name), choice);
+  return of_array(path, read_hdf5(path, dataset_of(path, choice)), choice);
 #else
   static_cast<void>(choice);
   throw error::InvalidArgument(fmt::format("{}: this program was built without HDF5", path));
@@ -229,7 +247,115 @@ Tensor as_integers(const Tensor& values, double white) {
   return at::round(at::clamp(values, 0, white));
 }
 
+double white_of(Samples samples) {
+  return samples == Samples::u8 ? white_of_bytes : white_of_words;
+}
+
+bool is_floating(Samples samples) {
+  return samples == Samples::f32 || samples == Samples::f64;
+}
+
+/// (C, H, W), (H, W), ... as arrays hold these samples.
+Tensor as_array(const Tensor& values, Samples samples) {
+  Tensor array = values.squeeze(0).to(samples == Samples::f64 ? at::kDouble : at::kFloat);
+  if (array.size(0) == 1) array = array.squeeze(0);
+  if (!is_floating(samples)) array = as_integers(array, white_of(samples));
+  return samples == Samples::u8 ? array.to(at::kByte) : array;
+}
+
+SampleType sample_type(Samples samples) {
+  return is_floating(samples)     ? SampleType::f32
+         : samples == Samples::u8 ? SampleType::u8
+                                  : SampleType::u16;
+}
+
+/// A window of each axis of an array whose axes have these names; of channels, all.
+Box window_of_axes(const Box& window, const Extents& shape, const std::string& axes) {
+  Box whole = whole_box(shape);
+  const std::string spatial = window.axes.size() == 3 ? "zyx" : "yx";
+  for (std::size_t d = 0; d < axes.size(); ++d) {
+    const std::size_t at = spatial.find(axes[d]);
+    if (at != std::string::npos) whole.axes[d] = window.axes[at];
+  }
+  return whole;
+}
+
+/// An array in a file, of which windows can be read.
+struct ArrayInFile {
+  Extents shape = {};
+  at::ScalarType type = at::kFloat;
+  std::function<Tensor(const Box&)> read = {};
+};
+
+ArrayInFile array_in(const std::string& path, const PictureChoice& choice) {
+  if (format_of(path) == Format::npy) {
+    const NpyHeader header = read_npy_header(path);
+    return {header.shape, header.type,
+            [path](const Box& window) { return read_npy(path, window); }};
+  }
+#ifdef TESSERA_RESTORE_HDF5
+  if (format_of(path) == Format::hdf5) {
+    const std::string name = dataset_of(path, choice);
+    const auto read = [path, name](const Box& window) {
+      return read_hdf5(path, name, {.window = window});
+    };
+    for (const Hdf5Dataset& each : list_hdf5(path)) {
+      if (each.name != name) continue;
+      const Box first = whole_box(Extents(each.shape.size(), 1));
+      return {each.shape, read(first).scalar_type(), read};
+    }
+    return {{}, at::kFloat, read};  // which says what is there
+  }
+#endif
+  static_cast<void>(choice);
+  throw error::InvalidArgument(fmt::format(
+      "{}: cannot be read in parts, as --distribute-image does: give a .npy, TIFF or HDF5 file",
+      path));
+}
+
+/// The picture in a TIFF file, or the part of it that a window says.
+Picture part_of_stack(const std::string& path, const PictureChoice& choice, const Box* window) {
+  if (choice.page) {
+    throw error::InvalidArgument(
+        fmt::format("{}: page cannot be chosen with --distribute-image: give a file of one", path));
+  }
+  const Box first = whole_box(Extents(3, 1));
+  TiffStack stack = read_tiff_stack(path, {.window = first});
+  const Extents axes = axes_of_stack(stack.shape);
+  if (window == nullptr) {
+    stack.values = at::empty(stack.shape, stack.values.options().device(at::kMeta));
+    return of_pages(path, stack, choice);
+  }
+  std::string names = choice.axes;
+  if (names.empty()) {
+    for (const std::int64_t axis : axes) names += "tczyx"[axis];
+  }
+  Extents shape;
+  for (const std::int64_t axis : axes) shape.push_back(stack.shape[static_cast<std::size_t>(axis)]);
+  const Box part = window_of_axes(*window, shape, names);
+  Box all = whole_box(stack.shape);
+  for (std::size_t d = 0; d < axes.size(); ++d) {
+    all.axes[static_cast<std::size_t>(axes[d])] = part.axes[d];
+  }
+  return of_pages(path, read_tiff_stack(path, {.window = all}), choice);
+}
+
 }  // namespace
+
+Picture outline_of_picture(const std::string& path, const PictureChoice& choice) {
+  if (is_tiff(path)) return part_of_stack(path, choice, nullptr);
+  const ArrayInFile array = array_in(path, choice);
+  return of_array(path, at::empty(array.shape, at::TensorOptions(at::kMeta).dtype(array.type)),
+                  choice);
+}
+
+Picture read_window(const std::string& path, const PictureChoice& choice, const Box& window) {
+  if (is_tiff(path)) return part_of_stack(path, choice, &window);
+  const ArrayInFile array = array_in(path, choice);
+  PictureChoice named = choice;
+  if (choice.axes.empty()) named.axes = axes_of(path, array.shape, choice.spatial);
+  return of_array(path, array.read(window_of_axes(window, array.shape, named.axes)), named);
+}
 
 Picture read_picture(const std::string& path, const PictureChoice& choice) {
   const Format format = format_of(path);
@@ -261,21 +387,19 @@ void check_output(const std::string& path, Samples samples, at::IntArrayRef imag
   };
   const std::string ending = ending_of(path);
   const bool is_jpeg = is_one_of(ending, {".jpg", ".jpeg"});
-  const bool is_tiff = is_one_of(ending, {".tif", ".tiff"});
   if (format_of(path) == Format::hdf5 ||
-      (format_of(path) == Format::picture && ending != ".png" && !is_jpeg && !is_tiff)) {
+      (format_of(path) == Format::picture && ending != ".png" && !is_jpeg && !is_tiff(path))) {
     refuse("expected a name that ends in .png, .jpg, .tif, .npy or .fits");
   }
 #ifndef TESSERA_RESTORE_FITS
   if (format_of(path) == Format::fits) throw_without_fits(path);
 #endif
   const std::string instead = "; give a name that ends in .tif, .npy or .fits";
-  const bool is_floating = samples == Samples::f32 || samples == Samples::f64;
-  if ((ending == ".png" && is_floating) || (is_jpeg && samples != Samples::u8)) {
-    refuse(
-        fmt::format("{} cannot hold {} samples, which the measurements have{}", ending,
-                    settings::name_of(samples),
-                    is_jpeg && !is_floating ? "; give a name that ends in .png or .tif" : instead));
+  if ((ending == ".png" && is_floating(samples)) || (is_jpeg && samples != Samples::u8)) {
+    refuse(fmt::format(
+        "{} cannot hold {} samples, which the measurements have{}", ending,
+        settings::name_of(samples),
+        is_jpeg && !is_floating(samples) ? "; give a name that ends in .png or .tif" : instead));
   }
   if ((ending == ".png" || is_jpeg) && image.size() == 5) {
     refuse(fmt::format("{} cannot hold a volume{}", ending, instead));
@@ -292,23 +416,17 @@ void check_output(const std::string& path, Samples samples, at::IntArrayRef imag
 
 void write_picture(const std::string& path, const Tensor& values, Samples samples,
                    const Picture& source) {
-  const bool is_floating = samples == Samples::f32 || samples == Samples::f64;
-  const double white = samples == Samples::u8 ? white_of_bytes : white_of_words;
+  const double white = white_of(samples);
   if (format_of(path) == Format::picture) {
-    const SampleType type = is_floating              ? SampleType::f32
-                            : samples == Samples::u8 ? SampleType::u8
-                                                     : SampleType::u16;
+    const SampleType type = sample_type(samples);
     if (values.dim() == 5) {
-      return write_tiff_stack(path, is_floating ? values : as_integers(values, white),
+      return write_tiff_stack(path, is_floating(samples) ? values : as_integers(values, white),
                               {.samples = type, .voxel = source.voxel});
     }
-    write_image(path, is_floating ? values : values / white, {.samples = type});
+    write_image(path, is_floating(samples) ? values : values / white, {.samples = type});
     return;
   }
-  Tensor array = values.squeeze(0).to(samples == Samples::f64 ? at::kDouble : at::kFloat);
-  if (array.size(0) == 1) array = array.squeeze(0);
-  if (!is_floating) array = as_integers(array, white);
-  if (samples == Samples::u8) array = array.to(at::kByte);
+  const Tensor array = as_array(values, samples);
   if (format_of(path) == Format::npy) return write_npy(path, array);
 #ifdef TESSERA_RESTORE_FITS
   write_fits(path, array, source.cards);
@@ -316,6 +434,24 @@ void write_picture(const std::string& path, const Tensor& values, Samples sample
   static_cast<void>(source);
   throw_without_fits(path);
 #endif
+}
+
+void check_output_of_boxes(const std::string& path) {
+  if (is_tiff(path) || format_of(path) == Format::npy) return;
+  throw error::InvalidArgument(fmt::format(
+      "{}: cannot be written in parts, as --distribute-image does: give a name that ends in .tif "
+      "or .npy",
+      path));
+}
+
+void write_boxes(const std::string& path, const BoxSpace& space, const Tensor& own, Samples samples,
+                 const Picture& source) {
+  if (!is_tiff(path)) {
+    return write_npy_boxes(path, space.communicator(), as_array(own, samples), space.local(),
+                           space.extents());
+  }
+  const Tensor values = is_floating(samples) ? own : as_integers(own, white_of(samples));
+  write_tiff_boxes(path, space, values, {.samples = sample_type(samples), .voxel = source.voxel});
 }
 
 }  // namespace restore

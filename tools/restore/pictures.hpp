@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "settings/enum_names.hpp"
+#include "tessera/comm/box.hpp"
 #include "tessera/core/tensor.hpp"
+#include "tessera/distributed/box_space.hpp"
 #include "tessera/io/tiff_stack.hpp"
 
 namespace restore {
@@ -43,6 +45,16 @@ struct PictureChoice {
 /// either, both naming the file.
 Picture read_picture(const std::string& path, const PictureChoice& choice = {});
 
+/// read_picture() without the values, which are of the device meta: no memory. Of files that can be
+/// read by windows, .npy, TIFF and HDF5; throws error::InvalidArgument, naming these, for others
+/// and for a choice of page. Of TIFF files the samples are channels as they are: alpha, palettes
+/// and orientation are not looked at.
+Picture outline_of_picture(const std::string& path, const PictureChoice& choice = {});
+
+/// The part `window` of the spatial axes of such a picture, and no more of the file.
+Picture read_window(const std::string& path, const PictureChoice& choice,
+                    const tessera::Box& window);
+
 /// "64x48", columns first; "64x48x20" of a volume.
 std::string size_words(at::IntArrayRef spatial);
 
@@ -55,6 +67,14 @@ void check_output(const std::string& path, Samples samples, at::IntArrayRef imag
 /// header and voxels goes into files that have a place for it.
 void write_picture(const std::string& path, const tessera::Tensor& values, Samples samples,
                    const Picture& source = {});
+
+/// Throws error::InvalidArgument, saying what to do, if write_boxes() cannot write such a file.
+void check_output_of_boxes(const std::string& path);
+
+/// Collective. write_picture() of an image that the ranks of `space` share out, `own` being this
+/// rank's box of it: .npy by all ranks, TIFF by the first, which gets it slab by slab.
+void write_boxes(const std::string& path, const tessera::BoxSpace& space,
+                 const tessera::Tensor& own, Samples samples, const Picture& source = {});
 
 }  // namespace restore
 

@@ -2,7 +2,6 @@
 #include "restore/restorer.hpp"
 
 #include <ATen/ops/full.h>
-#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
@@ -12,14 +11,18 @@
 #include <string>
 #include <utility>
 
+#include "restoration/boxed_parts.hpp"
 #include "restoration/networks.hpp"
 #include "restoration/starting_point.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/real_dot.hpp"
 #include "tessera/denoiser/adapted.hpp"
 #include "tessera/denoiser/total_variation.hpp"
+#include "tessera/distributed/boxed_operators.hpp"
+#include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/metric/whiteness.hpp"
+#include "tessera/physics/element_numbers.hpp"
 #include "tessera/physics/noise.hpp"
 #include "tessera/prior/ridge_denoiser.hpp"
 #include "tessera/run/progress.hpp"
@@ -54,9 +57,13 @@ DenoiserPtr make_denoiser(const Inputs& inputs, const CommunicatorPtr& world) {
   });
   const std::int64_t rows = inputs.plan.image[2];
   const std::int64_t columns = inputs.plan.image[3];
-  if (std::max(rows, columns) <= tile_side) return denoiser;
-  const TilingOptions tiling{.tiling = Tiling::fixed,
-                             .patch = std::min({tile_side, rows, columns})};
+  const bool is_large = std::max(rows, columns) > tile_side;
+  if (!is_large && !inputs.space) return denoiser;
+  const Extents whole = at::IntArrayRef(inputs.plan.image).slice(2).vec();
+  const TilingOptions tiling{
+      .tiling = Tiling::fixed,
+      .patch = is_large ? PerAxis(std::min({tile_side, rows, columns})) : PerAxis(whole)};
+  if (inputs.space) return std::make_shared<ShardedDenoiser>(denoiser, inputs.space, tiling);
   return std::make_shared<TiledDenoiser>(denoiser, world, tiling);
 }
 
@@ -95,7 +102,7 @@ DenoiserPtr denoiser_of(const Inputs& inputs, const CommunicatorPtr& world) {
 Restorer::Restorer(Inputs& inputs, const RunOrders& orders, const CommunicatorPtr& world)
     : inputs_(inputs), world_(world), shows_progress_(world->is_root() && !orders.quiet) {
   const restoration::Method& method = inputs.plan.method;
-  const Tensor image = at::zeros(inputs.plan.image, inputs.plan.type);
+  const Tensor& image = inputs.image;
   fidelity_ = fidelity_of(inputs.measured);
   norm_squared_ = inputs.physics->norm_squared(image);
   start_ = restoration::mean_of_measurements(*inputs.physics, inputs.measured, image);
@@ -103,7 +110,7 @@ Restorer::Restorer(Inputs& inputs, const RunOrders& orders, const CommunicatorPt
   if (method.solver == SolverKind::mlem) start_ = start_.clamp_min(1e-3);  // what is 0 stays 0
   from_ = {.x = start_};
   if (!orders.keeps_checkpoint()) return;
-  kept_.emplace(orders, inputs.config, *inputs.physics, world);
+  kept_.emplace(orders, inputs.config, *inputs.physics, inputs.space, world);
   from_ = kept_->begin(start_);
 }
 
@@ -173,8 +180,13 @@ double Restorer::fitted_share(const Tensor& x) {
   TensorList moved;
   guarded(*world_, program, [&] {
     for (std::size_t i = 0; i < measured.size(); ++i) {
-      const auto seed = static_cast<std::uint64_t>(inputs_.physics->held()[i]);
-      const Tensor noise = GaussianNoise(part, seed).add(at::zeros_like(measured[i]));
+      const std::int64_t index = inputs_.physics->held()[i];
+      const GaussianNoise drawn(part, static_cast<std::uint64_t>(index));
+      const BoxSpacePtr& boxes = inputs_.held.at(index).boxes;
+      const at::IntArrayRef shape = measured[i].sizes();
+      const Tensor noise = drawn.add(
+          at::zeros_like(measured[i]),
+          boxes ? ElementNumbers(shape, boxes->local(), boxes->extents()) : ElementNumbers(shape));
       moved.push_back(measured[i] + noise * level_at(measured[i]));
       if (is_counted()) moved.back().clamp_min_(0);
       moves.push_back((moved.back() - measured[i]) / level_at(measured[i]));
@@ -205,8 +217,7 @@ Tensor Restorer::level_at(const Tensor& values) const {
 }
 
 DataFidelityPtr Restorer::fidelity_of(const TensorList& measured) const {
-  return restoration::make_fidelity(inputs_.plan.method, inputs_.physics, measured,
-                                    at::zeros(inputs_.plan.image, inputs_.plan.type));
+  return restoration::make_fidelity(inputs_.plan.method, inputs_.physics, measured, inputs_.image);
 }
 
 double Restorer::over_ranks(double sum) const {
@@ -221,11 +232,14 @@ SolveResult Restorer::solve(const SolverState& from,
                             std::vector<std::reference_wrapper<Observer>> observers) {
   const restoration::Method& method = inputs_.plan.method;
   // Without a prior any will do: nobody asks it.
-  const PriorPtr prior = restoration::make_prior(
+  PriorPtr prior = restoration::make_prior(
       method, inputs_.denoiser ? inputs_.denoiser : std::make_shared<TotalVariation>(),
       inputs_.plan.image);
+  const BoxSpacePtr& space = inputs_.space;
+  if (space) prior = restoration::prior_of_boxes(prior, space);
   const auto solver =
-      restoration::make_solver(method, *fidelity_, *prior, 1.6 / norm_squared_, norm_squared_);
+      restoration::make_solver(method, *fidelity_, *prior, 1.6 / norm_squared_, norm_squared_,
+                               space ? boxed_differences(space) : nullptr);
   changes_.clear();
   ObserverFunction keeps_changes(
       [&](const Iteration& iteration) { changes_.push_back(iteration.relative_change); });

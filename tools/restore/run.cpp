@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "restoration/outcome.hpp"
+#include "restore/boxed.hpp"
 #include "restore/inputs.hpp"
 #include "restore/kept_run.hpp"
 #include "restore/memory.hpp"
@@ -97,11 +98,17 @@ int run(const RunOrders& orders, const CommunicatorPtr& world) {
     return restoration::interrupted_code;
   }
   const double misfit = restorer.misfit(result.x);
-  guarded(*world, program, [&] {
-    if (!world->is_root()) return;
-    write_picture(inputs.config.output, framed(inputs.plan, result.x), inputs.plan.samples,
-                  inputs.held.at(0).picture);
-  });
+  if (inputs.space) {
+    write_frame_of_boxes(inputs.config.output, inputs.plan, *inputs.space,
+                         clamped(result.x, inputs.plan.method.range) * inputs.plan.white,
+                         inputs.held.at(0).picture);
+  } else {
+    guarded(*world, program, [&] {
+      if (!world->is_root()) return;
+      write_picture(inputs.config.output, framed(inputs.plan, result.x), inputs.plan.samples,
+                    inputs.held.at(0).picture);
+    });
+  }
   if (!inputs.config.report.empty()) {
     report(inputs, restorer, result.x,
            {.restored = framed(inputs.plan, result.x),

@@ -14,6 +14,7 @@ struct RunOrders {
   std::string config = {};
   std::string output = {};            ///< instead of the configuration's; empty: that one
   std::string report = {};            ///< instead of the configuration's; empty: that one, if any
+  bool distribute_image = false;      ///< ranks share out the image: none has it whole
   bool dry_run = false;               ///< tell what would be done, and stop
   int threads = 0;                    ///< per rank; 0: see tessera::threads_for_this_rank
   std::int64_t checkpoint_every = 0;  ///< iterations; 0: none, or every 10 with `resume`

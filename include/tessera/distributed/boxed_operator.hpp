@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +54,9 @@ class BoxedOperator : public LinearPhysics {
   /// `measurement`, this rank's, with that noise. Local.
   Tensor with_noise(const Tensor& measurement) const;
 
+  /// ||A||^2 of the whole operator, where it is known: else it is estimated. The same on all ranks.
+  void set_norm_squared(double norm_squared) { norm_squared_ = norm_squared; }
+
   /// Local. Of this rank's window, its box with the halo: its measurement, and the transpose.
   Tensor of_window(const Tensor& window) const { return part_->apply(window); }
   Tensor adjoint_window(const Tensor& v) const { return part_->apply_adjoint(v); }
@@ -61,6 +65,9 @@ class BoxedOperator : public LinearPhysics {
   /// `box` of the image as one of the measurement.
   Box measured(Box box) const;
 
+  std::optional<double> do_norm_squared(const Tensor& /*x*/) const override {
+    return norm_squared_;
+  }
   TensorList do_forward(const Tensor& x) const override {
     const Tensor window = halo_.is_none() ? x : space_->with_halo(x, halo_, padding_);
     return {fail_together(communicator(), formatted("{}.forward", name()),
@@ -81,6 +88,7 @@ class BoxedOperator : public LinearPhysics {
   Padding padding_;
   std::int64_t factor_;
   NoisePtr noise_;
+  std::optional<double> norm_squared_;
 };
 
 using BoxedOperatorPtr = std::shared_ptr<const BoxedOperator>;

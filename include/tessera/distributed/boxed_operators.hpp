@@ -15,6 +15,7 @@
 #include "tessera/denoiser/total_variation.hpp"
 #include "tessera/distributed/boxed_operator.hpp"
 #include "tessera/physics/downsampling.hpp"
+#include "tessera/physics/finite_differences.hpp"
 #include "tessera/physics/masking.hpp"
 #include "tessera/physics/space_varying_blur.hpp"
 #include "tessera/prior/l1_prior.hpp"
@@ -125,9 +126,12 @@ inline std::shared_ptr<BoxedOperator> boxed_differences(BoxSpacePtr space) {
   if (!space) throw error::InvalidArgument("boxed_differences: the space is null");
   Halo halo = detail::no_halo(*space);
   halo.after.assign(halo.after.size(), 1);
-  return std::make_shared<BoxedOperator>(std::move(space),
-                                         std::make_shared<detail::DifferencesToNext>(),
-                                         std::move(halo), Padding::replicate);
+  const double norm_squared = detail::norm_squared_of_differences(space->extents());
+  auto boxed = std::make_shared<BoxedOperator>(std::move(space),
+                                               std::make_shared<detail::DifferencesToNext>(),
+                                               std::move(halo), Padding::replicate);
+  boxed->set_norm_squared(norm_squared);
+  return boxed;
 }
 
 /// Collective. TotalVariation::value of the whole image, `x` this rank's box of it. `differences`:

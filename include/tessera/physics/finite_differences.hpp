@@ -17,6 +17,20 @@
 
 namespace tessera {
 
+namespace detail {
+
+/// ||D||^2 of FiniteDifferences of images of these spatial extents.
+inline double norm_squared_of_differences(at::IntArrayRef extents) {
+  double sum = 0;
+  for (const std::int64_t extent : extents) {
+    const double cosine = std::cos(std::numbers::pi / (2 * static_cast<double>(extent)));
+    sum += 4 * cosine * cosine;
+  }
+  return sum;
+}
+
+}  // namespace detail
+
 /// Forward differences along every spatial dimension, zero across the far borders, in units of one
 /// pixel: (B, C, spatial...) to (B, n C, spatial...) for n spatial dimensions, all channels of the
 /// first dimension first. The gradient of an image, as total variation has it.
@@ -56,12 +70,7 @@ class FiniteDifferences : public LinearOperator {
     return x;
   }
   std::optional<double> do_norm_squared(const Tensor& x) const override {
-    double sum = 0;
-    for (std::int64_t d = 2; d < x.dim(); ++d) {
-      const double cosine = std::cos(std::numbers::pi / (2 * static_cast<double>(x.size(d))));
-      sum += 4 * cosine * cosine;
-    }
-    return sum;
+    return detail::norm_squared_of_differences(x.sizes().slice(2));
   }
 };
 
