@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <ATen/ops/abs.h>
 #include <ATen/ops/cos.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/fft_fft2.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/ones.h>
@@ -272,6 +273,32 @@ TEST_CASE("restore: ranks that share out the image find the same weight, and wri
   CHECK(boxed.sizes() == whole.sizes());
   // 16 bits: rounding may fall to the other side.
   CHECK(at::abs(boxed - whole).max().item<double>() <= 1);
+}
+
+TEST_CASE("restore: a checkpoint of a shared-out image goes on where it stood", "[restore]") {
+  const SharedInputs inputs;
+  if (test::world()->is_root()) {
+    test::write_bytes(inputs.file("c.yml"),
+                      "measurements: [y.npy]\noperator: {blur: {gaussian: 0.8, border: reflect}}\n"
+                      "noise: {level: 0.02}\noutput: o.npy\n"
+                      "prior: {name: ridge, weight: 1}\nsolver: {iterations: 5}\n");
+  }
+  test::world()->barrier();
+  restore::RunOrders orders{.config = inputs.file("c.yml"),
+                            .distribute_image = true,
+                            .threads = 1,
+                            .checkpoint_every = 2,
+                            .quiet = true};
+  CHECK(restore::run(orders, test::world()) == 0);
+  const tessera::Tensor first = tessera::read_npy(inputs.file("o.npy"));
+  CHECK(std::filesystem::exists(inputs.file("o.npy.checkpoint.safetensors")));
+  test::world()->barrier();
+  if (test::world()->is_root()) std::filesystem::remove(inputs.file("o.npy"));
+  test::world()->barrier();
+  orders.resume = true;
+  CHECK(restore::run(orders, test::world()) == 0);
+  test::world()->barrier();
+  CHECK(at::equal(tessera::read_npy(inputs.file("o.npy")), first));
 }
 
 TEST_CASE("restore: what is not offered on shared-out images ends all ranks", "[restore]") {

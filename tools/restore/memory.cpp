@@ -13,6 +13,7 @@
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/prior/ridge_denoiser.hpp"
 #include "tessera/run/memory.hpp"
 
@@ -89,8 +90,15 @@ double bytes_of_denoiser(const Inputs& inputs) {
   }
   const bool is_network = inputs.plan.prior != PriorName::tv;  // of float32
   if (!is_network) return 0;
-  return 4 * inputs.denoiser->memory_estimate(inputs.plan.image).value_or(0) +
-         restoration::bytes_of_weights(inputs.config.prior.weights);
+  double elements = inputs.denoiser->memory_estimate(inputs.plan.image).value_or(0);
+  if (const auto* sharded = dynamic_cast<const ShardedDenoiser*>(inputs.denoiser.get())) {
+    const TiledDenoiser& tiled = sharded->tiled();
+    Extents tile = {1, inputs.plan.image[1]};
+    const Extents window = tiled.plan(inputs.plan.image).costs({.ranks = 1}).largest_window;
+    tile.insert(tile.end(), window.begin(), window.end());
+    elements = tiled.denoiser().memory_estimate(tile).value_or(0);
+  }
+  return 4 * elements + restoration::bytes_of_weights(inputs.config.prior.weights);
 }
 
 /// The factor of the down-sampling, or 1, of steps that a Fourier transform makes a closed form of;
