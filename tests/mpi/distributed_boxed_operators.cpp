@@ -57,6 +57,8 @@ TEST_CASE("masks, differences and their chains with blurs are parts of whole one
     const std::int64_t axes = image.dim() - 2;
     const auto differences = boxed_differences(space);
     check_parts(*differences, FiniteDifferences(), *space, image, *differences);
+    CHECK(differences->norm_squared(space->scatter(image)) ==
+          FiniteDifferences().norm_squared(image));
 
     const Tensor mask = test::indexed(image.sizes().slice(1), 2.0).unsqueeze(0);
     const auto boxed = boxed_mask(space, space->scatter(mask));

@@ -167,11 +167,12 @@ void tell_memory(Inputs& inputs, const RunOrders& orders, double resident_mb, Co
                               "estimated, with what the program takes"});
   if (orders.dry_run) return;
   guarded(world, program, [&] {
-    restoration::check_memory(need, ranks_here,
-                              fmt::format("for an image of {} and {} measurements",
-                                          size_words(at::IntArrayRef(inputs.plan.image).slice(2)),
-                                          inputs.config.measurements.size()),
-                              "Give solver: {precision: single}, or more hosts");
+    restoration::check_memory(
+        need, ranks_here,
+        fmt::format("for an image of {} and {} measurements",
+                    size_words(at::IntArrayRef(inputs.plan.image).slice(2)),
+                    inputs.config.measurements.size()),
+        "Give solver: {precision: single}, --distribute-image, or more hosts");
   });
 }
 

@@ -7,10 +7,11 @@
 
 namespace restore {
 
-/// Adds the row "memory" to the plan: the largest resident set that a rank will have, estimated
-/// from what it had before it read anything, `resident_mb` (MB of 2^20 bytes; NaN where it is not
-/// known). Throws error::InvalidArgument, saying what to do, if the ranks of this host need more
-/// than it has, unless it is a dry run: then the row says so. Collective.
+/// Collective. Adds the row "memory" to the plan: the largest resident set that this rank will
+/// have, estimated from what it had before it read anything, `resident_mb` (MB of 2^20 bytes; NaN
+/// where it is not known). Throws error::InvalidArgument, on several ranks error::RankFailure,
+/// saying what to do, if the ranks of a host need more than it has; not in a dry run, which may be
+/// elsewhere.
 void tell_memory(Inputs& inputs, const RunOrders& orders, double resident_mb,
                  tessera::Communicator& world);
 
