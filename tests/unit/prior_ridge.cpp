@@ -7,8 +7,10 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "catch.hpp"
 #include "ridge_weights.hpp"
@@ -16,9 +18,11 @@
 #include "tessera/core/error.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/blur.hpp"
+#include "tessera/physics/gaussian_kernel.hpp"
 #include "tessera/physics/stacked.hpp"
 #include "tessera/prior/ridge_prior.hpp"
 #include "tessera/solver/gradient_descent.hpp"
+#include "tessera/solver/proximal_gradient.hpp"
 
 using namespace tessera;
 using test::convex_knots;
@@ -231,6 +235,56 @@ TEST_CASE("The proximal operator of a ridge prior is where the objective's gradi
     CHECK_THROWS_WITH(prior.prox(z, 1.01 / prior.weak_convexity()),
                       test::contains("may not be unique"));
   }
+}
+
+TEST_CASE("A ridge prior whose phi ends below zero has a least value") {
+  // Rises to 0.6 at 0.3, falls to -0.2 at 0.9 and returns to 0 at 1.2.
+  const StateDict weights = ridge_weights({2}, 1, {0.6, 0.2, -0.2});
+  const RidgePrior prior(weights, 0.05);
+  const double scale = std::exp(0.4) / 0.05;
+  const Tensor filter = weights.at("filters").flatten();
+  const auto image = [&](double response) {  // of one response, to each of which scale is applied
+    return at::tensor({0.0, response / scale / filter[1].item<double>()}, at::kDouble)
+        .view({1, 1, 2});
+  };
+  const double area = 0.3 * (0.3 + 0.4 + 0.0 - 0.1);
+  CHECK(prior.value(image(1.2)).value() * scale * scale == Approx(area));
+  CHECK(prior.value(image(1e6)).value() * scale * scale == Approx(area));
+  CHECK(prior.gradient(image(-0.95)).abs().max().item<double>() > 0);
+  CHECK(prior.gradient(image(1.3)).abs().max().item<double>() == 0);
+  CHECK(prior.weak_convexity() ==
+        Approx(0.4 / 0.3 * filter.abs().sum().square().item<double>()).epsilon(1e-3));
+}
+
+TEST_CASE("With a ridge prior and a valid blur hundreds of iterations stay near the minimum") {
+  const Tensor truth = test::sine_image(1, 14, 15);
+  const auto blur = std::make_shared<Blur>(gaussian_kernel(std::vector{0.7, 0.7}), Padding::valid);
+  const Tensor y = blur->apply(truth) + 0.02 * test::indexed({1, 1, 8, 9});
+  const ConjugateGradientOptions rough{
+      .tolerance = 1e-3, .max_iterations = 50, .unconverged = Unconverged::accept};
+  const L2 fidelity(blur, {y}, truth, {.conjugate_gradient = rough});
+  const RidgePrior prior(ridge_weights({3, 3}, 3, {0.6, 0.4, 0.2, 0.0, -0.2, -0.4}), 0.05);
+  constexpr double weight = 20;
+  ProximalGradientOptions options{.monotone = true, .weight = weight};
+  options.stopping.max_iterations = 500;
+  const ProximalGradient<Prior, DataFidelity> solver(prior, fidelity, options);
+  CHECK(solver.guarantee() == Guarantee::descent);
+  double before = std::numeric_limits<double>::infinity();
+  double rise = 0;
+  ObserverFunction watch([&](const Iteration& iteration) {
+    const double now = prior.value(iteration.x).value() + weight * fidelity.value(iteration.x);
+    rise = std::max(rise, now - before);
+    before = now;
+  });
+  const Tensor start = at::zeros_like(truth);
+  const Tensor x = solver.solve(start, watch).x;
+  CHECK(rise <= 1e-12);
+  // Where the prior or the margin that is not measured let it run away, thousands.
+  CHECK((x - truth).abs().max().item<double>() < 3);
+  // Each inner solution alone is rough: with errors that do not fall, 8e-4.
+  const Tensor slope = prior.gradient(x) + weight * fidelity.gradient(x);
+  CHECK(slope.norm().item<double>() <
+        1e-5 * weight * fidelity.gradient(start).norm().item<double>());
 }
 
 TEST_CASE("Damaged weights of a ridge prior are refused by name") {

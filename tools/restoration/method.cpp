@@ -157,9 +157,11 @@ std::unique_ptr<Solver> make_solver(const Method& method, const DataFidelity& fi
       }
       if (method.prior == PriorKind::ridge) {
         // The other way round: one gradient of the prior is far cheaper than its proximal operator.
+        // The prior is not convex, and momentum alone may run away.
         const double share = method.denoiser_sigma * method.denoiser_sigma / method.prior_weight;
         return std::make_unique<ProximalGradient<Prior, DataFidelity>>(
-            prior, fidelity, ProximalGradientOptions{.weight = share, .stopping = stopping});
+            prior, fidelity,
+            ProximalGradientOptions{.monotone = true, .weight = share, .stopping = stopping});
       }
       return std::make_unique<ProximalGradient<DataFidelity, Prior>>(
           fidelity, prior, ProximalGradientOptions{.stopping = stopping});

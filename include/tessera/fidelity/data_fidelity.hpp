@@ -68,6 +68,12 @@ class DataFidelity {
   /// not known.
   Tensor prox(const Tensor& z, double step) const;
 
+  /// The same where it takes iterations, begun at `start`, like z, and ended relative to how far
+  /// that is from the solution: a solver that starts them at its iterate makes errors that vanish
+  /// as it converges, which momentum needs (Schmidt, Le Roux and Bach, NIPS 24, 2011). In closed
+  /// form `start` changes nothing.
+  Tensor prox(const Tensor& z, double step, const Tensor& start) const;
+
   /// A Lipschitz constant L of the gradient, ||grad f(x) - grad f(z)|| <= L ||x - z||, on images
   /// like `image`; nullopt where none is known. Costs applications of A where ||A|| must be found.
   std::optional<double> gradient_lipschitz(const Tensor& image) const;
@@ -90,6 +96,8 @@ class DataFidelity {
  private:
   /// Default: throws, no closed form.
   virtual inline Tensor do_prox(const Tensor& z, double step) const;
+  /// Default: do_prox.
+  virtual inline Tensor do_prox_from(const Tensor& z, double step, const Tensor& start) const;
   /// Default: curvature() ||A||^2 where the physics is linear; else not known.
   virtual inline std::optional<double> do_gradient_lipschitz(const Tensor& image) const;
 
@@ -179,6 +187,13 @@ inline Tensor DataFidelity::prox(const Tensor& z, double step) const {
   return do_prox(z, step);
 }
 
+inline Tensor DataFidelity::prox(const Tensor& z, double step, const Tensor& start) const {
+  check_image(z, formatted("{}.prox: z", name()));
+  check_positive(step, formatted("{}.prox", name()), "step");
+  check_like(start, z, formatted("{}.prox: start", name()));
+  return do_prox_from(z, step, start);
+}
+
 inline std::optional<double> DataFidelity::gradient_lipschitz(const Tensor& image) const {
   check_image(image, formatted("{}.gradient_lipschitz: image", name()));
   return do_gradient_lipschitz(image);
@@ -215,6 +230,11 @@ inline Tensor DataFidelity::do_gradient(const Tensor& x) const {
 inline Tensor DataFidelity::do_prox(const Tensor& /*z*/, double /*step*/) const {
   throw error::InvalidArgument(
       formatted("{}.prox: this fidelity has no proximal operator", name()));
+}
+
+inline Tensor DataFidelity::do_prox_from(const Tensor& z, double step,
+                                         const Tensor& /*start*/) const {
+  return do_prox(z, step);
 }
 
 }  // namespace tessera

@@ -28,9 +28,12 @@ struct RidgeOptions {
 /// with few filters w_c, an odd function phi that is linear between knots and constant beyond the
 /// last, and a scale alpha_c(sigma) > 0 of each filter for the noise level that the prior belongs
 /// to (Goujon, Neumayer, Unser, "Learning weakly convex regularizers for convergent
-/// image-reconstruction algorithms", SIAM J. Imaging Sci. 17, 2024). Unlike a denoiser it is a
-/// function, with a value, its gradient and bounds of its curvature: gradient descent converges
-/// with the step that the bounds give, and where phi never falls the objective is convex.
+/// image-reconstruction algorithms", SIAM J. Imaging Sci. 17, 2024). If phi is negative at its last
+/// knot, as of weights that sharpen edges, it first returns to 0, no more steeply than it fell:
+/// else g would fall for ever along what no measurement holds, such as the margin of a valid blur.
+/// Unlike a denoiser g is a function, with a value, its gradient and bounds of its curvature:
+/// gradient descent converges with the step that the bounds give, and where phi never falls the
+/// objective is convex.
 ///
 /// The sum is over the places p at which a filter lies within the image: nothing is assumed beyond
 /// the border. One to three spatial dimensions, that of the filters; each channel of an image by

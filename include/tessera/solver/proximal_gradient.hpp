@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -30,6 +31,11 @@ struct ProximalGradientOptions {
   /// Drops the momentum where it points uphill (gradient scheme of O'Donoghue and Candes, Found.
   /// Comput. Math. 15, 2015). One decision for all images of a batch.
   bool restart = true;
+  /// Never raises the objective, but by rounding: a step that would is taken again without momentum
+  /// from where it began, as for parts that are not convex momentum may run away (Li and Lin, NIPS
+  /// 28, 2015), and one that still would is not taken. Needs value() of both parts: one more each
+  /// per iteration.
+  bool monotone = false;
   /// Weight of the simple part, > 0: its proximal operator is given step * weight.
   double weight = 1.0;
   StoppingRules stopping = {};
@@ -41,10 +47,12 @@ struct ProximalGradientOptions {
 ///     x_k+1 = prox_{step weight simple}(z_k - step grad smooth(z_k)),   z_k+1 = x_k+1 + momentum
 ///
 /// The smooth part is a fidelity and the simple one a prior, or the other way round: a prior with a
-/// gradient (RED) and the proximal operator of the fidelity. Converges for convex parts and steps
-/// up to 1 / L; with parts that are not convex only without momentum, for steps below 1 / L, to
-/// stationary points (Attouch, Bolte, Svaiter, Math. Program. 137, 2013). With a denoiser that is
-/// no proximal operator nothing is guaranteed: PnP is that iteration, with levels.
+/// gradient (RED) and the proximal operator of the fidelity, whose iterations begin at z_k and end
+/// relative to how far that is from solved. Converges for convex parts and steps up to 1 / L; with
+/// parts that are not convex only without momentum, for steps below 1 / L, to stationary points
+/// (Attouch, Bolte, Svaiter, Math. Program. 137, 2013), or with what `monotone` allows of it. With
+/// a denoiser that is no proximal operator nothing is guaranteed: PnP is that iteration, with
+/// levels.
 template <typename Smooth, typename Simple>
 class ProximalGradient : public Solver {
  public:
@@ -57,11 +65,12 @@ class ProximalGradient : public Solver {
 
   std::string name() const override { return "proximal_gradient"; }
   /// A minimum for convex parts. With restarts of the momentum, which as a rule converge faster,
-  /// that is proven for quadratic parts alone.
+  /// that is proven for quadratic parts alone. Descent if `monotone`, for any parts.
   Guarantee guarantee() const override {
     const bool holds = detail::is_convex_and_smooth(*smooth_) && detail::is_convex(*simple_) &&
                        !(options_.momentum && options_.restart);
-    return holds ? Guarantee::minimum : Guarantee::none;
+    if (holds && !options_.monotone) return Guarantee::minimum;
+    return options_.monotone ? Guarantee::descent : Guarantee::none;
   }
   const ProximalGradientOptions& options() const { return options_; }
 
@@ -76,20 +85,55 @@ class ProximalGradient : public Solver {
       state.images["ahead"] = state.x;
       state.numbers["t"] = 1;
     }
+    if (options_.monotone && state.numbers.count("objective") == 0) {
+      state.numbers["objective"] = objective(state.x);
+    }
   }
 
   void do_step(SolverState& state, StepTimes& times) const override {
     const Tensor x = state.x;
-    const Tensor z = options_.momentum ? state.images.at("ahead") : x;
-    double& step = state.numbers.at("step");
-    const Tensor gradient = timed(times.gradient, [&] { return smooth_->gradient(z); });
-    state.x = timed(times.prior, [&] { return forward_backward(z, gradient, step); });
-    if (options_.backtracking) shorten(state, z, gradient, times);
+    Tensor z = options_.momentum ? state.images.at("ahead") : x;
+    move_from(state, z, times);
+    if (options_.monotone && rises(state)) {
+      if (options_.momentum) {
+        z = x;
+        state.numbers.at("t") = 1;
+        move_from(state, z, times);
+      }
+      if (!options_.momentum || rises(state)) state.x = x;
+    }
     if (options_.momentum) move_ahead(state, x, z);
   }
 
+  void move_from(SolverState& state, const Tensor& z, StepTimes& times) const {
+    const double step = state.numbers.at("step");
+    const Tensor gradient = timed(times.gradient, [&] { return smooth_->gradient(z); });
+    state.x = timed(times.prior, [&] { return forward_backward(z, gradient, step); });
+    if (options_.backtracking) shorten(state, z, gradient, times);
+  }
+
   Tensor forward_backward(const Tensor& z, const Tensor& gradient, double step) const {
-    return simple_->prox(z - step * gradient, step * options_.weight);
+    const Tensor from = z - step * gradient;
+    if constexpr (requires { simple_->prox(from, step, z); }) {
+      return simple_->prox(from, step * options_.weight, z);
+    } else {
+      return simple_->prox(from, step * options_.weight);
+    }
+  }
+
+  double objective(const Tensor& x) const {
+    return value_of(*smooth_, x) + options_.weight * value_of(*simple_, x);
+  }
+
+  /// Whether the objective is above the least so far, by more than rounding; that of an iterate
+  /// that is not finite is.
+  bool rises(SolverState& state) const {
+    const double slack = state.x.scalar_type() == at::kDouble ? 1e-12 : 1e-6;
+    double& least = state.numbers.at("objective");
+    const double now = objective(state.x);
+    if (any_rank_finds(!(now <= least + slack * std::abs(least)))) return true;
+    least = std::min(least, now);
+    return false;
   }
 
   /// Until smooth(x) <= smooth(z) + <gradient, x - z> + |x - z|^2 / (2 step), to rounding.
@@ -144,12 +188,14 @@ class ProximalGradient : public Solver {
     }
   }
 
-  static double value_of(const Smooth& part, const Tensor& x) {
+  template <typename Part>
+  static double value_of(const Part& part, const Tensor& x) {
     const std::optional<double> value = part.value(x);
     if (!value) {
       throw error::InvalidArgument(
-          "proximal_gradient: backtracking needs value() of the smooth part, which has none: give "
-          "the options a step");
+          formatted("proximal_gradient: backtracking and monotone need value(), which {} has not: "
+                    "give the options a step, or leave monotone out",
+                    part.name()));
     }
     return *value;
   }

@@ -53,7 +53,7 @@ class ConjugateGradientLoop {
         slope_(count_, 0.0),
         best_norm_(count_, std::numeric_limits<double>::infinity()) {
     right_norm_ = shared(space_.norm_each(start.right, groups_));
-    norm_ = right_norm_;
+    norm_ = start_norm_ = right_norm_;
     residual_ = start.right;
     best_ = x_.clone();
   }
@@ -72,7 +72,7 @@ class ConjugateGradientLoop {
       std::vector<bool> is_due(count_);
       for (std::size_t i = 0; i < count_; ++i) {
         images_[i].iterations += is_active_[i] ? 1 : 0;
-        const bool is_claimed = norm_[i] <= options_.tolerance * right_norm_[i] || is_flat_[i] > 0;
+        const bool is_claimed = is_small(i) || is_flat_[i] > 0;
         is_due[i] = is_active_[i] && (is_claimed || is_time);
       }
       if (std::find(is_due.begin(), is_due.end(), true) != is_due.end()) check_residual(k, is_due);
@@ -92,6 +92,12 @@ class ConjugateGradientLoop {
       }
     }
     return numbers;
+  }
+
+  /// Whether the residual is as small as the options ask.
+  bool is_small(std::size_t i) const {
+    return norm_[i] <= options_.tolerance * right_norm_[i] &&
+           norm_[i] <= options_.reduction * start_norm_[i];
   }
 
   bool any_active() const {
@@ -132,6 +138,7 @@ class ConjugateGradientLoop {
     const Tensor exact = equations_.exact_residual(x_);
     const std::vector<double> norms = shared(space_.norm_each(exact, groups_));
     const bool is_first = iteration == 0;
+    if (is_first) start_norm_ = norms;
     const std::vector<double> drift = is_first
                                           ? std::vector<double>(count_, 0.0)
                                           : shared(space_.norm_each(exact - residual_, groups_));
@@ -159,7 +166,7 @@ class ConjugateGradientLoop {
       images_[i].end = reason;
       images_[i].relative_residual = right_norm_[i] > 0 ? best_norm_[i] / right_norm_[i] : 0;
     };
-    if (norm <= options_.tolerance * right_norm_[i]) return end(ConjugateGradientEnd::tolerance);
+    if (is_small(i)) return end(ConjugateGradientEnd::tolerance);
     const bool is_rounding = drift > 0.5 * norm;
     if (is_rounding && norm > 0.5 * before) return end(ConjugateGradientEnd::rounding);
     if (is_flat_[i] > 0) return end(ConjugateGradientEnd::null_space);
@@ -186,6 +193,7 @@ class ConjugateGradientLoop {
   std::vector<double> slope_;     // <r, r> of the step before; 0: none
   std::vector<double> norm_;      // of the residual
   std::vector<double> best_norm_;
+  std::vector<double> start_norm_;
   std::vector<double> right_norm_;
 };
 

@@ -47,6 +47,7 @@ inline double scale_of(const LinearPhysics& physics, const TensorList& y, const 
 inline void check_conjugate_gradient(const ConjugateGradientOptions& options,
                                      const std::string& who) {
   check_not_negative(options.tolerance, who, "the tolerance of conjugate gradients");
+  check_positive(options.reduction, who, "the reduction of conjugate gradients");
   if (options.max_iterations < 1) {
     throw error::InvalidArgument(
         formatted("{}: max_iterations of conjugate gradients is {}, expected 1 or more", who,

@@ -15,20 +15,20 @@
 
 namespace tessera::detail {
 
-/// phi(u) = -phi(-u), linear between the knots 0, h, 2 h, ..., n h and constant from the last on.
-/// Elementwise; any floating dtype and device.
+/// phi(u) = -phi(-u), linear between the knots 0, h, 2 h, ..., n h and constant from the last on;
+/// if it is negative there, it first returns to 0, no more steeply than it fell: an integral that
+/// fell for ever would have no minimum. Elementwise; any floating dtype and device.
 class OddSpline {
  public:
   /// `values` are phi(h), ..., phi(n h), n >= 1; spacing h > 0, else error::InvalidArgument.
-  OddSpline(const std::vector<double>& values, double spacing)
-      : spacing_(spacing), count_(static_cast<std::int64_t>(values.size())) {
+  OddSpline(const std::vector<double>& values, double spacing) : spacing_(spacing) {
     check_positive(spacing_, "RidgePrior", "spline.spacing");
     std::vector<double> lefts;
     std::vector<double> rises;
     std::vector<double> areas;
     double last = 0;
     double area = 0;
-    for (const double value : values) {
+    const auto go_to = [&](double value) {
       lefts.push_back(last);
       rises.push_back(value - last);
       areas.push_back(area);
@@ -36,8 +36,11 @@ class OddSpline {
       least_slope_ = std::min(least_slope_, (value - last) / spacing_);
       area += 0.5 * (last + value);
       last = value;
-    }
+    };
+    for (const double value : values) go_to(value);
+    while (last < 0) go_to(std::min(0.0, last - least_slope_ * spacing_));
     end_ = last;
+    count_ = static_cast<std::int64_t>(lefts.size());
     values_ = ConvertedTensor(at::tensor(lefts, at::kDouble));
     rises_ = ConvertedTensor(at::tensor(rises, at::kDouble));
     areas_ = ConvertedTensor(at::tensor(areas, at::kDouble));
@@ -80,7 +83,7 @@ class OddSpline {
   }
 
   double spacing_;
-  std::int64_t count_;      // of the parts
+  std::int64_t count_ = 0;  // of the parts
   ConvertedTensor values_;  // at the left ends of the parts
   ConvertedTensor rises_;   // over them
   ConvertedTensor areas_;   // up to them, in units of the spacing
