@@ -90,6 +90,10 @@ TEST_CASE("restore report: a picture, what is left of it, and the plan", "[resto
   REQUIRE(data.at("measurements").size() == 1);
   const json& measurement = data.at("measurements").at(0);
   CHECK(measurement.at("file") == "photo.png");
+  const json& measured = measurement.at("measured");
+  const Tensor photo = restore::read_picture(data_file("photo.png")).values;
+  CHECK_THAT(first_value(measured),
+             Catch::Matchers::WithinAbs(photo.flatten()[0].item<double>(), 0.003));
   CHECK_THAT(measurement.at("level").get<double>(), Catch::Matchers::WithinRel(3.0, 1e-9));
   CHECK_THAT(measurement.at("share_of_noise").get<double>(),
              Catch::Matchers::WithinRel(std::sqrt(data.at("misfit").get<double>()), 1e-6));
@@ -124,6 +128,8 @@ TEST_CASE("restore report: a volume has slices and their maximum", "[restore]") 
   CHECK(measurement.at("measured_maximum").at("slices") == 1);
   CHECK(measurement.at("residual").at("slices") == 16);
   CHECK(measurement.at("background") == 400);
+  const Tensor counts = restore::read_picture(data_file("cells.tif")).values;
+  CHECK(measurement.at("measured").at("low").get<double>() == counts.min().item<double>() - 400);
   CHECK(!measurement.contains("level"));  // that of counts is not one
 }
 
@@ -132,6 +138,7 @@ TEST_CASE("restore report: the search for a weight", "[restore]") {
   const json& found = run.data.at("weight");
   CHECK(run.data.at("trials").size() == found.at("trials").get<std::size_t>());
   CHECK(run.data.at("trials").at(0).at(1).get<double>() > 0);
+  CHECK(found.at("fits") == false);  // nothing does, in so few iterations
   CHECK(run.data.at("changes").size() == 3);
 }
 
@@ -141,7 +148,10 @@ TEST_CASE("restore report: neither weights nor masks count as noise", "[restore]
   mask.slice(1, 0, 25).zero_();
   tessera::write_npy(folder.file("mask.npy"), mask);
   const Tensor flat = at::full({1, 1, 40, 50}, 0.5);
-  tessera::write_npy(folder.file("noisy.npy"), tessera::GaussianNoise(0.02, 1).add(flat)[0][0]);
+  Tensor noisy = tessera::GaussianNoise(0.02, 1).add(flat);
+  noisy[0][0][7][30] = 0.66;  // eight standard deviations
+  noisy[0][0][31][42] = 0.34;
+  tessera::write_npy(folder.file("noisy.npy"), noisy[0][0]);
   const Reported run("measurements:\n  - {file: " + folder.file("noisy.npy") +
                      ", operator: {mask: {file: " + folder.file("mask.npy") +
                      "}}, weight: 4}\nnoise: {level: 0.02}\n"
@@ -150,7 +160,19 @@ TEST_CASE("restore report: neither weights nor masks count as noise", "[restore]
   CHECK_THAT(measurement.at("level").get<double>(), Catch::Matchers::WithinRel(0.02, 1e-6));
   CHECK_THAT(measurement.at("share_of_noise").get<double>(), Catch::Matchers::WithinAbs(1, 0.1));
   // Where all is hidden, residuals are 0, whose bin would have half of all.
-  CHECK(measurement.at("histogram").at(20).get<double>() < 0.6);
+  const json& histogram = measurement.at("histogram");
+  CHECK(histogram.at(20).get<double>() < 0.6);
+  // One of 1000 values beyond each end, which is drawn no further, and the mean of all.
+  CHECK(measurement.at("residual").at("low") == -4.0);
+  CHECK(measurement.at("residual").at("high") == 4.0);
+  REQUIRE(histogram.size() == 40);
+  CHECK_THAT(histogram.front().get<double>() * 0.25, Catch::Matchers::WithinAbs(1e-3, 1e-9));
+  CHECK_THAT(histogram.back().get<double>() * 0.25, Catch::Matchers::WithinAbs(1e-3, 1e-9));
+  double mean = 0;
+  for (std::size_t i = 0; i < 40; ++i) {
+    mean += (-4.875 + 0.25 * static_cast<double>(i)) * 0.25 * histogram.at(i).get<double>();
+  }
+  CHECK_THAT(mean, Catch::Matchers::WithinAbs(0, 0.1));
   CHECK(run.data.at("restored").at("channels") == 1);
 }
 
@@ -188,6 +210,17 @@ TEST_CASE("restore report: large images are averaged until they fit", "[restore]
   CHECK(residual.at("shrunk") == 2);
   CHECK(residual.at("low").get<double>() < -3);  // as large as the noise was before
   CHECK(run.page.size() < 12'000'000);
+}
+
+TEST_CASE("restore report: noise in several channels is as white as in one", "[restore]") {
+  const test::TemporaryFolder folder;
+  const Tensor flat = at::full({1, 3, 40, 50}, 0.5);
+  tessera::write_npy(folder.file("x.npy"), tessera::GaussianNoise(0.02, 1).add(flat)[0]);
+  const Reported run("measurements: [{file: " + folder.file("x.npy") +
+                     ", axes: cyx}]\nnoise: {level: 0.02}\nprior: {name: tv, weight: 4000}\n"
+                     "solver: {iterations: 100}\n");
+  CHECK_THAT(run.data.at("measurements").at(0).at("whiteness").get<double>(),
+             Catch::Matchers::WithinAbs(1, 0.1));
 }
 
 TEST_CASE("restore report: names that no page can have", "[restore]") {
