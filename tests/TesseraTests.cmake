@@ -20,6 +20,7 @@ endfunction()
 
 # tessera_mpi_test(name RANKS 1 2 5 SOURCES ...): one program, one ctest entry per rank count.
 # A failure on any rank fails the entry: Catch2 returns the number of failed assertions from every rank.
+# More than 3 ranks leave out test cases of the tag [few_ranks], which show nothing else there and are long on few cores.
 function(tessera_mpi_test name)
   cmake_parse_arguments(_arg "" "TIMEOUT" "SOURCES;LIBRARIES;RANKS;LABELS" ${ARGN})
   if(NOT _arg_TIMEOUT)
@@ -31,7 +32,12 @@ function(tessera_mpi_test name)
   endif()
   add_dependencies(mpi_tests mpi_${name})
   foreach(_ranks IN LISTS _arg_RANKS)
-    add_test(NAME mpi.${name}.${_ranks} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${_ranks} $<TARGET_FILE:mpi_${name}>)
+    set(_cases "")
+    if(_ranks GREATER 3)
+      set(_cases ~[few_ranks])
+    endif()
+    add_test(NAME mpi.${name}.${_ranks}
+             COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${_ranks} $<TARGET_FILE:mpi_${name}> ${_cases})
     set_tests_properties(mpi.${name}.${_ranks} PROPERTIES TIMEOUT ${_arg_TIMEOUT} PROCESSORS 2 LABELS "mpi;${_arg_LABELS}")
   endforeach()
 endfunction()

@@ -274,7 +274,7 @@ full_disk)
 
 killed)
   # The driver is killed as soon as the first row is done; what it started ends, and the grid goes on.
-  echo "$three_rows" | sed 's/image_size: 64/image_size: 256/; s/n_iter: 3/n_iter: 20/' >grid.yml
+  echo "$three_rows" | sed 's/image_size: 64/image_size: 128/; s/n_iter: 3/n_iter: 10/' >grid.yml
   "$program" --config grid.yml --out out >first.log 2>&1 &
   driver=$!
   for ((i = 0; i < 600; i++)); do

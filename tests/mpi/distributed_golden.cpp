@@ -80,7 +80,7 @@ TEST_CASE("DRUNet tiled exactly is DRUNet") {
   }
 }
 
-TEST_CASE("five iterations with the deepinv's plan give the reference numbers") {
+TEST_CASE("five iterations with the deepinv's plan give the reference numbers", "[few_ranks]") {
   const Tensor truth = test::sine_image(3, 40, 36);
   const TilingOptions tiling{.tiling = Tiling::deepinv, .patch = {24}, .overlap = 8};
   const auto prior = PlugAndPlay::fixed(
