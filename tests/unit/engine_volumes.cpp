@@ -132,7 +132,7 @@ TEST_CASE("A compiled DRUNet for volumes equals the formula in float64") {
 }
 
 TEST_CASE("The networks for volumes use the engine, and give what LibTorch gives") {
-  const tessera::StateDict drunet = random_weights(drunet_keys(1, {16, 24, 40}, 2, 3));
+  const tessera::StateDict drunet = random_weights(drunet_keys(1, {16, 24, 40}, 1, 3));
   const Tensor volume = noise({2, 1, 9, 34, 21}, 1);  // extended to multiples of eight
   CHECK(error_of<tessera::DRUNet>(drunet, volume) < 4e-6);
   CHECK_THAT(tessera::DRUNet(drunet).engine_summary(), contains("tiles of "));
