@@ -216,7 +216,8 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
       {with("noise: {level: 300}"),
        "c.yml:3:8: noise: level: is 300, more than the values of grey.png differ"},
       {with("noise: poisson\noperator: {mask: {file: mask.npy}}"),
-       "grey.png: the gain of what a mask hides, of one row or column, or of nothing but zeros, "
+       "grey.png: the gain of what a mask hides, of one row or column, of a shared-out image or of "
+       "nothing but zeros "
        "cannot be estimated; give noise: {model: poisson, gain: ...}"},
       {with("noise: {model: poisson, gain: -1}"), "gain: is -1, expected more than zero"},
       {with("noise: {level: much}"),

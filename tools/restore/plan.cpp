@@ -324,10 +324,11 @@ class Planner {
         if (is_given(each.noise)) continue;
         if (!(facts_[i].per_count > 0)) {
           refuse(each.where,
-                 fmt::format("{}: the {} of what a mask hides, of one row or column, or "
-                             "of nothing but zeros, cannot be estimated; give noise: "
-                             "{{model: poisson, {}: ...}}, in units of the file",
-                             each.file, key, key));
+                 fmt::format(
+                     "{}: the {} of what a mask hides, of one row or column, of a "
+                     "shared-out image or of nothing but zeros cannot be estimated; give noise: "
+                     "{{model: poisson, {}: ...}}, in units of the file",
+                     each.file, key, key));
         }
         sum += estimate(facts_[i]);
         ++number;
