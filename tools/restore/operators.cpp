@@ -341,12 +341,6 @@ bool has_mask(const Measurement& measurement) {
                      [](const Step& step) { return is_mask(step); });
 }
 
-/// The mask that acts last; undefined if another step does.
-Tensor last_mask(const Measurement& measurement, const LoadedMeasurement& loaded) {
-  const bool is_last = !measurement.steps.empty() && is_mask(measurement.steps.back());
-  return is_last ? loaded.parts.back() : Tensor();
-}
-
 /// Both parts of complex values.
 Tensor real_numbers(const Tensor& values) {
   return values.is_complex() ? at::view_as_real(values) : values;
@@ -420,6 +414,11 @@ LoadedMeasurement read_files(const Measurement& measurement, bool outlines) {
 
 const std::string& where_of(const Step& step) {
   return std::visit([](const auto& each) -> const std::string& { return each.where; }, step);
+}
+
+Tensor last_mask(const Measurement& measurement, const LoadedMeasurement& loaded) {
+  const bool is_last = !measurement.steps.empty() && is_mask(measurement.steps.back());
+  return is_last ? loaded.parts.back() : Tensor();
 }
 
 Tensor kernel_of(const DownSamplingStep& step) {

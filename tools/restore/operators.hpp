@@ -83,6 +83,9 @@ void load_part(const Measurement& measurement, LoadedMeasurement& loaded);
 /// The part of a mask's file, with its checks.
 tessera::Tensor read_mask_window(const std::string& file, const tessera::Box& window);
 
+/// The mask that acts last, (1, 1 or C, spatial...); undefined if another step does.
+tessera::Tensor last_mask(const Measurement& measurement, const LoadedMeasurement& loaded);
+
 /// Of a part: as far as it goes, and 0 for a noise level that can be estimated.
 Facts facts_of(const Measurement& measurement, const LoadedMeasurement& loaded);
 

@@ -15,7 +15,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <variant>
 
 #include "base64.hpp"
 #include "page.hpp"
@@ -107,11 +106,9 @@ Tensor shown(const Measurement& measurement, const Tensor& values, double white)
 /// Those that no last mask hides.
 Tensor visible(const Measurement& measurement, const LoadedMeasurement& loaded,
                const Tensor& residual) {
-  const bool is_masked =
-      !measurement.steps.empty() && (std::holds_alternative<MaskStep>(measurement.steps.back()) ||
-                                     std::holds_alternative<FourierStep>(measurement.steps.back()));
-  if (!is_masked) return residual.flatten();
-  return residual.masked_select(loaded.parts.back().ne(0).expand_as(residual));
+  const Tensor mask = last_mask(measurement, loaded);
+  if (!mask.defined()) return residual.flatten();
+  return residual.masked_select(mask.ne(0).expand_as(residual));
 }
 
 /// How often values fall into each bin of -counted_residual to counted_residual, per unit and
@@ -140,14 +137,16 @@ ordered_json section_of(const Config& config, const Plan& plan, std::int64_t ind
   const double background = is_counted ? plan.counts[i].background : 0;
   const Tensor scaled = as_image(residual) / std::sqrt(measurement.weight);
   const Tensor seen = visible(measurement, loaded, scaled);
+  const Tensor mask = last_mask(measurement, loaded);
+  const Tensor energy = mask.defined() ? tessera::autocorrelation_energy(scaled, mask)
+                                       : tessera::autocorrelation_energy(scaled);
   ordered_json section = {
       {"file", std::filesystem::path(measurement.file).filename().string()},
       {"background", background},
       {"residual", encoded(scaled, samples, true)},
       {"histogram", histogram(seen)},
       {"share_of_noise", std::sqrt(seen.to(at::kDouble).square().mean().item<double>())},
-      {"whiteness", tessera::autocorrelation_energy(scaled).item<double>() *
-                        static_cast<double>(scaled.size(1))}};
+      {"whiteness", energy.item<double>() * static_cast<double>(scaled.size(1))}};
   if (plan.method.fidelity != restoration::FidelityKind::poisson) {
     section["level"] =
         plan.method.noise_level * plan.white / plan.scales[i] * std::sqrt(measurement.weight);

@@ -168,7 +168,15 @@ TensorList Restorer::residuals(const Tensor& x) const {
 double Restorer::correlation(const Tensor& x) const {
   double sum = 0;
   guarded(*world_, program, [&] {
-    for (const Tensor& each : residuals(x)) sum += autocorrelation_energy(each).item<double>();
+    const TensorList all = residuals(x);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const std::int64_t index = inputs_.physics->held()[i];
+      const Tensor mask = last_mask(inputs_.config.measurements[static_cast<std::size_t>(index)],
+                                    inputs_.held.at(index));
+      const Tensor energy =
+          mask.defined() ? autocorrelation_energy(all[i], mask) : autocorrelation_energy(all[i]);
+      sum += energy.item<double>();
+    }
   });
   return over_ranks(sum) / static_cast<double>(inputs_.config.measurements.size());
 }
