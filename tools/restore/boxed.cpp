@@ -36,21 +36,13 @@ constexpr const char* of_boxes = " with --distribute-image";
 
 /// Throws for steps that are not offered.
 struct StepCheck {
-  bool is_cut = false;  ///< a blur before has the border valid
-
-  void operator()(const BlurStep& step) { is_cut = is_cut || step.border == Padding::valid; }
-  void operator()(const SpaceVaryingBlurStep& step) {
-    is_cut = is_cut || step.border == Padding::valid;
-  }
+  void operator()(const BlurStep& /*step*/) const {}
+  void operator()(const SpaceVaryingBlurStep& /*step*/) const {}
   void operator()(const MaskStep& /*step*/) const {}
   void operator()(const DownSamplingStep& step) const {
     if (step.shift[0] != 0 || step.shift[1] != 0) {
       refuse_on_boxes(step.where, "shift: is a Fourier transform of the whole image, not offered",
                       "put the shift into the kernel of a blur");
-    }
-    if (is_cut) {
-      refuse_on_boxes(step.where, "is not offered behind a blur with the border valid",
-                      "give the blur border: reflect, or another");
     }
   }
   template <typename Other>
@@ -163,8 +155,7 @@ double noise_on_boxes(const BoxSpace& space, const Tensor& own) {
 
 void check_on_boxes(const Config& config) {
   for (const Measurement& measurement : config.measurements) {
-    StepCheck check;
-    for (const Step& step : measurement.steps) std::visit(check, step);
+    for (const Step& step : measurement.steps) std::visit(StepCheck{}, step);
   }
   if (!config.report.empty()) {
     refuse_on_boxes(config.report_where + ": ", "is made of whole images, and not offered",
@@ -219,7 +210,19 @@ BoxSpacePtr boxes_of_image(const Config& config,
     }
     return common;
   });
-  return std::make_shared<BoxSpace>(world, image, BoxSpaceOptions{.alignment = alignment});
+  // Where a valid blur comes before a down-sampling, the frame is what has multiples of its factor.
+  const Extents& first = outlines.at(0).first;
+  const Extents& frame = outlines.at(0).frame;
+  const BoxSpace frames(world, frame, BoxSpaceOptions{.alignment = alignment});
+  std::vector<Box> boxes = frames.boxes();
+  for (Box& box : boxes) {
+    for (std::size_t axis = 0; axis < box.axes.size(); ++axis) {
+      Interval& along = box.axes[axis];
+      along.end = along.end == frame[axis] ? image[axis] : along.end + first[axis];
+      along.begin = along.begin == 0 ? 0 : along.begin + first[axis];
+    }
+  }
+  return std::make_shared<BoxSpace>(frames, image, std::move(boxes));
 }
 
 LinearPhysicsPtr load_on_boxes(const Measurement& measurement, LoadedMeasurement& loaded,
