@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -16,10 +15,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace test {
 
-/// The bytes as a file in memory, so that the public functions are tested as they are.
-class MemoryFile {
+/// The bytes as a file, so that the public functions are tested as they are. It has a name: the
+/// HDF5 library opens no other.
+class InputFile {
  public:
-  MemoryFile(const std::uint8_t* data, std::size_t size) : descriptor_(::memfd_create("input", 0)) {
+  InputFile(const std::uint8_t* data, std::size_t size) : descriptor_(::mkstemp(path_.data())) {
     if (descriptor_ < 0) std::abort();
     while (size > 0) {
       const ssize_t written = ::write(descriptor_, data, size);
@@ -28,20 +28,24 @@ class MemoryFile {
       size -= static_cast<std::size_t>(written);
     }
   }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  ~MemoryFile() { ::close(descriptor_); }
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  ~InputFile() {
+    ::close(descriptor_);
+    ::unlink(path_.c_str());
+  }
 
-  std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
+  const std::string& path() const { return path_; }
 
  private:
+  std::string path_ = "/dev/shm/tessera_fuzz.XXXXXX";
   int descriptor_;
 };
 
 /// Runs a reader on the bytes; it may refuse them with error::Io, and do nothing else.
 template <class Reader>
 int read_or_refuse(const std::uint8_t* data, std::size_t size, const Reader& read) {
-  const MemoryFile file(data, size);
+  const InputFile file(data, size);
   try {
     read(file.path());
   } catch (const tessera::error::Io&) {
