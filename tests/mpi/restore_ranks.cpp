@@ -232,6 +232,8 @@ TEST_CASE("restore: ranks that share out the image restore the same", "[restore]
   const std::string level = "noise: {level: 0.02}\n";
   const std::string config = GENERATE_COPY(
       as<std::string>(), "measurements: [y.npy]\noperator: {blur: {gaussian: 1}}\n" + level + tv,
+      "measurements: [y.npy]\noperator: {blur: {gaussian: 0.8, border: reflect}}\n" + level +
+          "prior: {name: tv, weight: 1}\nsolver: {name: admm, iterations: 5}\n",
       "measurements:\n  - {file: y.npy, operator: {blur: {gaussian: 0.8, border: reflect}}}\n"
       "  - {file: y.npy, operator: [blur: {gaussian: 1, border: constant}, mask: {file: "
       "mask.npy}], "
@@ -255,6 +257,9 @@ TEST_CASE("restore: ranks that share out the image restore the same", "[restore]
           level + "prior: drunet\nsolver: {iterations: 3}\n",
       "measurements: [y.npy]\noperator: {blur: {gaussian: 0.8, border: reflect}}\n" + level +
           "prior: {name: ridge, weight: 1}\nsolver: {iterations: 5}\n");
+  const bool is_down_sampled = config.find("down_sampling") != std::string::npos;
+  const bool is_one_of_three = config.find("mask") != std::string::npos || is_down_sampled;
+  if (test::world()->size() > 2 && !is_one_of_three) return;  // minutes where ranks share cores
   INFO(config);
   const SharedInputs inputs;
   const auto [boxed, whole] = inputs.restored(config, ".npy");
@@ -278,12 +283,16 @@ TEST_CASE("restore: ranks that share out the image find the same weight, and wri
 }
 
 TEST_CASE("restore: a checkpoint of a shared-out image goes on where it stood", "[restore]") {
+  // Of tv, duals of the image and of both measurements are kept too.
+  const std::string prior = GENERATE("{name: ridge, weight: 1}", "{name: tv, weight: 20}");
   const SharedInputs inputs;
   if (test::world()->is_root()) {
     test::write_bytes(inputs.file("c.yml"),
-                      "measurements: [y.npy]\noperator: {blur: {gaussian: 0.8, border: reflect}}\n"
+                      "measurements: [y.npy, y.npy]\n"
+                      "operator: {blur: {gaussian: 0.8, border: reflect}}\n"
                       "noise: {level: 0.02}\noutput: o.npy\n"
-                      "prior: {name: ridge, weight: 1}\nsolver: {iterations: 5}\n");
+                      "prior: " +
+                          prior + "\nsolver: {iterations: 5}\n");
   }
   test::world()->barrier();
   restore::RunOrders orders{.config = inputs.file("c.yml"),
@@ -311,9 +320,7 @@ TEST_CASE("restore: what is not offered on shared-out images ends all ranks", "[
        {"measurements: [y.npy]\noperator: {down_sampling: {factor: 2, shift: [0, 0.5]}}\n",
         restore::RunOrders{}},
        {"measurements: [y.npy]\nprior: wavelet\n", restore::RunOrders{}},
-       {"measurements: [y.npy]\nprior: tv\nsolver: admm\n", restore::RunOrders{}},
        {"measurements: [y.npy]\nprior: {name: tv, weight: auto}\n", restore::RunOrders{}},
-       {"measurements: [y.npy]\nprior: tv\n", restore::RunOrders{.resume = true}},
        {"measurements: [y.npy]\n", restore::RunOrders{.report = "r.html"}},
        {"measurements: [y.npy]\n", restore::RunOrders{.output = "o.png"}},
        {"measurements: [no.png]\n", restore::RunOrders{}},

@@ -163,21 +163,12 @@ void check_on_boxes(const Config& config) {
   }
 }
 
-void check_on_boxes(const RunOrders& orders, const Config& config, const Plan& plan) {
-  using restoration::SolverKind;
-  const bool is_primal_dual = plan.method.solver == SolverKind::primal_dual;
-  if (plan.prior == PriorName::wavelet || (plan.prior == PriorName::tv && !is_primal_dual)) {
-    refuse_on_boxes(config.prior.where,
-                    fmt::format("{} of the solver {} is not offered", settings::name_of(plan.prior),
-                                settings::name_of(plan.method.solver)),
-                    "tv of primal_dual, ridge and networks are");
+void check_on_boxes(const Config& config, const Plan& plan) {
+  if (plan.prior == PriorName::wavelet) {
+    refuse_on_boxes(config.prior.where, "wavelet is not offered", "tv, ridge and networks are");
   }
   if (plan.rule == WeightRule::whiteness) {
     refuse_on_boxes(config.prior.where, "weight: auto is not offered", "give risk or discrepancy");
-  }
-  if (orders.keeps_checkpoint() && is_primal_dual) {
-    refuse_on_boxes("--checkpoint-every, --resume: ", "primal_dual keeps no checkpoint",
-                    "leave these out");
   }
   at_key(config.output_where + ": ", [&] { check_output_of_boxes(config.output); });
 }

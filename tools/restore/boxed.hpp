@@ -18,7 +18,7 @@ namespace restore {
 /// Throws error::InvalidArgument, saying what would do instead, for what is not offered where ranks
 /// share out the image: before anything is read, and once the plan is made.
 void check_on_boxes(const Config& config);
-void check_on_boxes(const RunOrders& orders, const Config& config, const Plan& plan);
+void check_on_boxes(const Config& config, const Plan& plan);
 
 /// The row of the plan that tells the boxes.
 PlanRow row_of_boxes(const tessera::BoxSpace& space);

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <utility>
 
 #include "tessera/comm/agreement.hpp"
@@ -15,15 +14,15 @@ using namespace tessera;
 
 namespace {
 
-CheckpointOptions kept_with(const RunOrders& orders, const Config& config,
-                            const LinearPhysics& physics, const BoxSpacePtr& space,
-                            Communicator& world) {
-  CheckpointOptions options{.space = space};
-  if (!space) options.held = physics.held();
+CheckpointOptions kept_with(const RunOrders& orders, const Inputs& inputs, Communicator& world) {
+  CheckpointOptions options{.held = inputs.physics->held(), .space = inputs.space};
+  if (inputs.space) {
+    for (const auto& [index, loaded] : inputs.held) options.measured_spaces.push_back(loaded.boxes);
+  }
   if (orders.checkpoint_every > 0) options.every = orders.checkpoint_every;
   guarded(world, "tessera_restore", [&] {
     if (!world.is_root()) return;
-    for (const std::string& file : files_of(config)) {
+    for (const std::string& file : files_of(inputs.config)) {
       options.configuration[file + " (contents)"] = digest_of_file(file);
     }
   });
@@ -36,12 +35,11 @@ std::string checkpoint_path(const std::string& output) {
   return output + ".checkpoint.safetensors";
 }
 
-KeptRun::KeptRun(const RunOrders& orders, const Config& config, const LinearPhysics& physics,
-                 const BoxSpacePtr& space, const CommunicatorPtr& world)
-    : path_(checkpoint_path(config.output)),
+KeptRun::KeptRun(const RunOrders& orders, const Inputs& inputs, const CommunicatorPtr& world)
+    : path_(checkpoint_path(inputs.config.output)),
       resumes_(orders.resume),
       tells_(world->is_root() && !orders.quiet),
-      checkpoint_(path_, world, kept_with(orders, config, physics, space, *world)) {}
+      checkpoint_(path_, world, kept_with(orders, inputs, *world)) {}
 
 SolverState KeptRun::begin(const Tensor& x0) {
   if (!resumes_) return {.x = x0};

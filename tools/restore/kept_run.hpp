@@ -5,11 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "restore/config.hpp"
+#include "restore/inputs.hpp"
 #include "restore/run.hpp"
 #include "tessera/comm/communicator.hpp"
-#include "tessera/distributed/box_space.hpp"
-#include "tessera/physics/linear_physics.hpp"
 #include "tessera/run/checkpoint.hpp"
 #include "tessera/run/stop_on_signal.hpp"
 #include "tessera/solver/solver.hpp"
@@ -21,9 +19,7 @@ class KeptRun {
  public:
   /// Collective. Reads all files of the configuration on the first rank: a run goes on only with
   /// what it began with. Throws error::Io if one cannot be read.
-  /// `space`: where images live that ranks share out; null: each has them whole.
-  KeptRun(const RunOrders& orders, const Config& config, const tessera::LinearPhysics& physics,
-          const tessera::BoxSpacePtr& space, const tessera::CommunicatorPtr& world);
+  KeptRun(const RunOrders& orders, const Inputs& inputs, const tessera::CommunicatorPtr& world);
 
   /// Collective. Where a run begins that would begin with x0, told on the first rank if it was to
   /// be resumed; throws as tessera::Checkpoint::resume() does.

@@ -110,7 +110,7 @@ Restorer::Restorer(Inputs& inputs, const RunOrders& orders, const CommunicatorPt
   if (method.solver == SolverKind::mlem) start_ = start_.clamp_min(1e-3);  // what is 0 stays 0
   from_ = {.x = start_};
   if (!orders.keeps_checkpoint()) return;
-  kept_.emplace(orders, inputs.config, *inputs.physics, inputs.space, world);
+  kept_.emplace(orders, inputs, world);
   from_ = kept_->begin(start_);
 }
 
