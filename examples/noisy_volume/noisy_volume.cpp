@@ -99,9 +99,7 @@ class RelaxedDenoiser final : public tessera::Prior {
 tessera::StateDict weights_for_volumes(const std::string& file) {
   const tessera::StateDict weights = tessera::read_state_dict(
       file.empty() ? tessera::default_weights(tessera::DefaultWeights::drunet_grey) : file);
-  const auto head = weights.find("m_head.weight");
-  const bool is_for_volumes = head != weights.end() && head->second.dim() == 5;
-  return is_for_volumes ? weights : tessera::inflate_2d(weights);
+  return tessera::is_for_volumes(weights) ? weights : tessera::inflate_2d(weights);
 }
 
 int run(std::map<std::string, std::string> options, const tessera::CommunicatorPtr& ranks) {

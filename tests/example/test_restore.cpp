@@ -6,7 +6,9 @@
 #include <ATen/ops/fft_fft2.h>
 #include <ATen/ops/fft_ifft2.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/linspace.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/rand.h>
 #include <ATen/ops/real.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -278,9 +280,8 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
       {of_file("{file: stack.tif, axes: czyx}"),
        "stack.tif: holds [5, 8, 8], expected 4 axes, as axes: czyx says"},
       {of_file("{file: grey.png, dataset: image}"), "grey.png: dataset is for HDF5 files"},
-      {of_file("stack.tif") + "prior: drunet\n",
-       "c.yml:3:8: prior: drunet is for pictures, and stack.tif holds a volume: give tv, "
-       "ridge or wavelet"},
+      {of_file("stack.tif") + "prior: dncnn\n",
+       "c.yml:3:8: prior: no weights of dncnn are installed: give weights, a file"},
       {of_file("stack.tif") + "noise: {level: 1}\nprior: wavelet\n",
        "prior: wavelet halves the sides of the image, which is 8x8x5: give tv, or cut"},
       {of_file("stack.tif") + "operator: {down_sampling: {factor: 2}}\n",
@@ -290,7 +291,7 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
       {of_file("stack.tif") + "operator: {mask: {file: mask.npy}}\nnoise: {level: 1}\n",
        "mask.npy: the mask has 8x8x1 pixels, expected 8x8x5"},
       {"measurements: [stack.tif]\nnoise: {level: 1}\noutput: o.png",
-       "o.png: .png cannot hold a volume; give a name that ends in .tif, .npy or .fits"},
+       "o.png: .png cannot hold a volume; give a name that ends in .tif, .npy, .fits or .h5"},
       // Blurs that vary.
       {with_operator("{space_varying_blur: {kernels: psf.npy}}"),
        "operator: space_varying_blur: there is no key \"grid\""},
@@ -397,10 +398,10 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
       {with("prior: ridge\nsolver: admm"), "solver: admm does not take the prior ridge"},
       // The output.
       {"measurements: [grey.png]\noutput: o.bmp",
-       "o.bmp: expected a name that ends in .png, .jpg, .tif, .npy or .fits"},
+       "o.bmp: expected a name that ends in .png, .jpg, .tif, .npy, .fits or .h5"},
       {"measurements: [float.npy]\noutput: o.png",
        "o.png: .png cannot hold float32 samples, which the measurements have; give a name that "
-       "ends in .tif, .npy or .fits"},
+       "ends in .tif, .npy, .fits or .h5"},
       {"measurements: [deep.tif]\noutput: o.jpg",
        "o.jpg: .jpg cannot hold 16-bit samples, which the measurements have; give a name that ends "
        "in .png or .tif"},
@@ -904,4 +905,39 @@ TEST_CASE("restore: a dry run writes nothing", "[restore]") {
              .quiet = true},
             tessera::self_communicator()) == 0);
   CHECK(folder.entry_count() == 0);
+}
+
+TEST_CASE("restore: a network for pictures denoises volumes, whole and in tiles", "[restore]") {
+  // 40 slices are more than a tile has.
+  const Tensor slices = at::linspace(-1, 1, 40, at::kDouble).view({40, 1, 1});
+  const Tensor rows = at::linspace(-1, 1, 32, at::kDouble).view({32, 1});
+  const Tensor columns = at::linspace(-1, 1, 36, at::kDouble);
+  const Tensor radii = (slices.square() + rows.square() + columns.square()).sqrt();
+  const Tensor truth = 0.2 + 0.6 * (radii < 0.7).to(at::kDouble);
+  const std::int64_t depth = GENERATE(16, 40);
+  const test::TemporaryFolder folder;
+  const Tensor clean = truth.narrow(0, 0, depth);
+  tessera::write_npy(folder.file("y.npy"), tessera::GaussianNoise(0.1, 7).add(clean));
+  test::write_bytes(folder.file("c.yml"),
+                    "measurements: [y.npy]\nnoise: {level: 0.1}\noutput: o.npy\n"
+                    "prior: drunet\nsolver: {iterations: 4}\n");
+  const RunOrders orders{.config = folder.file("c.yml"), .threads = 2, .quiet = true};
+  REQUIRE(run(orders, tessera::self_communicator()) == 0);
+  const Tensor restored = tessera::read_npy(folder.file("o.npy"));
+  CHECK(restored.sizes() == clean.sizes());
+  CHECK((restored - clean).square().mean().sqrt().item<double>() < 0.06);
+}
+
+TEST_CASE("restore: networks that do not fit are wrong inputs", "[restore]") {
+  const test::TemporaryFolder folder;
+  tessera::write_npy(folder.file("y.npy"), at::rand({20, 20}, at::kDouble));
+  const std::string weights =
+      GENERATE(std::string(TESSERA_WEIGHTS_DIR "/drunet_lite.safetensors"), "y.npy", "no.pth");
+  INFO(weights);
+  test::write_bytes(folder.file("c.yml"),
+                    "measurements: [y.npy]\nnoise: {level: 0.1}\noutput: o.npy\nprior: {name: "
+                    "drunet, weights: " +
+                        weights + "}\n");
+  const RunOrders orders{.config = folder.file("c.yml"), .dry_run = true, .threads = 1};
+  CHECK(run(orders, tessera::self_communicator()) == wrong_input_code);
 }

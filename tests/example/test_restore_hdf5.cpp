@@ -103,11 +103,12 @@ TEST_CASE("restore hdf5: a run restores a volume of a dataset", "[restore]") {
   };
   CHECK(code_with("dark", "o.npy") == wrong_input_code);
   CHECK(code_with("raw", "o.npy") == wrong_input_code);
-  CHECK(code_with("raw/data", "o.h5") == wrong_input_code);  // HDF5 is read, not written
   REQUIRE(folder.entry_count() == 2);
   REQUIRE(code_with("raw/data", "o.npy") == 0);
   const Tensor restored = tessera::read_npy(folder.file("o.npy"));
   CHECK(restored.sizes() == truth.sizes());
+  REQUIRE(code_with("raw/data", "o.h5") == 0);
+  CHECK(at::equal(tessera::read_hdf5(folder.file("o.h5"), "raw/data"), restored));
   CHECK((restored - truth).norm().item<double>() < 0.5 * (noisy - truth).norm().item<double>());
 }
 

@@ -233,7 +233,7 @@ TEST_CASE("restore: ranks that share out the image restore the same", "[restore]
   const std::string config = GENERATE_COPY(
       as<std::string>(), "measurements: [y.npy]\noperator: {blur: {gaussian: 1}}\n" + level + tv,
       "measurements: [y.npy]\noperator: {blur: {gaussian: 0.8, border: reflect}}\n" + level +
-          "prior: {name: tv, weight: 1}\nsolver: {name: admm, iterations: 5}\n",
+          "prior: {name: tv, weight: 1}\nsolver: {name: proximal_gradient, iterations: 5}\n",
       "measurements:\n  - {file: y.npy, operator: {blur: {gaussian: 0.8, border: reflect}}}\n"
       "  - {file: y.npy, operator: [blur: {gaussian: 1, border: constant}, mask: {file: "
       "mask.npy}], "
@@ -255,6 +255,8 @@ TEST_CASE("restore: ranks that share out the image restore the same", "[restore]
       "measurements: [{file: rgb.npy, axes: cyx}]\noperator: {blur: {gaussian: 1, border: "
       "circular}}\n" +
           level + "prior: drunet\nsolver: {iterations: 3}\n",
+      "measurements: [{file: volume.npy, axes: zyx}]\noperator: {blur: {gaussian: 0.7}}\n" + level +
+          "prior: drunet\nsolver: {name: pnp, iterations: 2}\n",
       "measurements: [y.npy]\noperator: {blur: {gaussian: 0.8, border: reflect}}\n" + level +
           "prior: {name: ridge, weight: 1}\nsolver: {iterations: 5}\n");
   const bool is_down_sampled = config.find("down_sampling") != std::string::npos;
@@ -351,7 +353,8 @@ TEST_CASE("restore: wrong inputs end all ranks, and nothing is written", "[resto
       "measurements: [{file: " + cells + ", axes: czyx}]\n",
       "measurements: [{file: " + cells + ", dataset: a}]\n",
       "measurements: [" + cells + ", " + lens + "]\n",
-      "measurements: [" + cells + "]\nprior: drunet\n",
+      "measurements: [" + cells + "]\nprior: dncnn\n",
+      "measurements: [" + cells + "]\nprior: {name: drunet, weights: " + cells + "}\n",
       "measurements: [" + cells + "]\noperator: {blur: {gaussian: [1, 2]}}\n",
       "measurements: [" + cells + "]\noperator: {blur: {kernel: no.tif}}\n",
       "measurements: [" + cells + "]\noperator: {down_sampling: {factor: 2}}\n",

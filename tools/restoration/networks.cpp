@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "restoration/networks.hpp"
 
+#include <fmt/format.h>
+
 #include <memory>
 
 #include "tessera/core/error.hpp"
 #include "tessera/denoiser/dncnn.hpp"
 #include "tessera/denoiser/drunet.hpp"
+#include "tessera/denoiser/inflate_2d.hpp"
 #include "tessera/denoiser/script_denoiser.hpp"
 #include "tessera/denoiser/total_variation.hpp"
 #include "tessera/io/state_dict.hpp"
@@ -36,7 +39,7 @@ DenoiserPtr make_script(const std::string& weights, at::Device device) {
 }  // namespace
 
 DenoiserPtr make_denoiser(DenoiserKind kind, std::string& weights, at::Device device,
-                          DefaultWeights installed) {
+                          DefaultWeights installed, std::int64_t dimensions) {
   if (kind == DenoiserKind::tv) return std::make_shared<TotalVariation>();
   if (kind == DenoiserKind::script) return make_script(weights, device);
   if (weights.empty()) {
@@ -46,9 +49,14 @@ DenoiserPtr make_denoiser(DenoiserKind kind, std::string& weights, at::Device de
     }
     weights = default_weights(kind == DenoiserKind::ridge ? DefaultWeights::ridge_grey : installed);
   }
-  const StateDict state = read_state_dict(weights);
-  if (kind == DenoiserKind::dncnn) return std::make_shared<DnCNN>(state);
+  StateDict state = read_state_dict(weights);
   if (kind == DenoiserKind::ridge) return std::make_shared<RidgeDenoiser>(state);
+  if (is_for_volumes(state) && dimensions < 3) {
+    throw error::InvalidArgument(
+        fmt::format("{}: is a network for volumes, expected one for pictures", weights));
+  }
+  if (!is_for_volumes(state) && dimensions == 3) state = inflate_2d(state);
+  if (kind == DenoiserKind::dncnn) return std::make_shared<DnCNN>(state);
   return std::make_shared<DRUNet>(state);
 }
 

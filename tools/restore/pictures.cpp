@@ -233,12 +233,21 @@ std::string dataset_of(const std::string& path, const PictureChoice& choice) {
 }
 #endif
 
+#ifndef TESSERA_RESTORE_HDF5
+[[noreturn]] void throw_without_hdf5(const std::string& path) {
+  throw error::InvalidArgument(fmt::format("{}: this program was built without HDF5", path));
+}
+#endif
+
 Picture of_hdf5(const std::string& path, const PictureChoice& choice) {
 #ifdef TESSERA_RESTORE_HDF5
-  return of_array(path, read_hdf5(path, dataset_of(path, choice)), choice);
+  const std::string name = dataset_of(path, choice);
+  Picture picture = of_array(path, read_hdf5(path, name), choice);
+  picture.dataset = name;
+  return picture;
 #else
   static_cast<void>(choice);
-  throw error::InvalidArgument(fmt::format("{}: this program was built without HDF5", path));
+  throw_without_hdf5(path);
 #endif
 }
 
@@ -387,14 +396,16 @@ void check_output(const std::string& path, Samples samples, at::IntArrayRef imag
   };
   const std::string ending = ending_of(path);
   const bool is_jpeg = is_one_of(ending, {".jpg", ".jpeg"});
-  if (format_of(path) == Format::hdf5 ||
-      (format_of(path) == Format::picture && ending != ".png" && !is_jpeg && !is_tiff(path))) {
-    refuse("expected a name that ends in .png, .jpg, .tif, .npy or .fits");
+  if (format_of(path) == Format::picture && ending != ".png" && !is_jpeg && !is_tiff(path)) {
+    refuse("expected a name that ends in .png, .jpg, .tif, .npy, .fits or .h5");
   }
+#ifndef TESSERA_RESTORE_HDF5
+  if (format_of(path) == Format::hdf5) throw_without_hdf5(path);
+#endif
 #ifndef TESSERA_RESTORE_FITS
   if (format_of(path) == Format::fits) throw_without_fits(path);
 #endif
-  const std::string instead = "; give a name that ends in .tif, .npy or .fits";
+  const std::string instead = "; give a name that ends in .tif, .npy, .fits or .h5";
   if ((ending == ".png" && is_floating(samples)) || (is_jpeg && samples != Samples::u8)) {
     refuse(fmt::format(
         "{} cannot hold {} samples, which the measurements have{}", ending,
@@ -428,6 +439,11 @@ void write_picture(const std::string& path, const Tensor& values, Samples sample
   }
   const Tensor array = as_array(values, samples);
   if (format_of(path) == Format::npy) return write_npy(path, array);
+#ifdef TESSERA_RESTORE_HDF5
+  if (format_of(path) == Format::hdf5) {
+    return write_hdf5(path, {{source.dataset.empty() ? "image" : source.dataset, array}});
+  }
+#endif
 #ifdef TESSERA_RESTORE_FITS
   write_fits(path, array, source.cards);
 #else

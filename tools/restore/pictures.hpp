@@ -24,6 +24,7 @@ struct Picture {
   Samples samples = Samples::u8;        ///< a file of these loses nothing
   std::optional<double> white = {};     ///< the largest value of integer samples: 255, 65535
   std::vector<std::string> cards = {};  ///< of a FITS header
+  std::string dataset = {};             ///< of an HDF5 file, its name
   std::optional<tessera::VoxelSize> voxel = {};  ///< of a TIFF file that says it
 };
 

@@ -211,10 +211,12 @@ class Planner {
     }
     add_row("prior",
             fmt::format("{}{}", name_of(plan_.prior),
-                        plan_.prior != PriorName::ridge ? ""
-                        : !prior.weights.empty()        ? " of own weights"
-                        : is_volume()                   ? " of volumes"
-                                                        : " of grey images"),
+                        plan_.prior == PriorName::drunet
+                            ? is_volume() && prior.weights.empty() ? " of pictures, inflated" : ""
+                        : plan_.prior != PriorName::ridge ? ""
+                        : !prior.weights.empty()          ? " of own weights"
+                        : is_volume()                     ? " of volumes"
+                                                          : " of grey images"),
             prior.name ? from_file : by_default);
     plan_.type = solver.precision == Precision::f64 ? at::kDouble : at::kFloat;
     add_row("solver",
@@ -262,12 +264,6 @@ class Planner {
              fmt::format("none is for the solver mlem, and solver is {}", name));
     }
     const bool is_network = plan_.prior == PriorName::drunet || plan_.prior == PriorName::dncnn;
-    if (is_volume() && is_network) {
-      refuse(config_.prior.where,
-             fmt::format("{} is for pictures, and {} holds a volume: give tv, "
-                         "ridge or wavelet",
-                         name_of(plan_.prior), config_.measurements.front().file));
-    }
     if (plan_.prior == PriorName::wavelet) check_sides_are_even();
     if (plan_.prior == PriorName::dncnn && solver == SolverKind::dpir) {
       refuse(where, "dpir needs a denoiser of any level, and dncnn knows one: give the solver pnp");
@@ -420,7 +416,7 @@ class Planner {
     if (measurement.noise.level) {
       const double level = *measurement.noise.level;
       const double range = facts.largest - facts.smallest;
-      if (range > 0 && level > range) {
+      if (!has_own_unit(measurement.steps) && range > 0 && level > range) {
         refuse(measurement.noise.where,
                fmt::format("level: is {:.6g}, more than the values of {} differ, which reach from "
                            "{:.6g} to {:.6g}: give it in units of the file",

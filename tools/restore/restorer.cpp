@@ -2,10 +2,12 @@
 #include "restore/restorer.hpp"
 
 #include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -35,12 +37,14 @@ using restoration::SolverKind;
 namespace {
 
 /// Tiles of every run, so that the number of ranks changes nothing; smaller images have none.
-constexpr std::int64_t tile_side = 512;
+constexpr std::array<std::int64_t, 2> tile_of_picture = {512, 512};
+constexpr std::array<std::int64_t, 3> tile_of_volume = {32, 128, 128};
 
 /// The prior's denoiser, tiled where the image is large.
 DenoiserPtr make_denoiser(const Inputs& inputs, const CommunicatorPtr& world) {
   const std::int64_t channels = inputs.plan.image[1];
   const bool is_colour = channels == 3;
+  const Extents whole = at::IntArrayRef(inputs.plan.image).slice(2).vec();
   std::string weights = inputs.config.prior.weights;
   const auto kind = inputs.plan.prior == PriorName::dncnn    ? restoration::DenoiserKind::dncnn
                     : inputs.plan.prior == PriorName::drunet ? restoration::DenoiserKind::drunet
@@ -48,21 +52,31 @@ DenoiserPtr make_denoiser(const Inputs& inputs, const CommunicatorPtr& world) {
   DenoiserPtr denoiser = guarded(*world, program, [&] {
     return at_key(inputs.config.prior.where, [&] {
       const DenoiserPtr made = restoration::make_denoiser(
-          kind, weights, at::kCPU,
-          is_colour ? DefaultWeights::drunet : DefaultWeights::drunet_grey);
-      const bool is_network = kind != restoration::DenoiserKind::tv;
-      const DenoiserPtr each = is_network && !is_colour && channels > 1 ? channelwise(made) : made;
-      return is_network ? in_float32(each) : each;
+          kind, weights, at::kCPU, is_colour ? DefaultWeights::drunet : DefaultWeights::drunet_grey,
+          std::ssize(whole));
+      if (kind == restoration::DenoiserKind::tv) return made;
+      const DenoiserPtr each = !is_colour && channels > 1 ? channelwise(made) : made;
+      Extents small(inputs.plan.image.size(), 16);  // a network of other channels is found out now
+      small[0] = 1;
+      small[1] = channels;
+      each->denoise(at::zeros(small, at::kFloat), 0.1);
+      return in_float32(each);
     });
   });
-  const std::int64_t rows = inputs.plan.image[2];
-  const std::int64_t columns = inputs.plan.image[3];
-  const bool is_large = std::max(rows, columns) > tile_side;
+  const at::IntArrayRef tile =
+      whole.size() == 3 ? at::IntArrayRef(tile_of_volume) : at::IntArrayRef(tile_of_picture);
+  Extents patch = whole;
+  bool is_large = false;
+  for (std::size_t axis = 0; axis < whole.size(); ++axis) {
+    is_large = is_large || whole[axis] > tile[axis];
+    patch[axis] = std::min(whole[axis], tile[axis]);
+  }
   if (!is_large && !inputs.space) return denoiser;
-  const Extents whole = at::IntArrayRef(inputs.plan.image).slice(2).vec();
-  const TilingOptions tiling{
-      .tiling = Tiling::fixed,
-      .patch = is_large ? PerAxis(std::min({tile_side, rows, columns})) : PerAxis(whole)};
+  TilingOptions tiling{.tiling = Tiling::fixed, .patch = PerAxis(patch)};
+  if (whole.size() == 3) {
+    tiling.overlap = 16;
+    tiling.blend = 8;
+  }
   if (inputs.space) return std::make_shared<ShardedDenoiser>(denoiser, inputs.space, tiling);
   return std::make_shared<TiledDenoiser>(denoiser, world, tiling);
 }

@@ -127,9 +127,14 @@ int run(const RunOrders& orders, const CommunicatorPtr& world) {
                program, misfit);
   }
   if (tells) {
-    fmt::print("{}: {} iterations in {:.1f} s, residuals {:.2f} of the noise; {}\n",
+    const double taken_mb = memory_use(at::kCPU).peak_mb;
+    fmt::print("{}: {} iterations in {:.1f} s, residuals {:.2f} of the noise{}; {}\n",
                settings::name_of(inputs.plan.method.solver), result.iterations, result.elapsed_s,
-               std::sqrt(misfit), inputs.config.output);
+               std::sqrt(misfit),
+               std::isnan(taken_mb)
+                   ? ""
+                   : fmt::format(", {:.3g} GB at most", taken_mb * 1024 * 1024 * 1e-9),
+               inputs.config.output);
   }
   return 0;
 }

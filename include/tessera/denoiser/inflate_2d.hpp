@@ -4,6 +4,7 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -47,6 +48,13 @@ inline StateDict inflate_2d(const StateDict& weights) {
     inflated[name] = at::stack(planes, 2);
   }
   return inflated;
+}
+
+/// Whether weights are those of a network for volumes: a kernel has 5 dimensions.
+inline bool is_for_volumes(const StateDict& weights) {
+  return std::any_of(weights.begin(), weights.end(), [](const auto& entry) {
+    return entry.second.defined() && entry.second.dim() == 5;
+  });
 }
 
 }  // namespace tessera

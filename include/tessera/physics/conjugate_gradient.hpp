@@ -21,11 +21,11 @@ struct ConjugateGradientOptions {
   /// error of the solution may be larger by the square of the condition number of A (with a shift:
   /// by ||A||^2 / shift + 1).
   double tolerance = 1e-6;
+  std::int64_t max_iterations = 1000;
+  Unconverged unconverged = Unconverged::refuse;
   /// Goes on until the residual has also fallen to this part, > 0, of what it is where the
   /// iteration starts, as far as max_iterations and rounding let it; 1 asks for nothing.
   double reduction = 1;
-  std::int64_t max_iterations = 1000;
-  Unconverged unconverged = Unconverged::refuse;
 };
 
 /// Why conjugate gradients stopped.
