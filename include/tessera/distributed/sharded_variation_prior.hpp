@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "tessera/core/text.hpp"
-#include "tessera/denoiser/detail/total_variation_dual.hpp"
+#include "tessera/denoiser/total_variation.hpp"
 #include "tessera/distributed/boxed_operators.hpp"
 #include "tessera/prior/l1_prior.hpp"
 #include "tessera/prior/total_variation_prior.hpp"
