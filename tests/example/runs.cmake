@@ -18,13 +18,13 @@ foreach(name IN ITEMS reconstruction.png preview.png truth.png measurement_1.png
     message(FATAL_ERROR "${OUT}/${name} was not written")
   endif()
 endforeach()
-# What theory says of the solver: total variation by primal-dual is convex, a network is not.
+# What theory says of the solver: total variation by primal-dual is convex, a network is not; ridge is kept from rising.
 file(READ "${OUT}/summary.json" summary)
 string(JSON guarantee GET "${summary}" guarantee)
 set(expected "nothing in general")
 if("salt_and_pepper" IN_LIST ARGUMENTS)
   set(expected "the objective tends to its minimum")
-elseif("mlem" IN_LIST ARGUMENTS)
+elseif("mlem" IN_LIST ARGUMENTS OR "${ARGUMENTS}" MATCHES "--prior;ridge")
   set(expected "the objective never rises")
 endif()
 if(NOT guarantee STREQUAL expected)
