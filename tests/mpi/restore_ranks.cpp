@@ -133,7 +133,7 @@ TEST_CASE("restore: a volume is the same on every number of ranks", "[restore]")
 }
 
 TEST_CASE("restore: a scan, coefficients and a list are the same on every number of ranks",
-          "[restore]") {
+          "[restore][few_ranks]") {
   // Of one image, 8 x 8, of 0 to 2; each kind of measurement has a unit of its own.
   const test::TemporaryFolder folder;
   const tessera::Tensor image =
@@ -259,9 +259,8 @@ TEST_CASE("restore: ranks that share out the image restore the same", "[restore]
           "prior: drunet\nsolver: {name: pnp, iterations: 2}\n",
       "measurements: [y.npy]\noperator: {blur: {gaussian: 0.8, border: reflect}}\n" + level +
           "prior: {name: ridge, weight: 1}\nsolver: {iterations: 5}\n");
-  const bool is_down_sampled = config.find("down_sampling") != std::string::npos;
-  const bool is_one_of_three = config.find("mask") != std::string::npos || is_down_sampled;
-  if (test::world()->size() > 2 && !is_one_of_three) return;  // minutes where ranks share cores
+  const bool has_mask = config.find("mask") != std::string::npos;
+  if (test::world()->size() > 2 && !has_mask) return;  // minutes where ranks share cores
   INFO(config);
   const SharedInputs inputs;
   const auto [boxed, whole] = inputs.restored(config, ".npy");
@@ -284,7 +283,8 @@ TEST_CASE("restore: ranks that share out the image find the same weight, and wri
   CHECK(at::abs(boxed - whole).max().item<double>() <= 1);
 }
 
-TEST_CASE("restore: a checkpoint of a shared-out image goes on where it stood", "[restore]") {
+TEST_CASE("restore: a checkpoint of a shared-out image goes on where it stood",
+          "[restore][few_ranks]") {
   // Of tv, duals of the image and of both measurements are kept too.
   const std::string prior = GENERATE("{name: ridge, weight: 1}", "{name: tv, weight: 20}");
   const SharedInputs inputs;
