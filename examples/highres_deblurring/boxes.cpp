@@ -79,10 +79,14 @@ bool denoises(const Options& options) {
 }
 
 bool by_layers(const Options& options, const Denoiser& network, int ranks) {
-  if (options.denoiser_halo == DenoiserHalo::context || !denoises(options)) return false;
+  const bool is_shared =
+      options.distribute_image || options.distribute_denoiser.value_or(ranks > 1);
+  const bool is_automatic = options.denoiser_halo == DenoiserHalo::automatic;
+  if (options.denoiser_halo == DenoiserHalo::context || !denoises(options) || !is_shared)
+    return false;
+  if (is_automatic && (!options.distribute_image || ranks == 1)) return false;
   const bool can = restoration::has_layers(network);
-  if (options.denoiser_halo == DenoiserHalo::automatic) return can && ranks > 1;
-  if (can) return true;
+  if (can || is_automatic) return can;
   throw error::InvalidArgument(
       fmt::format("--denoiser-halo layers: is for --denoiser drunet and dncnn; {} works by context",
                   network.name()));

@@ -39,6 +39,9 @@ void check_together(const Options& options) {
     throw CLI::ValidationError("--plan", "knows the costs of --fidelity l2 only");
   }
   if (options.distribute_image) check_boxes(options);
+  if (options.plan && !options.distribute_image && options.denoiser_halo == DenoiserHalo::layers) {
+    throw CLI::ValidationError("--plan", "knows layers with --distribute-image only");
+  }
   restoration::check_together(options);
   if (!options.config.empty() && options.plan) {
     throw CLI::ValidationError("--plan", "is for one run; with --config give --dry-run");

@@ -38,19 +38,20 @@ restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef ima
       .denoiser = denoiser,
       .weights = options.weights,
       .tiling = {},
+      .denoised = {},
       .images = per_operator * static_cast<double>(share) + at_work};
-  const bool is_boxed = options.distribute_image;
-  const bool is_tiled = is_boxed ? denoises(options) && !by_layers(options, *denoiser, ranks)
-                                 : options.distribute_denoiser.value_or(ranks > 1);
-  if (is_tiled) {
+  const bool is_by_layers = by_layers(options, *denoiser, ranks);
+  const bool is_shared = options.distribute_image ? denoises(options)
+                                                  : options.distribute_denoiser.value_or(ranks > 1);
+  if (is_shared && !is_by_layers) {
     question.tiling = tiling_options(options);
     restoration::check_tiles_fit(*question.tiling, image);
   }
-  if (is_boxed) {
-    return restoration::memory_need_of_boxes(
-        question,
-        planned_boxes(image.slice(2).vec(), ranks, box_options(options, image, *denoiser, ranks)));
-  }
+  if (!options.distribute_image && !is_by_layers) return restoration::memory_need(question);
+  const std::vector<Box> boxes =
+      planned_boxes(image.slice(2).vec(), ranks, box_options(options, image, *denoiser, ranks));
+  if (options.distribute_image) return restoration::memory_need_of_boxes(question, boxes);
+  question.denoised = boxes;
   return restoration::memory_need(question);
 }
 

@@ -17,7 +17,6 @@
 #include "parts.hpp"
 #include "problem.hpp"
 #include "restoration/arrays.hpp"
-#include "restoration/boxed_files.hpp"
 #include "restoration/boxed_parts.hpp"
 #include "restoration/scaling.hpp"
 #include "restoration/starting_point.hpp"
@@ -29,7 +28,6 @@
 #include "tessera/distributed/distributed_physics.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
-#include "tessera/io/digest.hpp"
 #include "tessera/prior/prior.hpp"
 
 using namespace tessera;
@@ -137,16 +135,8 @@ Tensor starting_point(const Options& options, const LinearPhysics& physics,
 std::map<std::string, std::string> identity_of_run(const Options& options,
                                                    const restoration::Outcome& outcome) {
   std::map<std::string, std::string> identity = settings::identity_of(table(), options);
-  identity["image (contents)"] = outcome.space
-                                     ? restoration::digest_of_boxes(*outcome.space, outcome.truth)
-                                     : digest_of(outcome.truth);
   identity["noise generator"] = fmt::format("{}", noise_generator_version);
-  for (const auto& [option, digest] : outcome.inputs) {
-    // The picture itself is compared: a photograph may be stored in another format.
-    if (option == "weights" || option == "measurements") {
-      identity[option + " (contents)"] = digest;
-    }
-  }
+  identity.merge(restoration::contents_of(outcome));
   return identity;
 }
 
@@ -159,10 +149,13 @@ RunParts make_parts(Options& options, Inputs& inputs, SupervisedRun& run) {
   parts.physics = restoration::make_physics(
       *options.distribute_physics, options.num_operators,
       [&](std::int64_t index) { return make_operator(options, index); }, run.ranks());
+  const bool is_by_layers = by_layers(options, *inputs.network, run.world().size());
   parts.denoiser = inputs.network;
+  if (is_by_layers)
+    parts.denoiser = restoration::gathered_denoiser(parts.denoiser, run.ranks(), outcome);
   run.together([&] {
     outcome.measurements = make_measurements(options, *parts.physics, run);
-    if (!*options.distribute_denoiser) return;
+    if (!*options.distribute_denoiser || is_by_layers) return;
     const auto tiled = run.shared_by_tiles(inputs.network, tiling_options(options));
     restoration::check_every_rank_works(*parts.physics, *tiled, outcome.truth.sizes(),
                                         run.world().size());

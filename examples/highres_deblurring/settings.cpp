@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "boxes.hpp"
 #include "options.hpp"
 
 namespace {
@@ -59,6 +60,9 @@ bool levels_vary(const Options& options) {
 }
 bool by_boxes(const Options& options) {
   return options.distribute_image;
+}
+bool has_own_halo(const Options& options) {
+  return by_boxes(options) || options.denoiser_halo == DenoiserHalo::layers;
 }
 /// A .npy truth brings its own size, unless one is given.
 bool is_scaled(const Options& options) {
@@ -130,8 +134,8 @@ settings::Table<Options> make_table() {
   const settings::Table<Options> sharing = {
       {.name = "distribute_image", .group = "Distribution", .member = Make::flag(&Options::distribute_image), .section = solver, .identifies = by_boxes,
        .help = "Give each rank a box of the image, which no rank then has whole: for images that do not fit one. Pictures are reduced, x.npy is always written"},
-      {.name = "denoiser_halo", .group = "Distribution", .member = Make::word(&Options::denoiser_halo), .section = solver, .applies = by_boxes, .identifies = by_boxes,
-       .help = "What a denoiser sees beyond a rank's box (distribute-image): context: tiles with overlap pixels around them; layers: features exchanged between its layers, as untiled (drunet, dncnn); auto: layers with several ranks and such a network, else context"},
+      {.name = "denoiser_halo", .group = "Distribution", .member = Make::word(&Options::denoiser_halo), .section = solver, .applies = denoises, .identifies = has_own_halo,
+       .help = "What a denoiser sees beyond a rank's part: context: tiles with overlap pixels around them; layers: features exchanged between its layers, as untiled (drunet, dncnn); auto: with --distribute-image, several ranks and such a network layers, else context"},
   };
   const settings::Table<Options> planning = {
       {.name = "plan", .group = "Planning", .member = Make::flag(&Options::plan), .role = Role::mode,

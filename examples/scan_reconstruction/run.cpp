@@ -108,10 +108,7 @@ Method make_method(const Options& options, LinearPhysicsPtr physics, DenoiserPtr
 std::map<std::string, std::string> identity_of_run(const Options& options,
                                                    const restoration::Outcome& outcome) {
   std::map<std::string, std::string> identity = settings::identity_of(table(), options);
-  identity["image (contents)"] = digest_of(outcome.truth);
-  for (const auto& [option, digest] : outcome.inputs) {
-    if (option != "image" && option != "truth") identity[option + " (contents)"] = digest;
-  }
+  identity.merge(restoration::contents_of(outcome));
   return identity;
 }
 
@@ -132,6 +129,7 @@ restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef ima
       .denoiser = denoiser,
       .weights = options.weights,
       .tiling = {},
+      .denoised = {},
       .images = options.solver == SolverKind::primal_dual ? 24.0 : 12.0};
   if (options.distribute_denoiser.value_or(ranks > 1)) question.tiling = tiling_options(options);
   return restoration::memory_need(question);

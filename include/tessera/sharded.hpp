@@ -17,6 +17,7 @@
 #include "tessera/distributed/boxed_operators.hpp"
 #include "tessera/distributed/boxed_slices.hpp"
 #include "tessera/distributed/boxed_stack.hpp"
+#include "tessera/distributed/gathered_denoiser.hpp"
 #include "tessera/distributed/layerwise_denoiser.hpp"
 #include "tessera/distributed/operator_groups.hpp"
 #include "tessera/distributed/sharded_denoiser.hpp"

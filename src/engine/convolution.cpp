@@ -2,6 +2,7 @@
 #include "convolution.hpp"
 
 #include <ATen/Parallel.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,15 +17,27 @@ namespace {
 /// Tiles per register block; blocks of tiles are whole multiples of it.
 constexpr std::int64_t quantum = 6;
 
+/// Whether a core's second cache has 1 MB or more; false where the system does not say.
+bool has_large_cache() {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  static const bool is_large = sysconf(_SC_LEVEL2_CACHE_SIZE) >= 1 << 20;
+  return is_large;
+#else
+  return false;
+#endif
+}
+
 /// Tiles whose transformed pixels are worked on together: few enough for the second cache, many
-/// enough that the weights, which every block reads from the third one, are not its limit.
-/// Measured: see docs/reference/performance.md. Of volumes, tiles of one plane.
+/// enough that the weights, which every block reads from the third one or from memory, are not its
+/// limit. Measured: see docs/reference/performance.md. Of volumes, tiles of one plane.
 std::int64_t tiles_per_block(const WinogradWeights& weights) {
   if (weights.planes > 1) return quantum;
   const std::int64_t channels = weights.in_channels;
-  if (weights.tile == 6) return channels <= 128 ? 12 : 36;
+  const bool is_large = has_large_cache();
+  if (weights.tile == 6) return channels > 128 || is_large ? 36 : 12;
   if (channels <= 128) return 18;
-  return channels <= 256 ? 24 : 36;
+  if (channels <= 256) return 24;
+  return is_large ? 72 : 36;
 }
 
 std::int64_t tile_count(std::int64_t extent, std::int64_t tile) {

@@ -55,6 +55,12 @@ data)
 layers)
   equal 1e-5 --image-size 96
   equal 1e-12 --image-size 64 --solver pnp --dtype float64
+  # What is whole on every rank may be denoised so too.
+  for ranks in 1 2 4; do
+    run $ranks gathered --denoiser-halo layers --image-size 64 --solver pnp --dtype float64
+    "$compare" gathered/x.npy whole/x.npy 1e-12 >>output || fail "gathered on $ranks ranks"
+  done
+  grep -q "drunet layer by layer" gathered/summary.json || fail "not layer by layer"
   ;;
 layers_and_borders)
   equal 1e-5 --image-size 100 --solver pnp --border reflect --step-size 0.5

@@ -7,6 +7,7 @@
 #include "tessera/denoiser/dncnn.hpp"
 #include "tessera/denoiser/drunet.hpp"
 #include "tessera/distributed/boxed_operator.hpp"
+#include "tessera/distributed/gathered_denoiser.hpp"
 #include "tessera/distributed/layerwise_denoiser.hpp"
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/gaussian_kernel.hpp"
@@ -157,6 +158,22 @@ TEST_CASE("plug and play with a network on boxes is that on the whole image") {
   const Tensor expected = PnP(of_whole, prior, pnp).solve(y.front()).x;
   const SolveResult reached = PnP(of_boxes, of_layers, pnp).solve(space->scatter(y.front()));
   CHECK(relative_error(space->gather(reached.x), expected) < 1e-12);
+}
+
+TEST_CASE("an image that every rank has whole is denoised by boxes and gathered") {
+  const Tensor image = test::indexed({2, 3, 41, 77});  // the last boxes are extended
+  const LayerwiseNetworkPtr network = drunet();
+  const BoxSpacePtr space = shared_out(image, 8);
+  const GatheredDenoiser gathered(std::make_shared<LayerwiseDenoiser>(network, space), space);
+  const Tensor expected = network->denoise(image, 0.1);
+  CHECK(relative_error(gathered.denoise(image, 0.1), expected) < 1e-12);
+  const Tensor map = at::full({2, 1, 41, 77}, 0.2, image.options());
+  map.slice(3, 30, 60).fill_(0.05);
+  CHECK(relative_error(gathered.denoise(image, NoiseLevel(map)),
+                       network->denoise(image, NoiseLevel(map))) < 1e-12);
+  CHECK_THROWS_WITH(gathered.denoise(image.narrow(3, 0, 76), 0.1),
+                    test::contains("expected extents [41, 77], those of the space"));
+  CHECK_THROWS_WITH(GatheredDenoiser(nullptr, space), test::contains("is null"));
 }
 
 TEST_CASE("boxes and images that a network cannot take are refused on every rank") {

@@ -10,6 +10,7 @@
 #include "tessera/denoiser/layerwise_network.hpp"
 #include "tessera/distributed/boxed_operators.hpp"
 #include "tessera/distributed/boxed_stack.hpp"
+#include "tessera/distributed/gathered_denoiser.hpp"
 #include "tessera/distributed/layerwise_denoiser.hpp"
 #include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/sharded_ridge_prior.hpp"
@@ -72,6 +73,14 @@ DenoiserPtr shared_denoiser(const DenoiserPtr& network, bool by_layers, const Ti
   outcome.tiling = fmt::format("{}; {} by tiles\n{}", boxes_in_words(*space), network->name(),
                                shared->tiled().summary(shape, bytes));
   return shared;
+}
+
+DenoiserPtr gathered_denoiser(const DenoiserPtr& network, const CommunicatorPtr& ranks,
+                              Outcome& outcome) {
+  const auto space = std::make_shared<BoxSpace>(ranks, outcome.truth.sizes().slice(2).vec(),
+                                                BoxSpaceOptions{.alignment = network->alignment()});
+  outcome.tiling = fmt::format("{}; {} layer by layer", boxes_in_words(*space), network->name());
+  return std::make_shared<GatheredDenoiser>(by_layers_on(space, network), space);
 }
 
 PriorPtr prior_of_boxes(const PriorPtr& prior, const BoxSpacePtr& space) {

@@ -50,6 +50,11 @@ tessera::DenoiserPtr by_layers_on(const tessera::BoxSpacePtr& space,
 tessera::DenoiserPtr shared_denoiser(const tessera::DenoiserPtr& network, bool by_layers,
                                      const tessera::TilingOptions& tiling, Outcome& outcome);
 
+/// Collective. Such a network for images that every rank has whole, told in the outcome, of which
+/// the truth is there.
+tessera::DenoiserPtr gathered_denoiser(const tessera::DenoiserPtr& network,
+                                       const tessera::CommunicatorPtr& ranks, Outcome& outcome);
+
 /// Local. The prior of boxes for one of whole images: those of ridge, total variation and wavelets;
 /// the others are of the space of their denoiser.
 tessera::PriorPtr prior_of_boxes(const tessera::PriorPtr& prior, const tessera::BoxSpacePtr& space);

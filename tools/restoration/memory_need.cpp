@@ -70,6 +70,13 @@ MemoryNeed memory_need(const MemoryQuestion& question) {
     need.tiles = tiles.summary(costs);
     while (need.tiles.ends_with('\n')) need.tiles.pop_back();
     need.bytes_of_denoiser = tiles.costs(costs).peak_bytes;
+  } else if (!question.denoised.empty()) {
+    const Extents largest = largest_of(question.denoised);
+    Extents box = image.slice(0, 2).vec();
+    box.insert(box.end(), largest.begin(), largest.end());
+    need.tiles = fmt::format("boxes of at most {} pixels, layer by layer", fmt::join(largest, "x"));
+    need.bytes_of_denoiser =
+        question.denoiser->memory_estimate(box).value_or(0) * static_cast<double>(element);
   } else {
     need.tiles = fmt::format("the whole image, {}, on every rank", fmt::join(image.slice(2), "x"));
     need.bytes_of_denoiser = working * static_cast<double>(element);

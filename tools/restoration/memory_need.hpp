@@ -20,6 +20,7 @@ struct MemoryQuestion {
   tessera::DenoiserPtr denoiser;
   std::string weights;                           ///< its file; empty: none
   std::optional<tessera::TilingOptions> tiling;  ///< none: every rank denoises the whole image
+  std::vector<tessera::Box> denoised;  ///< without tiles: the box of each rank; empty: all of it
   double images = 0;  ///< of the image's size that a rank holds beside the denoiser's
 };
 

@@ -14,6 +14,7 @@
 #include "restoration/photograph.hpp"
 #include "restoration/supervised_run.hpp"
 #include "tessera/comm/agreement.hpp"
+#include "tessera/io/digest.hpp"
 #include "tessera/io/npy.hpp"
 #include "tessera/report/report.hpp"
 #include "tessera/run/preview.hpp"
@@ -159,6 +160,16 @@ void print_summary(const Telling& telling, const Outcome& outcome) {
 }
 
 }  // namespace
+
+std::map<std::string, std::string> contents_of(const Outcome& outcome) {
+  std::map<std::string, std::string> contents;
+  contents["image (contents)"] =
+      outcome.space ? digest_of_boxes(*outcome.space, outcome.truth) : digest_of(outcome.truth);
+  for (const auto& [option, digest] : outcome.inputs) {
+    if (option != "image" && option != "truth") contents[option + " (contents)"] = digest;
+  }
+  return contents;
+}
 
 void write_outcome(const Telling& telling, const Outcome& outcome, Communicator& world) {
   const std::string& folder = telling.folder;

@@ -65,6 +65,10 @@ struct Telling {
   bool quiet = false;
 };
 
+/// Collective where ranks share out the image. Digests of what the result depends on beside the
+/// settings: the image, and the contents of files but for its own, which may be stored otherwise.
+std::map<std::string, std::string> contents_of(const Outcome& outcome);
+
 /// Collective. Writes the run's folder (tessera::write_run), preview.png and, if asked for, the
 /// .npy files and report.html. Where ranks share out the image, pictures are reduced
 /// (tessera::picture_at_root) and x.npy is always written. Throws error::RankFailure.

@@ -30,6 +30,8 @@ namespace tessera {
 /// computes boxes too: it takes the inner convolutions of DnCNN in pairs, and the images of a batch
 /// in turn, with exchanges for each.
 ///
+/// For images that every rank has whole: GatheredDenoiser around it.
+///
 /// denoise is collective. Not differentiable. One call at a time.
 class LayerwiseDenoiser : public Denoiser {
  public:
