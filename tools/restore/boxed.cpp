@@ -18,6 +18,9 @@
 
 #include "restoration/boxed_parts.hpp"
 #include "restoration/sharing.hpp"
+#include "restore/at_key.hpp"
+#include "restore/operators.hpp"
+#include "restore/part_reader.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/distributed/boxed_operators.hpp"
 

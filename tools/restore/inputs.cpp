@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "restoration/sharing.hpp"
+#include "restore/at_key.hpp"
 #include "restore/boxed.hpp"
+#include "restore/operators.hpp"
 #include "restore/report.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/partition.hpp"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <map>
 
-#include "restore/operators.hpp"
+#include "restore/loaded_measurement.hpp"
 #include "restore/plan.hpp"
 #include "restore/run.hpp"
 #include "tessera/comm/communicator.hpp"

@@ -7,7 +7,7 @@
 
 #include "restoration/method.hpp"
 #include "restore/config.hpp"
-#include "restore/operators.hpp"
+#include "restore/facts.hpp"
 #include "tessera/core/tensor.hpp"
 
 namespace restore {

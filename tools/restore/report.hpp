@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "restore/config.hpp"
-#include "restore/operators.hpp"
+#include "restore/loaded_measurement.hpp"
 #include "restore/plan.hpp"
 #include "restore/weight_search.hpp"
 #include "tessera/comm/communicator.hpp"

@@ -16,6 +16,7 @@
 #include "restoration/boxed_parts.hpp"
 #include "restoration/networks.hpp"
 #include "restoration/starting_point.hpp"
+#include "restore/at_key.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/real_dot.hpp"
 #include "tessera/denoiser/adapted.hpp"

@@ -76,4 +76,12 @@ bool is_no_picture(const std::vector<Step>& steps) {
                             std::holds_alternative<FourierStep>(steps.back()));
 }
 
+bool is_mask(const Step& step) {
+  return std::holds_alternative<MaskStep>(step) || std::holds_alternative<FourierStep>(step);
+}
+
+const std::string& where_of(const Step& step) {
+  return std::visit([](const auto& each) -> const std::string& { return each.where; }, step);
+}
+
 }  // namespace restore

@@ -88,4 +88,9 @@ bool has_own_unit(const std::vector<Step>& steps);
 /// Whether measurements are no picture and no volume, but a list of values or Fourier coefficients.
 bool is_no_picture(const std::vector<Step>& steps);
 
+/// Whether a step hides values: a mask, also of Fourier coefficients.
+bool is_mask(const Step& step);
+
+const std::string& where_of(const Step& step);
+
 }  // namespace restore
