@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "restoration/enums.hpp"
 
@@ -37,14 +38,42 @@ class StepReader {
   }
 
  private:
+  using Read = Step (StepReader::*)(const YAML::Node& node, const std::string& where,
+                                    const std::string& who);
+
+  struct NamedReader {
+    std::string_view name;
+    Read read;
+  };
+
+  /// The names of steps, and what reads their parameters; the identity has none.
+  static const std::vector<NamedReader>& readers() {
+    static const std::vector<NamedReader> all = {
+        {"identity", nullptr},
+        {"blur", &StepReader::blur},
+        {"space_varying_blur", &StepReader::space_varying_blur},
+        {"down_sampling", &StepReader::down_sampling},
+        {"mask", &StepReader::mask},
+        {"warp", &StepReader::warp},
+        {"matrix", &StepReader::matrix},
+        {"tomography", &StepReader::tomography},
+        {"fourier", &StepReader::fourier}};
+    return all;
+  }
+
+  Read reader_of(const YAML::Node& name, const std::string& who) const {
+    std::vector<std::string_view> known;
+    for (const auto& each : readers()) {
+      if (each.name == name.Scalar() && each.read != nullptr) return each.read;
+      known.push_back(each.name);
+    }
+    values_.unknown(name, who, known);
+  }
+
   void add_step(std::vector<Step>& steps, const YAML::Node& node, const std::string& who) {
-    static const std::vector<std::string_view> known = {
-        "identity", "blur",   "space_varying_blur", "down_sampling", "mask",
-        "warp",     "matrix", "tomography",         "fourier"};
     if (node.IsScalar()) {
       if (node.Scalar() == "identity") return;
-      const bool is_known = std::find(known.begin(), known.end(), node.Scalar()) != known.end();
-      if (!is_known) values_.unknown(node, who, known);
+      reader_of(node, who);  // throws if there is none
       values_.fail(node, fmt::format("{}: {} needs parameters, such as \"{}: {{...}}\"", who,
                                      node.Scalar(), node.Scalar()));
     }
@@ -55,37 +84,14 @@ class StepReader {
                                      node.IsMap() ? fmt::format("{} keys", node.size())
                                                   : grid::described(node)));
     }
-    const std::string name = node.begin()->first.Scalar();
-    const std::string where = fmt::format("{}{}: {}: ", values_.place(node), who, name);
     values_.for_each(node, [&](const YAML::Node& key, const YAML::Node& value) {
-      if (name == "blur") {
-        steps.emplace_back(blur(value, where, who));
-      } else if (name == "space_varying_blur") {
-        steps.emplace_back(space_varying_blur(value, where, who));
-      } else if (name == "down_sampling") {
-        steps.emplace_back(down_sampling(value, where, who));
-      } else if (name == "mask") {
-        MaskStep mask{.where = where, .file = {}};
-        values_.map(
-            value, who + ": mask: key",
-            {{"file", [&](const YAML::Node& file) { mask.file = values_.path("file", file); }}});
-        if (mask.file.empty()) values_.fail(value, who + ": mask: there is no key \"file\"");
-        steps.emplace_back(mask);
-      } else if (name == "warp") {
-        steps.emplace_back(warp(value, where, who));
-      } else if (name == "matrix") {
-        steps.emplace_back(matrix(value, where, who));
-      } else if (name == "tomography") {
-        steps.emplace_back(tomography(value, where, who));
-      } else if (name == "fourier") {
-        steps.emplace_back(fourier(value, where, who));
-      } else {
-        values_.unknown(key, who, known);
-      }
+      const Read read = reader_of(key, who);
+      const std::string where = fmt::format("{}{}: {}: ", values_.place(node), who, key.Scalar());
+      steps.push_back((this->*read)(value, where, who));
     });
   }
 
-  BlurStep blur(const YAML::Node& node, const std::string& where, const std::string& who) {
+  Step blur(const YAML::Node& node, const std::string& where, const std::string& who) {
     BlurStep step{.where = where, .kernel = {}};
     values_.map(
         node, who + ": blur: key",
@@ -114,8 +120,8 @@ class StepReader {
     return step;
   }
 
-  SpaceVaryingBlurStep space_varying_blur(const YAML::Node& node, const std::string& where,
-                                          const std::string& who) {
+  Step space_varying_blur(const YAML::Node& node, const std::string& where,
+                          const std::string& who) {
     constexpr std::int64_t most_nodes = 1024;
     SpaceVaryingBlurStep step{.where = where};
     bool has_grid = false;
@@ -146,8 +152,7 @@ class StepReader {
     return step;
   }
 
-  DownSamplingStep down_sampling(const YAML::Node& node, const std::string& where,
-                                 const std::string& who) {
+  Step down_sampling(const YAML::Node& node, const std::string& where, const std::string& who) {
     constexpr std::int64_t largest_factor = 64;
     DownSamplingStep step{.where = where};
     values_.map(
@@ -163,7 +168,16 @@ class StepReader {
     return step;
   }
 
-  WarpStep warp(const YAML::Node& node, const std::string& where, const std::string& who) {
+  Step mask(const YAML::Node& node, const std::string& where, const std::string& who) {
+    MaskStep step{.where = where, .file = {}};
+    values_.map(
+        node, who + ": mask: key",
+        {{"file", [&](const YAML::Node& value) { step.file = values_.path("file", value); }}});
+    if (step.file.empty()) values_.fail(node, who + ": mask: there is no key \"file\"");
+    return step;
+  }
+
+  Step warp(const YAML::Node& node, const std::string& where, const std::string& who) {
     WarpStep step{.where = where};
     bool is_given = false;
     values_.map(node, who + ": warp: key",
@@ -198,7 +212,7 @@ class StepReader {
     return extents;
   }
 
-  MatrixStep matrix(const YAML::Node& node, const std::string& where, const std::string& who) {
+  Step matrix(const YAML::Node& node, const std::string& where, const std::string& who) {
     MatrixStep step{.where = where};
     values_.map(
         node, who + ": matrix: key",
@@ -208,8 +222,7 @@ class StepReader {
     return step;
   }
 
-  TomographyStep tomography(const YAML::Node& node, const std::string& where,
-                            const std::string& who) {
+  Step tomography(const YAML::Node& node, const std::string& where, const std::string& who) {
     TomographyStep step{.where = where};
     values_.map(node, who + ": tomography: key",
                 {{"angles", [&](const YAML::Node& value) { step.angles = angles(value); }},
@@ -249,7 +262,7 @@ class StepReader {
     return degrees;
   }
 
-  FourierStep fourier(const YAML::Node& node, const std::string& where, const std::string& who) {
+  Step fourier(const YAML::Node& node, const std::string& where, const std::string& who) {
     FourierStep step{.where = where};
     values_.map(
         node, who + ": fourier: key",
