@@ -80,6 +80,7 @@ class Reader {
  private:
   /// The largest factor by which deflate can shrink.
   static constexpr std::uint64_t largest_ratio = 1032;
+  static constexpr int most_links = 100'000;
 
   static Hdf5Id open(const std::string& path) {
     const Hdf5Id access = opened(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "cannot be opened");
@@ -193,29 +194,34 @@ class Reader {
     }
   }
 
+  /// The names of a group's links to objects of this file, sorted. Collected in one go: a look-up
+  /// by index makes HDF5 tabulate all of them each time, and HDF5 1.10 crashes on damaged tables.
+  std::vector<std::string> links_of(hid_t group) {
+    std::vector<std::string> names;
+    std::pair links(&names, &visited_);
+    const auto add = [](hid_t, const char* name, const H5L_info_t* link, void* to) -> herr_t {
+      const auto& [list, visited] = *static_cast<decltype(links)*>(to);
+      if (++*visited > most_links) return 1;  // stops
+      if (link->type == H5L_TYPE_HARD) list->emplace_back(name);
+      return 0;
+    };
+    checked(H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, add, &links),
+            "is damaged: a link cannot be read");
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
   /// Calls found(name, dataset) for the datasets of a group and of those within it. A group may
   /// contain itself: depth and number have limits.
   template <class Found>
   void visit(hid_t group, const std::string& prefix, int depth, const Found& found) {
-    constexpr int deepest = 32, most = 100'000;
-    H5G_info_t info{};
-    checked(H5Gget_info(group, &info), "is damaged: a group cannot be read");
-    for (hsize_t i = 0; i < info.nlinks; ++i) {
-      if (depth > deepest || ++visited_ > most) {
-        throw error::Io(
-            fmt::format("has more than {} objects, or groups deeper than {}", most, deepest));
-      }
-      H5L_info_t link{};
-      checked(H5Lget_info_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, &link, H5P_DEFAULT),
-              "is damaged: a link cannot be read");
-      if (link.type != H5L_TYPE_HARD) continue;
-      const ssize_t length = checked(
-          H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT),
-          "is damaged: a name cannot be read");
-      std::string name(static_cast<std::size_t>(length), '\0');
-      checked(H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(),
-                                 name.size() + 1, H5P_DEFAULT),
-              "is damaged: a name cannot be read");
+    constexpr int deepest = 32;
+    const std::vector<std::string> names = links_of(group);
+    if (visited_ > most_links || (depth > deepest && !names.empty())) {
+      throw error::Io(
+          fmt::format("has more than {} objects, or groups deeper than {}", most_links, deepest));
+    }
+    for (const std::string& name : names) {
       const Hdf5Id object = opened(H5Oopen(group, name.c_str(), H5P_DEFAULT), H5Oclose,
                                    "is damaged: an object cannot be opened");
       if (H5Iget_type(object) == H5I_DATASET) found(prefix + name, object);
