@@ -56,28 +56,32 @@ inline Tensor estimate_noise(const Tensor& image) {
 
 namespace detail {
 
-/// Of each group of 2 pixels along every axis of an image (C, spatial...): its mean, and the square
-/// of its difference along all axes at once, scaled so that its expectation is a pixel's variance.
-struct PixelGroups {
-  Tensor means;
-  Tensor squares;
-};
+/// The first and the second of each pair of pixels along an axis.
+inline std::pair<Tensor, Tensor> pairs_along(const Tensor& image, std::int64_t axis) {
+  const std::int64_t pairs = image.size(axis) / 2;
+  const Tensor paired = image.narrow(axis, 0, 2 * pairs).unflatten(axis, {pairs, 2});
+  return {paired.select(axis + 1, 0), paired.select(axis + 1, 1)};
+}
 
-inline PixelGroups pixel_groups(const Tensor& image) {
+/// The mean of each group of 2 pixels along every axis of an image (C, spatial...).
+inline Tensor group_means(const Tensor& image) {
   Tensor means = image.to(at::kDouble);
-  Tensor differences = means;
   for (std::int64_t axis = 1; axis < image.dim(); ++axis) {
-    const std::int64_t pairs = image.size(axis) / 2;
-    const auto halves = [&](const Tensor& x) {
-      const Tensor paired = x.narrow(axis, 0, 2 * pairs).unflatten(axis, {pairs, 2});
-      return std::pair(paired.select(axis + 1, 0), paired.select(axis + 1, 1));
-    };
-    const auto [first, second] = halves(means);
-    const auto [one, other] = halves(differences);
+    const auto [first, second] = pairs_along(means, axis);
     means = (first + second) / 2;
-    differences = (one - other) / std::sqrt(2.0);
   }
-  return {.means = means, .squares = differences.square()};
+  return means;
+}
+
+/// The square of each group's difference along all axes at once, scaled so that its expectation is
+/// a pixel's variance.
+inline Tensor group_squares(const Tensor& image) {
+  Tensor differences = image.to(at::kDouble);
+  for (std::int64_t axis = 1; axis < image.dim(); ++axis) {
+    const auto [first, second] = pairs_along(differences, axis);
+    differences = (first - second) / std::sqrt(2.0);
+  }
+  return differences.square();
 }
 
 /// Sums over blocks of `side` groups along each axis, of fewer where there are fewer.
@@ -96,23 +100,29 @@ inline std::int64_t side_of_blocks(const Tensor& groups) {
   return groups.dim() == 3 ? 8 : 4;
 }
 
-inline double gain_of(const PixelGroups& groups) {
-  // What to begin with: the median over the blocks, weighted by their means.
-  const std::int64_t side = side_of_blocks(groups.means);
-  const Tensor means = block_sums(groups.means, side).flatten();
-  const Tensor ratios = block_sums(groups.squares, side).flatten() / means;
+/// The median of the blocks' variances over their means, weighted by their means.
+inline double gain_of_blocks(const Tensor& means, const Tensor& squares) {
+  const std::int64_t side = side_of_blocks(means);
+  const Tensor sums = block_sums(means, side).flatten();
+  const Tensor ratios = block_sums(squares, side).flatten() / sums;
   const auto [sorted, order] = ratios.sort();
-  const Tensor weights = means.index_select(0, order).cumsum(0);
+  const Tensor weights = sums.index_select(0, order).cumsum(0);
   const Tensor middle = at::searchsorted(weights, weights.select(0, -1) / 2);
-  double gain = sorted.index_select(0, middle.reshape({1})).item<double>();
-  // Then the mean over the groups, but those whose difference is too large to be noise.
+  return sorted.index_select(0, middle.reshape({1})).item<double>();
+}
+
+/// The mean over the groups, but those whose difference is too large to be noise.
+inline double gain_of(const Tensor& image) {
+  const Tensor means = group_means(image);
+  const Tensor squares = group_squares(image);
+  double gain = gain_of_blocks(means, squares);
   constexpr double most_deviations = 3;
   constexpr double variance_below = 0.97334;  // of a normal variable that is below 3 deviations
   constexpr int rounds = 30;
   for (int round = 0; round < rounds && gain > 0; ++round) {
-    const Tensor kept = groups.squares < most_deviations * most_deviations * gain * groups.means;
-    const double squares = (groups.squares * kept).sum().item<double>();
-    gain = squares / (variance_below * (groups.means * kept).sum().item<double>());
+    const Tensor kept = squares < most_deviations * most_deviations * gain * means;
+    gain = (squares * kept).sum().item<double>() /
+           (variance_below * (means * kept).sum().item<double>());
   }
   return gain;
 }
@@ -129,7 +139,7 @@ inline Tensor estimate_gain(const Tensor& image) {
   detail::check_extents_for_noise("estimate_gain", image);
   std::vector<double> gains;
   for (std::int64_t i = 0; i < image.size(0); ++i) {
-    gains.push_back(detail::gain_of(detail::pixel_groups(image[i])));
+    gains.push_back(detail::gain_of(image[i]));
   }
   return at::tensor(gains, at::kDouble);
 }
@@ -141,7 +151,7 @@ inline Tensor estimate_background(const Tensor& image) {
   detail::check_extents_for_noise("estimate_background", image);
   std::vector<double> levels;
   for (std::int64_t i = 0; i < image.size(0); ++i) {
-    const Tensor groups = detail::pixel_groups(image[i]).means;
+    const Tensor groups = detail::group_means(image[i]);
     const Tensor ones = at::ones_like(groups);
     const std::int64_t side = detail::side_of_blocks(groups);
     const Tensor means =
