@@ -86,6 +86,17 @@ TEST_CASE("restore hdf5: a missing, ambiguous or wrong dataset is one sentence",
   CHECK_THAT(complaint, test::contains(files.several));
 }
 
+TEST_CASE("restore hdf5: what no dataset gave is written as image, with its type", "[restore]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("o.h5");
+  const Tensor values = at::arange(48, at::kDouble).view({1, 1, 6, 8}) * 7.3;
+  write_picture(path, values, Samples::f64);
+  CHECK(at::equal(tessera::read_hdf5(path, "image"), values[0][0]));
+  write_picture(path, values, Samples::u8);
+  CHECK(at::equal(tessera::read_hdf5(path, "image"),
+                  values[0][0].round().clamp_max(255).to(at::kByte)));
+}
+
 TEST_CASE("restore hdf5: a run restores a volume of a dataset", "[restore]") {
   const test::TemporaryFolder folder;
   const Tensor truth = at::zeros({6, 12, 14}, at::kDouble);

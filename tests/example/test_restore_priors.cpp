@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/linspace.h>
 
 #include <cstdint>
@@ -12,7 +14,11 @@
 #include "restore_quality.hpp"
 #include "restore_workplace.hpp"
 #include "tessera/comm/self.hpp"
+#include "tessera/denoiser/inflate_2d.hpp"
+#include "tessera/io/default_weights.hpp"
 #include "tessera/io/npy.hpp"
+#include "tessera/io/safetensors.hpp"
+#include "tessera/io/state_dict.hpp"
 #include "tessera/physics/noise.hpp"
 
 using namespace restore;
@@ -78,4 +84,23 @@ TEST_CASE("restore: a network for pictures denoises volumes, whole and in tiles"
   const Tensor restored = tessera::read_npy(folder.file("o.npy"));
   CHECK(restored.sizes() == clean.sizes());
   CHECK((restored - clean).square().mean().sqrt().item<double>() < 0.06);
+}
+
+TEST_CASE("restore: a network for volumes of one's own is taken as it is", "[restore]") {
+  const test::TemporaryFolder folder;
+  const Tensor clean = at::full({8, 16, 24}, 0.5, at::kDouble);
+  tessera::write_npy(folder.file("y.npy"), tessera::GaussianNoise(0.1, 7).add(clean));
+  tessera::write_safetensors(folder.file("own.safetensors"),
+                             tessera::inflate_2d(tessera::read_state_dict(
+                                 tessera::default_weights(tessera::DefaultWeights::drunet_grey))));
+  const auto restored_with = [&](const std::string& prior) {
+    test::write_bytes(folder.file("c.yml"),
+                      "measurements: [y.npy]\nnoise: {level: 0.1}\noutput: o.npy\nprior: " + prior +
+                          "\nsolver: {iterations: 2}\n");
+    const RunOrders orders{.config = folder.file("c.yml"), .threads = 1, .quiet = true};
+    REQUIRE(run(orders, tessera::self_communicator()) == 0);
+    return tessera::read_npy(folder.file("o.npy"));
+  };
+  CHECK(at::equal(restored_with("{name: drunet, weights: own.safetensors}"),
+                  restored_with("drunet")));
 }

@@ -5,10 +5,14 @@
 
 #include "catch.hpp"
 #include "files.hpp"
+#include "networks.hpp"
+#include "restore/inputs.hpp"
+#include "restore/restorer.hpp"
 #include "restore/run.hpp"
 #include "restore_workplace.hpp"
 #include "tessera/comm/self.hpp"
 #include "tessera/io/npy.hpp"
+#include "tessera/io/safetensors.hpp"
 
 using namespace restore;
 
@@ -253,6 +257,34 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
   const std::string complaint = workplace.complaint(text);
   INFO(complaint);
   CHECK(complaint.find(expected) != std::string::npos);
+}
+
+TEST_CASE("restore: weights that do not fit say for which images they are", "[restore]") {
+  const test::TemporaryFolder folder;
+  tessera::write_npy(folder.file("picture.npy"), at::rand({20, 20}, at::kDouble));
+  tessera::write_npy(folder.file("volume.npy"), at::rand({8, 20, 20}, at::kDouble));
+  tessera::write_safetensors(folder.file("volumes.safetensors"),
+                             test::sine_weights(test::drunet_keys(1, {2, 2, 2, 2}, 1, 3)));
+  const std::string shipped = TESSERA_WEIGHTS_DIR;
+  const auto [file, prior, weights, expected] =
+      GENERATE_COPY(table<std::string, std::string, std::string, std::string>({
+          {"picture.npy", "drunet", "volumes.safetensors",
+           "volumes.safetensors: is a network for volumes, expected one for pictures"},
+          {"picture.npy", "drunet", shipped + "/drunet_lite.safetensors", "channels"},
+          {"picture.npy", "ridge", shipped + "/ridge_volume.safetensors",
+           "ridge_volume.safetensors: is for images of 3 dimensions, expected 2"},
+          {"volume.npy", "ridge", shipped + "/ridge_grey.safetensors",
+           "ridge_grey.safetensors: is for images of 2 dimensions, expected 3"},
+      }));
+  INFO(weights);
+  test::write_bytes(folder.file("c.yml"),
+                    "measurements: [" + file +
+                        "]\nnoise: {level: 0.1}\noutput: o.npy\nprior: {name: " + prior +
+                        ", weights: " + weights + "}\n");
+  const Inputs inputs =
+      read_inputs({.config = folder.file("c.yml"), .threads = 1}, tessera::self_communicator());
+  CHECK_THROWS_WITH(denoiser_of(inputs, tessera::self_communicator()),
+                    test::contains("c.yml:4:8: prior: ") && test::contains(expected));
 }
 
 TEST_CASE("restore: networks that do not fit are wrong inputs", "[restore]") {
