@@ -63,6 +63,16 @@ TEST_CASE("restore: what is left open follows from the files", "[restore]") {
     CHECK(plan.rule == WeightRule::risk);
     CHECK(std::isinf(plan.method.range->second));
   }
+  SECTION("a unit of one's own is that of the operator's norm, here 2") {
+    const std::string list =
+        of_file("two.npy") + "operator: {matrix: {file: rows.mtx}}\nimage: {white: 10}\n";
+    const Plan counts = workplace.plan(list + "noise: {model: poisson, gain: 2, background: 3}\n");
+    CHECK(counts.scales.front() == Approx(0.5).epsilon(0.01));
+    CHECK(counts.method.background == Approx(0.5 * 3 / 10).epsilon(0.01));
+    const Plan levels = workplace.plan(list + "noise: {level: 1}\nprior: tv\n");
+    CHECK(levels.scales.front() == Approx(0.5).epsilon(0.01));
+    CHECK(levels.method.noise_level == Approx(0.05).epsilon(0.01));
+  }
   SECTION("counts that nothing is said of") {
     const auto write_counts = [&](const std::string& name, double gain, std::uint64_t seed) {
       Tensor scene = at::zeros({1, 1, 128, 128}, at::kDouble);
