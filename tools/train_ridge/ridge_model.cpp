@@ -7,8 +7,7 @@
 #include <ATen/ops/cartesian_prod.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/convolution.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
+#include <ATen/ops/diff.h>
 #include <ATen/ops/fft_rfftn.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
@@ -16,12 +15,14 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <utility>
+
+#include "spline.hpp"
+#include "tessera/prior/detail/odd_spline.hpp"
 
 using tessera::StateDict;
 using tessera::Tensor;
@@ -36,54 +37,6 @@ constexpr double least_slope = -0.95;
 constexpr double least_slope_of_volumes = -0.9;
 constexpr double largest_slope = 10;
 const std::vector<double> levels_of_table{2.0 / 255, 5.0 / 255, 12.5 / 255, 25.0 / 255, 50.0 / 255};
-
-/// phi(u): odd, linear between knots, with these values at 0, spacing, 2 spacing, ...; constant
-/// beyond. One pass over memory, where LibTorch's operations need ten.
-class Spline : public torch::autograd::Function<Spline> {
- public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& u,
-                        const Tensor& values) {
-    const Tensor contiguous = u.contiguous();
-    context->save_for_backward({contiguous, values});
-    Tensor result = at::empty_like(contiguous);
-    const auto* at = contiguous.const_data_ptr<float>();
-    const auto* phi = values.const_data_ptr<float>();
-    auto* out = result.mutable_data_ptr<float>();
-    for (std::int64_t i = 0; i < contiguous.numel(); ++i) {
-      const auto [knot, part] = place(at[i]);
-      out[i] = std::copysign(1.0F, at[i]) * (phi[knot] + part * (phi[knot + 1] - phi[knot]));
-    }
-    return result;
-  }
-
-  static std::vector<Tensor> backward(torch::autograd::AutogradContext* context,
-                                      const std::vector<Tensor>& gradients) {
-    const std::vector<Tensor> saved = context->get_saved_variables();
-    const Tensor gradient = gradients[0].contiguous();
-    Tensor of_u = at::empty_like(saved[0]);
-    Tensor of_values = at::zeros({knots + 1}, at::kDouble);
-    const auto* at = saved[0].const_data_ptr<float>();
-    const auto* phi = saved[1].const_data_ptr<float>();
-    const auto* above = gradient.const_data_ptr<float>();
-    auto* u = of_u.mutable_data_ptr<float>();
-    auto* values = of_values.mutable_data_ptr<double>();
-    for (std::int64_t i = 0; i < gradient.numel(); ++i) {
-      const auto [knot, part] = place(at[i]);
-      const float signed_above = std::copysign(1.0F, at[i]) * above[i];
-      u[i] = part < 1.0F ? above[i] * (phi[knot + 1] - phi[knot]) / spacing : 0.0F;
-      values[knot] += static_cast<double>(signed_above * (1 - part));
-      values[knot + 1] += static_cast<double>(signed_above * part);
-    }
-    return {of_u, of_values.to(at::kFloat)};
-  }
-
- private:
-  static std::pair<std::int64_t, float> place(float u) {
-    const float position = std::min(std::abs(u) / spacing, static_cast<float>(knots));
-    const auto knot = std::min(static_cast<std::int64_t>(position), knots - 1);
-    return {knot, position - static_cast<float>(knot)};
-  }
-};
 
 /// Products of cosines, the lowest frequencies first, without the constant.
 Tensor cosines(std::int64_t dimensions, std::int64_t channels, std::int64_t size) {
@@ -172,14 +125,15 @@ Tensor RidgeModel::scales(const Tensor& levels) const {
 Tensor RidgeModel::denoise(const Tensor& noisy, const Tensor& levels, std::int64_t free,
                            std::int64_t steps) const {
   const Tensor filters = unit_filters();
-  const Tensor values = spline_values(slopes_);
+  const Tensor values = tessera::detail::returning_to_zero(spline_values(slopes_));
   const Tensor alpha = scales(levels);
-  const double step = 1 / (1 + std::max(0.0, slopes_.max().item<double>()));
+  const double steepest = at::diff(values.detach()).max().item<double>() / spacing;
+  const double step = 1 / (1 + std::max(0.0, steepest));
   Tensor u = noisy;
   Tensor ahead = noisy;
   const auto advance = [&](std::int64_t count) {
     const Tensor response = filtered(ahead, filters, /*transposed=*/false);
-    const Tensor derivative = Spline::apply(response * alpha, values) / alpha;
+    const Tensor derivative = odd_spline(response * alpha, values, spacing) / alpha;
     const Tensor gradient = ahead - noisy + filtered(derivative, filters, /*transposed=*/true);
     const Tensor next = ahead - step * gradient;
     ahead = next + (static_cast<double>(count) / static_cast<double>(count + 3)) * (next - u);

@@ -2,10 +2,15 @@
 #pragma once
 
 #include <ATen/ops/abs.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/diff.h>
 #include <ATen/ops/sgn.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -14,6 +19,16 @@
 #include "tessera/physics/spectrum_cache.hpp"
 
 namespace tessera::detail {
+
+/// Values at the knots 0, h, 2 h, ... of an odd function; if the last is negative, also at those
+/// that follow until it has returned to 0, no more steeply than it fell. Differentiable.
+inline Tensor returning_to_zero(const Tensor& values) {
+  const Tensor last = values[-1];
+  if (!(last.item<double>() < 0)) return values;
+  const Tensor rise = -at::diff(values).min();
+  const double parts = std::ceil(-last.item<double>() / rise.item<double>());
+  return at::cat({values, (last + at::arange(1, parts + 1, values.options()) * rise).clamp_max(0)});
+}
 
 /// phi(u) = -phi(-u), linear between the knots 0, h, 2 h, ..., n h and constant from the last on;
 /// if it is negative there, it first returns to 0, no more steeply than it fell: an integral that
@@ -37,8 +52,9 @@ class OddSpline {
       area += 0.5 * (last + value);
       last = value;
     };
-    for (const double value : values) go_to(value);
-    while (last < 0) go_to(std::min(0.0, last - least_slope_ * spacing_));
+    const Tensor knots =
+        returning_to_zero(at::cat({at::zeros({1}, at::kDouble), at::tensor(values, at::kDouble)}));
+    for (std::int64_t knot = 1; knot < knots.numel(); ++knot) go_to(knots[knot].item<double>());
     end_ = last;
     count_ = static_cast<std::int64_t>(lefts.size());
     values_ = ConvertedTensor(at::tensor(lefts, at::kDouble));
