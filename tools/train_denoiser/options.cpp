@@ -3,7 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "tessera/core/version.hpp"
+#include "settings/version.hpp"
 
 namespace {
 
@@ -128,7 +128,7 @@ void check(const Options& options) {
 
 std::optional<int> parse(int argc, char** argv, Options& options) {
   CLI::App app(description, "train_denoiser");
-  app.set_version_flag("--version", "train_denoiser (tessera " TESSERA_VERSION ")");
+  app.set_version_flag("--version", [] { return settings::version_text("train_denoiser"); });
   app.get_formatter()->column_width(34);
   add_files(app, options);
   add_settings(app, options);

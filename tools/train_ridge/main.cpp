@@ -21,6 +21,7 @@
 #include "../train_denoiser/evaluation.hpp"
 #include "../train_denoiser/photographs.hpp"
 #include "ridge_model.hpp"
+#include "settings/version.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/safetensors.hpp"
 #include "tessera/prior/ridge_denoiser.hpp"
@@ -194,6 +195,7 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Trains a RidgePrior of grey images or of volumes as a denoiser", "train_ridge");
+  app.set_version_flag("--version", [] { return settings::version_text("train_ridge"); });
   app.get_formatter()->column_width(34);
   app.option_defaults()->always_capture_default();
   CLI::Option* photographs =
