@@ -16,7 +16,8 @@ grid::Vocabulary ScanProgram::make_vocabulary() const {
   words.datasets = {{"tomography_2d", "tomography_2d"},
                     {"tomography_3d", "tomography_3d"},
                     {"mri", "mri"},
-                    {"radio_interferometry", "radio"}};
+                    {"radio_interferometry", "radio"},
+                    {"noisy_volume", "noisy_volume"}};
   words.solvers = {{"HQS", "hqs"}, {"PnP", "pnp"}, {"PrimalDual", "primal_dual"}};
   words.objectives = {"reconstruction_objective"};
   words.iterations = "n_iter";
@@ -59,7 +60,7 @@ const tessera::Extents& ScanProgram::shape(const Options& options) {
 
 grid::RunPlan ScanProgram::plan(const grid::Run& run, int ranks) {
   Options options = parsed(run.arguments);
-  const tessera::DenoiserPtr denoiser = network(options, make_network);
+  const tessera::DenoiserPtr denoiser = network(options, make_network, options.is_volume() ? 3 : 2);
   const tessera::Extents& image = shape(options);
   options.image_size = *std::max_element(image.begin() + 2, image.end());
   make_scan(options, at::IntArrayRef(image).slice(2));

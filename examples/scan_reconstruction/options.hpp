@@ -10,7 +10,7 @@
 #include "restoration/run_settings.hpp"
 #include "settings/command_line.hpp"
 
-enum class ProblemKind { tomography_2d, tomography_3d, mri, radio };
+enum class ProblemKind { tomography_2d, tomography_3d, mri, radio, noisy_volume };
 enum class SolverKind { hqs, pnp, primal_dual };
 enum class InitMethod { zeros, linear };
 using restoration::DenoiserKind;
@@ -21,7 +21,7 @@ template <>
 inline constexpr std::array enum_names<ProblemKind> = {
     EnumName{ProblemKind::tomography_2d, "tomography_2d"},
     EnumName{ProblemKind::tomography_3d, "tomography_3d"}, EnumName{ProblemKind::mri, "mri"},
-    EnumName{ProblemKind::radio, "radio"}};
+    EnumName{ProblemKind::radio, "radio"}, EnumName{ProblemKind::noisy_volume, "noisy_volume"}};
 template <>
 inline constexpr std::array enum_names<SolverKind> = {
     EnumName{SolverKind::hqs, "hqs"}, EnumName{SolverKind::pnp, "pnp"},
@@ -58,7 +58,8 @@ struct UserSettings {
   std::string weights;  ///< empty: the weights installed with tessera
   double denoiser_sigma = 0.01;
   double denoiser_sigma_start = 0.1;
-  std::optional<double> step_size;  ///< nullopt: from ||A||^2
+  std::optional<double> lambda_relaxation;  ///< nullopt: none
+  std::optional<double> step_size;          ///< nullopt: from ||A||^2
   InitMethod init_method = InitMethod::linear;
   std::int64_t iterations = 20;
 };
@@ -68,7 +69,9 @@ struct Options : UserSettings, restoration::RunSettings, restoration::Parsed {
   bool is_tomography() const {
     return problem == ProblemKind::tomography_2d || problem == ProblemKind::tomography_3d;
   }
-  bool is_volume() const { return problem == ProblemKind::tomography_3d; }
+  bool is_volume() const {
+    return problem == ProblemKind::tomography_3d || problem == ProblemKind::noisy_volume;
+  }
 };
 
 /// Every setting.

@@ -2,8 +2,11 @@
 #include "phantoms.hpp"
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/exp.h>
+#include <ATen/ops/linspace.h>
 #include <ATen/ops/mean.h>
+#include <ATen/ops/sin.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -71,6 +74,20 @@ Tensor head_phantom(std::int64_t size, std::int64_t dimensions) {
               1.0 / static_cast<double>(fine));
   }
   return volume.clamp(0, 1);
+}
+
+Tensor ball_phantom(std::int64_t size) {
+  const Tensor line = at::linspace(-1, 1, size, at::kDouble);
+  const Tensor squared = (line + 0.1).square();
+  const Tensor sine = at::sin(8 * std::numbers::pi * line);
+  const Tensor distance = squared + squared.view({-1, 1});
+  const Tensor ripple = 0.1 * sine * sine.view({-1, 1});
+  Tensor volume = at::empty({1, 1, size, size, size}, at::kDouble);
+  for (std::int64_t slice = 0; slice < size; ++slice) {  // each term of a volume would be large
+    const Tensor ball = ((distance + squared[slice]).sqrt() < 0.4).to(at::kDouble);
+    volume.select(2, slice).copy_(0.8 * ball + 0.3 * line[slice] + 0.3 + ripple * sine[slice]);
+  }
+  return volume.clamp_(0, 1);
 }
 
 Tensor sky_phantom(std::int64_t size, std::uint64_t seed) {

@@ -12,6 +12,10 @@
 /// (1, 1, size, size, size) with dimensions 3. Each pixel is the mean of 2 points along each axis.
 tessera::Tensor head_phantom(std::int64_t size, std::int64_t dimensions);
 
+/// The volume of the problem `simulated` of deepinv's distributed benchmarks: a ball, a ramp along
+/// the first axis and a product of sines, (1, 1, size, size, size).
+tessera::Tensor ball_phantom(std::int64_t size);
+
 /// A field of point sources, their fluxes as steep as in the sky, and a few extended ones:
 /// (1, 1, size, size), peak 1. The same seed, the same sky.
 tessera::Tensor sky_phantom(std::int64_t size, std::uint64_t seed);

@@ -57,6 +57,24 @@ TensorList make_measurements(const Options& options, const LinearPhysics& physic
   return held;
 }
 
+/// Goes part of the way of another prior's proximal operator P: (z + weight P(z)) / (1 + weight).
+class Relaxed final : public Prior {
+ public:
+  Relaxed(PriorPtr prior, double weight) : prior_(std::move(prior)), weight_(weight) {}
+  std::string name() const override { return "relaxed(" + prior_->name() + ")"; }
+  bool follows_step() const override { return prior_->follows_step(); }
+  Communicator& communicator() const override { return prior_->communicator(); }
+  const ImageSpace& space() const override { return prior_->space(); }
+
+ private:
+  Tensor do_prox(const Tensor& z, double step) const override {
+    return (z + weight_ * prior_->prox(z, step)) / (1 + weight_);
+  }
+
+  PriorPtr prior_;
+  double weight_;
+};
+
 /// What the fidelity and the prior of a run are, and its solver, which refers to them.
 struct Method {
   DataFidelityPtr fidelity;
@@ -83,6 +101,10 @@ Method make_method(const Options& options, LinearPhysicsPtr physics, DenoiserPtr
     return method;
   }
   method.prior = std::make_shared<PlugAndPlay>(PlugAndPlay::matched(std::move(denoiser)));
+  if (options.solver == SolverKind::pnp && options.lambda_relaxation) {
+    method.prior =
+        std::make_shared<Relaxed>(method.prior, outcome.step_size * *options.lambda_relaxation);
+  }
   const std::vector<double> levels =
       log_spaced(options.denoiser_sigma_start, options.denoiser_sigma, options.iterations);
   if (options.solver == SolverKind::pnp) {
@@ -117,7 +139,7 @@ std::map<std::string, std::string> identity_of_run(const Options& options,
 DenoiserPtr make_network(Options& options) {
   return restoration::make_denoiser(options.denoiser, options.weights,
                                     restoration::device_of(options.device, options.gpu),
-                                    DefaultWeights::drunet_grey);
+                                    DefaultWeights::drunet_grey, options.is_volume() ? 3 : 2);
 }
 
 restoration::MemoryNeed plan_of_rank(const Options& options, at::IntArrayRef image,

@@ -46,7 +46,7 @@ Tensor read_picture(const Options& options) {
 
 std::unique_ptr<LinearOperator> Scan::part(std::int64_t index) const {
   auto made = make_part(index);
-  made->set_noise(std::make_shared<GaussianNoise>(options_.noise_level, options_.seed, std::nullopt,
+  made->set_noise(std::make_shared<GaussianNoise>(options_.noise_level, options_.seed, range(),
                                                   static_cast<std::uint64_t>(index)));
   return made;
 }
@@ -54,6 +54,7 @@ std::unique_ptr<LinearOperator> Scan::part(std::int64_t index) const {
 std::unique_ptr<Scan> make_scan(const Options& options, at::IntArrayRef spatial) {
   if (options.problem == ProblemKind::mri) return make_mri_scan(options, spatial);
   if (options.problem == ProblemKind::radio) return make_radio_scan(options, spatial);
+  if (options.problem == ProblemKind::noisy_volume) return make_copies_scan(options);
   return make_tomography_scan(options, spatial);
 }
 
@@ -65,6 +66,8 @@ Tensor make_truth(Options& options) {
     truth = read_picture(options);
   } else if (options.problem == ProblemKind::radio) {
     truth = sky_phantom(options.image_size, options.seed);
+  } else if (options.problem == ProblemKind::noisy_volume) {
+    truth = ball_phantom(options.image_size);
   } else {
     truth = head_phantom(options.image_size, options.is_volume() ? 3 : 2);
   }

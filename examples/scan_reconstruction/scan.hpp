@@ -7,10 +7,11 @@
 #include "options.hpp"
 #include "tessera/physics/linear_operator.hpp"
 #include "tessera/run/preview.hpp"
+#include "tessera/solver/clamp_range.hpp"
 
-/// How an image is measured. Its data are cut into options.num_operators parts, each with an
-/// operator and with noise of its own: stream `index` of the seed. Every function is local but
-/// linear(): each rank makes only the parts it is asked for.
+/// How an image is measured. Its data are options.num_operators parts, each with an operator and
+/// with noise of its own: stream `index` of the seed. Every function is local but linear(): each
+/// rank makes only the parts it is asked for.
 class Scan {
  public:
   virtual ~Scan() = default;
@@ -19,7 +20,7 @@ class Scan {
   std::unique_ptr<tessera::LinearOperator> part(std::int64_t index) const;
 
   /// Collective if the physics is distributed. The linear reconstruction from the parts that this
-  /// rank holds, shaped as `like`: filtered back-projection, zero-filled image, dirty image.
+  /// rank holds, shaped as `like`: filtered back-projection, zero-filled image, dirty image, mean.
   virtual tessera::Tensor linear(const tessera::LinearPhysics& physics,
                                  const tessera::TensorList& measured,
                                  const tessera::Tensor& like) const = 0;
@@ -31,6 +32,8 @@ class Scan {
  protected:
   explicit Scan(const Options& options) : options_(options) {}
   const Options& options() const { return options_; }
+  /// What measurements are clamped to, noise included.
+  virtual tessera::ClampRange range() const { return std::nullopt; }
 
  private:
   virtual std::unique_ptr<tessera::LinearOperator> make_part(std::int64_t index) const = 0;

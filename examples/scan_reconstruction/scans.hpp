@@ -22,3 +22,6 @@ std::unique_ptr<Scan> make_mri_scan(const Options& options, at::IntArrayRef spat
 /// at 45 degrees declination seen from 35 degrees latitude; the longest baseline resolves two
 /// pixels. Parts are interleaved.
 std::unique_ptr<Scan> make_radio_scan(const Options& options, at::IntArrayRef spatial);
+
+/// The volume itself, once for each part, with noise, clamped to 0 to 1.
+std::unique_ptr<Scan> make_copies_scan(const Options& options);

@@ -48,17 +48,17 @@ settings::Table<Options> make_table() {
   // clang-format off
   const settings::Table<Options> rows = {
       {.name = "problem", .group = "Problem", .member = Make::word(&Options::problem), .identifies = always,
-       .help = "tomography_2d: line integrals along parallel rays; tomography_3d: along the rays of a cone; mri: k-space of several coils, undersampled; radio: visibilities of an interferometer"},
+       .help = "tomography_2d: line integrals along parallel rays; tomography_3d: along the rays of a cone; mri: k-space of several coils, undersampled; radio: visibilities of an interferometer; noisy_volume: noisy copies of a volume"},
       {.name = "image", .group = "Problem", .member = Make::path(&Options::image), .section = dataset,
        .help = "Picture (PNG, JPEG or TIFF), made grey; without one, a phantom"},
       {.name = "truth", .group = "Problem", .member = Make::path(&Options::truth), .section = dataset,
-       .help = "File .npy (H, W), or (D, H, W) of tomography_3d, instead of the image"},
+       .help = "File .npy (H, W), or (D, H, W) of tomography_3d and noisy_volume, instead of the image"},
       {.name = "image_size", .group = "Problem", .member = Make::integer(&Options::image_size, 8, many), .section = dataset, .applies = is_made, .identifies = always,
        .help = "Side in pixels"},
       {.name = "max_image_size", .group = "Problem", .member = Make::integer(&Options::max_image_size, 0, unbounded), .role = Role::stand_in,
        .help = "Bound on the image size, for quick tests; 0: none"},
       {.name = "num_operators", .group = "Problem", .member = Make::integer(&Options::num_operators, 1, many), .section = dataset, .identifies = always,
-       .help = "Parts that the data are cut into, which ranks share: views, coils, or antenna pairs"},
+       .help = "Parts that the data are cut into, which ranks share: views, coils, or antenna pairs; copies of noisy_volume"},
       {.name = "views", .group = "Problem", .member = Make::integer(&Options::views, 1, many), .section = dataset, .alias = "num_angles", .applies = of_tomography, .identifies = of_tomography,
        .help = "Directions, over 180 degrees, or a full turn of tomography_3d"},
       {.name = "coils", .group = "Problem", .member = Make::integer(&Options::coils, 1, many), .section = dataset, .applies = of_mri, .identifies = of_mri,
@@ -70,7 +70,7 @@ settings::Table<Options> make_table() {
       {.name = "hours", .group = "Problem", .member = Make::integer(&Options::hours, 1, many), .section = dataset, .applies = of_radio, .identifies = of_radio,
        .help = "Times at which every pair of antennas is read, over eight hours"},
       {.name = "noise_level", .group = "Problem", .member = Make::number(&Options::noise_level, settings::more_than_zero), .section = dataset, .help_has_default = true, .identifies = always,
-       .help = "Standard deviation of the noise in units of the data, complex ones: of each part: line integrals where a side has the length 1, orthonormal k-space, visibilities where the peak of the image is 1 [tomography: 0.005; mri: 0.02; radio: 2]"},
+       .help = "Standard deviation of the noise in units of the data, complex ones: of each part: line integrals where a side has the length 1, orthonormal k-space, visibilities where the peak of the image is 1 [tomography: 0.005; mri: 0.02; radio: 2; noisy_volume: 0.1]"},
       {.name = "seed", .group = "Problem", .member = Make::seed(&Options::seed), .section = dataset, .identifies = always,
        .help = "Of the noise, and of what is drawn besides: lines of k-space, sources"},
       {.name = "vectors", .group = "Problem", .member = Make::path(&Options::vectors), .section = dataset, .applies = of_tomography,
@@ -85,17 +85,19 @@ settings::Table<Options> make_table() {
       {.name = "tv_weight", .group = "Method", .member = Make::number(&Options::tv_weight, settings::more_than_zero), .section = solver, .applies = by_variation, .identifies = by_variation,
        .help = "Weight of the total variation against the negative log-likelihood of the measurements"},
       {.name = "denoiser", .group = "Method", .member = Make::word(&Options::denoiser), .section = solver, .help_has_default = true, .applies = by_denoiser, .identifies = by_denoiser,
-       .help = "Denoiser of hqs and pnp [drunet; tomography_3d: tv]"},
+       .help = "Denoiser of hqs and pnp; of volumes a network for pictures is inflated [drunet; tomography_3d: tv]"},
       {.name = "weights", .group = "Method", .member = Make::path(&Options::weights), .section = solver, .applies = by_denoiser,
        .help = "Weights file of grey images (.safetensors or .pth; for script a network, .pt or .pt2); without one, the installed weights"},
       {.name = "denoiser_sigma", .group = "Method", .member = Make::number(&Options::denoiser_sigma, level), .section = solver, .applies = by_denoiser, .identifies = by_denoiser,
        .help = "Noise level that the denoiser is given in the last iteration"},
       {.name = "denoiser_sigma_start", .group = "Method", .member = Make::number(&Options::denoiser_sigma_start, level), .section = solver, .applies = by_denoiser, .identifies = by_denoiser,
        .help = "Noise level that it is given in the first"},
+      {.name = "lambda_relaxation", .group = "Method", .member = Make::number(&Options::lambda_relaxation, settings::more_than_zero), .section = solver, .applies = by_pnp, .identifies = by_pnp,
+       .help = "Weight of the denoiser D of pnp: (z + t D(z)) / (1 + t) for t = step times weight; without one, D(z)"},
       {.name = "step_size", .group = "Method", .member = Make::number(&Options::step_size, step, "auto"), .section = solver, .applies = by_pnp, .identifies = by_pnp,
        .help = "Step of pnp, or auto: 1.6 / ||A||^2"},
       {.name = "init_method", .group = "Method", .member = Make::word(&Options::init_method), .section = solver, .identifies = always,
-       .help = "Starting point; linear: the filtered back-projection, the zero-filled image, the dirty image"},
+       .help = "Starting point; linear: the filtered back-projection, the zero-filled image, the dirty image, the mean of the copies"},
       {.name = "iterations", .group = "Method", .member = Make::integer(&Options::iterations, 1, 1 << 30), .section = solver, .key = "n_iter", .help_has_default = true, .identifies = by_denoiser,
        .help = "Iterations [hqs: 20; pnp: 100; primal_dual: 300]"},
   };
@@ -107,9 +109,11 @@ constexpr const char* description =
     "Reconstructs an image that was measured indirectly: by line integrals (tomography), in "
     "k-space "
     "(magnetic\n"
-    "resonance imaging), or by pairs of antennas (radio interferometry). The data are simulated "
-    "from a phantom or\n"
-    "a picture; the reconstruction stands beside the linear one. Under mpiexec the ranks share the "
+    "resonance imaging), or by pairs of antennas (radio interferometry); or a volume of which "
+    "there "
+    "are noisy copies.\n"
+    "The data are simulated from a phantom or a picture; the reconstruction stands beside the "
+    "linear one. Under mpiexec the ranks share the "
     "data and the\n"
     "tiles of the denoiser.";
 
@@ -119,6 +123,7 @@ std::int64_t default_iterations(SolverKind solver) {
 
 double default_noise(ProblemKind problem) {
   if (problem == ProblemKind::mri) return 0.02;
+  if (problem == ProblemKind::noisy_volume) return 0.1;
   return problem == ProblemKind::radio ? 2 : 0.005;
 }
 
@@ -127,14 +132,9 @@ void settle(Options& options, const settings::IsGiven& is_given) {
   if (options.max_image_size > 0) {
     options.image_size = std::min(options.image_size, options.max_image_size);
   }
-  if (options.is_volume()) {
+  if (options.problem == ProblemKind::tomography_3d) {
     if (!is_given("--solver")) options.solver = SolverKind::primal_dual;
     if (!is_given("--denoiser")) options.denoiser = DenoiserKind::tv;
-    if (options.denoiser == DenoiserKind::drunet) {
-      throw CLI::ValidationError("--denoiser",
-                                 "drunet is for pictures; give tv, or script, for "
-                                 "the volumes of tomography_3d");
-    }
   }
   if (by_variation(options)) {
     options.denoiser = DenoiserKind::tv;
@@ -148,7 +148,7 @@ void settle(Options& options, const settings::IsGiven& is_given) {
   }
   if (!options.image.empty() && (!options.truth.empty() || options.is_volume())) {
     throw CLI::ValidationError("--image", options.is_volume()
-                                              ? "is a picture, and tomography_3d needs a volume: "
+                                              ? "is a picture, and the problem needs a volume: "
                                                 "give --truth"
                                               : "stands for --truth: give one of them");
   }

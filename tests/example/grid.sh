@@ -87,6 +87,21 @@ published)
   done
   ;;
 
+simulated_3d)
+  # The published file of scan_reconstruction: its tiles, and a small volume, the same on any number of ranks.
+  run 0 --config configs/simulated_3d.yml --max-image-size 256 --out out --dry-run
+  has "32 tiles"
+  has "12x288x288 pixels"
+  has "work: 1.898 pixels"
+  run 0 --config configs/simulated_3d.yml --max-image-size 32 --patch-size 8x16x32 --iterations 2 --threads 1 --out out
+  reference=$(final_psnr out/noisy_volume-pnp-2-ranks)
+  for row in noisy_volume-pnp-4-ranks noisy_volume-pnp-8-ranks; do
+    awk -v a="$reference" -v b="$(final_psnr out/$row)" 'BEGIN { d = a - b; exit !(a > 25 && d < 0.001 && d > -0.001) }' ||
+      fail "$row has $(final_psnr out/$row) dB, two ranks $reference dB"
+  done
+  [[ -s out/report.html ]] || fail "no report"
+  ;;
+
 dry_run)
   echo "$three_rows" | sed 's/image_size: 64/image_size: 96/' >grid.yml
   run 0 --config grid.yml --out out --dry-run

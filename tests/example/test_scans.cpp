@@ -12,8 +12,10 @@
 #include "../../examples/scan_reconstruction/scan.hpp"
 #include "catch.hpp"
 #include "member_count.hpp"
+#include "restoration/sharing.hpp"
 #include "tensors.hpp"
 #include "tessera/comm/self.hpp"
+#include "tessera/denoiser/total_variation.hpp"
 #include "tessera/io/npy.hpp"
 #include "tessera/metric/psnr.hpp"
 #include "tessera/physics/check_adjoint.hpp"
@@ -51,6 +53,106 @@ TEST_CASE("phantoms have the mean densities of their ellipses") {
   CHECK(sky.max().item<double>() == 1);
   CHECK(sky.equal(sky_phantom(48, 3)));
   CHECK_FALSE(sky.equal(sky_phantom(48, 4)));
+  const Tensor ball = ball_phantom(33)[0][0];  // coordinates are multiples of 1 / 16
+  const auto at = [&](std::int64_t z, std::int64_t y, std::int64_t x) {
+    return ball[z][y][x].item<double>();
+  };
+  CHECK(at(16, 16, 16) == 1);  // in the ball
+  CHECK(at(32, 16, 16) == Approx(0.6));
+  CHECK(at(16, 32, 16) == Approx(0.3));
+  CHECK(at(25, 25, 25) == Approx(0.3 * 9 / 16 + 0.3 + 0.1));
+  CHECK(at(25, 25, 27) == Approx(0.3 * 9 / 16 + 0.3 - 0.1));
+}
+
+TEST_CASE("noisy copies of a volume: each with noise of its own, clamped, and their mean") {
+  const Options options =
+      options_of({"--problem", "noisy_volume", "--image-size", "12", "--num-operators", "3"});
+  Options made = options;
+  const Tensor truth = make_truth(made);
+  const auto scan = make_scan(options, truth.sizes().slice(2));
+  const StackedPhysics copies(3, [&](std::int64_t i) { return scan->part(i); });
+  CHECK(adjoint_error(*scan->part(0), truth) < 1e-12);
+  const TensorList y = copies.measure(truth);
+  CHECK_FALSE(y[0].equal(y[1]));
+  for (const Tensor& copy : y) {
+    CHECK(copy.min().item<double>() == 0);
+    CHECK(copy.max().item<double>() == 1);
+    CHECK(psnr(copy, truth).item<double>() == Approx(20).margin(2));
+  }
+  CHECK(test::relative_error(scan->linear(copies, y, truth), (y[0] + y[1] + y[2]) / 3) < 1e-12);
+  CHECK(scan->picture(y[1]).image.equal(y[1].select(2, 6)));
+}
+
+TEST_CASE("lambda_relaxation: pnp goes part of the way to the denoised image") {
+  Options options = options_of({"--problem",
+                                "noisy_volume",
+                                "--image-size",
+                                "12",
+                                "--num-operators",
+                                "2",
+                                "--solver",
+                                "pnp",
+                                "--denoiser",
+                                "tv",
+                                "--denoiser-sigma",
+                                "0.05",
+                                "--denoiser-sigma-start",
+                                "0.05",
+                                "--step-size",
+                                "0.4",
+                                "--lambda-relaxation",
+                                "5",
+                                "--iterations",
+                                "1",
+                                "--dtype",
+                                "float64",
+                                "--quiet"});
+  const restoration::Outcome outcome = run(options, self_communicator());
+  // The mean of the copies, where the iteration starts, has no gradient.
+  const Tensor mean = outcome.pictures.back().image;
+  const Tensor denoised = TotalVariation().denoise(mean, 0.05);
+  CHECK(test::relative_error(denoised, mean) > 0.01);
+  CHECK(test::relative_error(outcome.result.x, ((mean + 2 * denoised) / 3).clamp(0, 1)) < 1e-12);
+}
+
+TEST_CASE("patches and overlaps along each axis are those of the tiles, or refused") {
+  const auto tiling = [](const char* patch, const char* overlap) {
+    return tiling_options(
+        options_of({"--tiling", "deepinv", "--patch-size", patch, "--overlap", overlap}));
+  };
+  CHECK(tiling("4x16x8", "2x0x16").patch == PerAxis{4, 16, 8});
+  CHECK(tiling("4x16x8", "2x0x16").blend == PerAxis{4, 0, 16});
+  CHECK(tiling("4", "8").blend == PerAxis(16));
+  const auto check = [&](const char* patch, const char* overlap) {
+    restoration::check_tiles_fit(tiling(patch, overlap), {1, 1, 20, 30});
+  };
+  CHECK_NOTHROW(check("20x30", "19x29"));
+  CHECK_NOTHROW(check("20", "19"));
+  CHECK_THROWS_WITH(
+      check("21", "2"),
+      test::contains("--patch-size of 21 is larger than the image, 30x20; give 1 to 20"));
+  CHECK_THROWS_WITH(
+      check("20x31", "2"),
+      test::contains("--patch-size of 31 is larger than the image, 30x20; give 1 to 30"));
+  CHECK_THROWS_WITH(check("0x30", "2"), test::contains("--patch-size of 0 makes no tile"));
+  CHECK_THROWS_WITH(check("20", "2x30"),
+                    test::contains("--overlap of 30 cannot be reflected at the border of an image "
+                                   "of 30x20; give at most 29"));
+  CHECK_THROWS_WITH(
+      check("6x20x4", "2"),
+      test::contains("--tiling deepinv: --patch-size has 3 numbers, the image 2 dimensions"));
+}
+
+TEST_CASE("volumes are denoised by networks for pictures, inflated, in tiles of their own shape") {
+  Options options =
+      options_of({"--problem", "noisy_volume", "--image-size", "16", "--num-operators", "2",
+                  "--iterations", "2", "--quiet", "--distribute-denoiser", "--tiling", "deepinv",
+                  "--patch-size", "4x16x8", "--overlap", "2x0x8"});
+  const restoration::Outcome outcome = run(options, self_communicator());
+  CHECK(outcome.plan->tiles().size() == 8);
+  CHECK(outcome.plan->tiles()[2].window_shape() == Extents{8, 16, 24});
+  CHECK(psnr(outcome.result.x, outcome.truth).item<double>() >
+        psnr(outcome.pictures.back().image, outcome.truth).item<double>() + 1);
 }
 
 TEST_CASE("parts of a scan have their adjoints, and together see what one sees") {
@@ -126,8 +228,10 @@ TEST_CASE("scan_reconstruction refuses what does not go together") {
                     test::contains("stands for --truth"));
   CHECK_THROWS_WITH(options_of({"--problem", "tomography_3d", "--image", "a.png"}),
                     test::contains("needs a volume"));
-  CHECK_THROWS_WITH(options_of({"--problem", "tomography_3d", "--denoiser", "drunet"}),
-                    test::contains("drunet is for pictures"));
+  CHECK_THROWS_WITH(options_of({"--patch-size", "8x-16x16"}),
+                    test::contains("--patch-size: is 8x-16x16, expected zero or more"));
+  CHECK_THROWS_WITH(options_of({"--overlap", "2x16x"}),
+                    test::contains("or one per axis as in 4x32x32"));
   ScanProgram program;
   CHECK(program.knows("hqs", "--prior-weight"));
   CHECK_FALSE(program.knows("pnp", "--prior-weight"));

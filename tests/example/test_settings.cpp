@@ -50,6 +50,8 @@ std::string other_value(const Row& row) {
     case settings::Kind::integer:
     case settings::Kind::seed:
       return "77";
+    case settings::Kind::per_axis:
+      return "7x77";
     default:
       return "a/b";
   }

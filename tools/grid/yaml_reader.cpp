@@ -26,6 +26,8 @@ const char* name_of(Kind kind) {
   switch (kind) {
     case Kind::integer:
       return "an integer in decimal digits without leading zeros";
+    case Kind::per_axis:
+      return "an integer in decimal digits without leading zeros, or one per axis as in 4x32x32";
     case Kind::seed:
       return "an integer from 0 to 2^64 - 1 without leading zeros";
     case Kind::number:
@@ -46,6 +48,8 @@ bool is_written_as(Kind kind, const std::string& value) {
   switch (kind) {
     case Kind::integer:
       return to_integer(value).has_value();
+    case Kind::per_axis:
+      return to_integers(value).has_value();
     case Kind::seed:
       return to_unsigned(value).has_value();
     case Kind::number:

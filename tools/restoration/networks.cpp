@@ -47,7 +47,9 @@ DenoiserPtr make_denoiser(DenoiserKind kind, std::string& weights, at::Device de
       throw error::InvalidArgument(
           "--denoiser dncnn: no weights are installed for it, give --weights FILE");
     }
-    weights = default_weights(kind == DenoiserKind::ridge ? DefaultWeights::ridge_grey : installed);
+    const DefaultWeights ridge =
+        dimensions == 3 ? DefaultWeights::ridge_volume : DefaultWeights::ridge_grey;
+    weights = default_weights(kind == DenoiserKind::ridge ? ridge : installed);
   }
   StateDict state = read_state_dict(weights);
   if (kind == DenoiserKind::ridge) return std::make_shared<RidgeDenoiser>(state);

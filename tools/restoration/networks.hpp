@@ -16,9 +16,10 @@ namespace restoration {
 enum class DenoiserKind { drunet, dncnn, tv, ridge, script };
 
 /// The untiled denoiser. `weights` is its file; if it is empty, it becomes the file installed with
-/// tessera, where there is one: for drunet `installed`, for ridge that of grey images. Of 3 spatial
-/// `dimensions`, networks for pictures are inflated. Throws error::InvalidArgument where there is
-/// no file and for networks of more dimensions, error::Io for a file that cannot be read.
+/// tessera, where there is one: for drunet `installed`, for ridge that of grey images, or of
+/// volumes. Of 3 spatial `dimensions`, networks for pictures are inflated. Throws
+/// error::InvalidArgument where there is no file and for networks of more dimensions, error::Io for
+/// a file that cannot be read.
 tessera::DenoiserPtr make_denoiser(
     DenoiserKind kind, std::string& weights, at::Device device,
     tessera::DefaultWeights installed = tessera::DefaultWeights::drunet,

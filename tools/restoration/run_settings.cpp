@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <utility>
 
 namespace restoration {
 
@@ -12,12 +13,17 @@ TilingOptions tiling_options(const RunSettings& settings) {
   TilingOptions tiling;
   tiling.tiling = settings.tiling;
   tiling.context = settings.overlap;
-  tiling.patch = {settings.patch_size};
+  tiling.patch = settings.patch_size;
   tiling.overlap = settings.overlap;
   tiling.max_batch_size = settings.max_batch_size;
   if (settings.max_batch_size == 0 && settings.device == at::kCPU) tiling.max_batch_size = 1;
   // Fixed tiles blend in their overlap.
-  tiling.blend = std::min(tiling.blend.values().front(), 2 * settings.overlap);
+  const std::int64_t most = tiling.blend.values().front();
+  Extents blend;
+  for (const std::int64_t overlap : settings.overlap.values()) {
+    blend.push_back(std::min(most, 2 * overlap));
+  }
+  tiling.blend = PerAxis(std::move(blend));
   return tiling;
 }
 

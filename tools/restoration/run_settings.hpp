@@ -26,8 +26,8 @@ struct RunSettings {
   std::optional<bool> distribute_physics;   ///< nullopt: if there are several ranks
   std::optional<bool> distribute_denoiser;  ///< nullopt: if there are several ranks
   tessera::Tiling tiling = tessera::Tiling::even;
-  std::int64_t patch_size = 448;
-  std::int64_t overlap = 32;
+  tessera::PerAxis patch_size = 448;
+  tessera::PerAxis overlap = 32;
   std::int64_t max_batch_size = 0;
 
   at::ScalarType dtype = at::ScalarType::Float;
@@ -101,10 +101,10 @@ settings::Table<Options> run_rows() {
        .help = "Denoise by tiles, shared among the ranks [with several ranks]"},
       {.name = "tiling", .group = "Distribution", .member = Make::word(&RunSettings::tiling, {{"peer", "deepinv"}}), .section = solver, .identifies = always,
        .help = "auto: even work on all ranks; fixed: patch-size and overlap; deepinv: deepinv's layout; exact: the untiled result"},
-      {.name = "patch_size", .group = "Distribution", .member = Make::integer(&RunSettings::patch_size, 0, unbounded), .section = solver, .identifies = always,
-       .help = "Inner size of a fixed or deepinv tile in pixels"},
-      {.name = "overlap", .group = "Distribution", .member = Make::integer(&RunSettings::overlap, 0, unbounded), .section = solver, .alias = "receptive_field_size", .identifies = always,
-       .help = "Context around a tile in pixels"},
+      {.name = "patch_size", .group = "Distribution", .member = Make::per_axis(&RunSettings::patch_size, 0), .section = solver, .identifies = always,
+       .help = "Inner size of a fixed or deepinv tile in pixels, or along each axis, of volumes 8x256x256"},
+      {.name = "overlap", .group = "Distribution", .member = Make::per_axis(&RunSettings::overlap, 0), .section = solver, .alias = "receptive_field_size", .identifies = always,
+       .help = "Context around a tile in pixels, or along each axis, of volumes 2x16x16"},
       {.name = "max_batch_size", .group = "Distribution", .member = Make::integer(&RunSettings::max_batch_size, 0, unbounded), .section = solver,
        .help = "Tiles denoised at once; 0: as many as memory allows"},
 

@@ -2,6 +2,7 @@
 #include "restoration/sharing.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -52,22 +53,32 @@ Extents largest_of(const std::vector<Box>& boxes) {
 
 void check_tiles_fit(const TilingOptions& tiling, at::IntArrayRef image) {
   if (tiling.tiling != Tiling::fixed && tiling.tiling != Tiling::deepinv) return;
-  const std::int64_t side = std::min(image[2], image[3]);
-  const std::int64_t patch = tiling.patch.values().front();
+  const at::IntArrayRef extents = image.slice(2);
   const std::string what = fmt::format("--tiling {}", settings::name_of(tiling.tiling));
-  if (patch < 1 || patch > side) {
-    throw error::InvalidArgument(
-        fmt::format("{}: a --patch-size of {} {}; give 1 to {}, or --tiling auto", what, patch,
-                    patch < 1 ? std::string("makes no tile")
-                              : fmt::format("is larger than the image, {}x{}", image[3], image[2]),
-                    side));
-  }
-  const std::int64_t overlap = tiling.overlap.values().front();
-  if (tiling.tiling == Tiling::deepinv && overlap >= side) {
-    throw error::InvalidArgument(
-        fmt::format("{}: an --overlap of {} cannot be reflected at the border of an image of "
-                    "{}x{}; give at most {}",
-                    what, overlap, image[3], image[2], side - 1));
+  const Extents patch = tiling.patch.along(extents.size(), 0, "--patch-size", what);
+  const Extents overlap = tiling.overlap.along(extents.size(), 0, "--overlap", what);
+  const std::string size =
+      fmt::format("{}", fmt::join(extents.rbegin(), extents.rend(), "x"));  // width first
+  const auto side_for = [&](const PerAxis& pixels, std::size_t axis) {
+    return pixels.values().size() == 1 ? *std::min_element(extents.begin(), extents.end())
+                                       : extents[axis];
+  };
+  for (std::size_t axis = 0; axis < extents.size(); ++axis) {
+    const std::int64_t side = side_for(tiling.patch, axis);
+    if (patch[axis] < 1 || patch[axis] > side) {
+      throw error::InvalidArgument(fmt::format(
+          "{}: a --patch-size of {} {}; give 1 to {}, or --tiling auto", what, patch[axis],
+          patch[axis] < 1 ? std::string("makes no tile")
+                          : fmt::format("is larger than the image, {}", size),
+          side));
+    }
+    const std::int64_t reflected = side_for(tiling.overlap, axis);
+    if (tiling.tiling == Tiling::deepinv && overlap[axis] >= reflected) {
+      throw error::InvalidArgument(
+          fmt::format("{}: an --overlap of {} cannot be reflected at the border of an image of "
+                      "{}; give at most {}",
+                      what, overlap[axis], size, reflected - 1));
+    }
   }
 }
 

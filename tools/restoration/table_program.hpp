@@ -69,14 +69,17 @@ class TableProgram : public grid::Program {
     const auto found = kept.find(key);
     return found != kept.end() ? found->second : kept.emplace(key, make()).first->second;
   }
-  /// make(options), once for each network; sets options.weights to its file, as `make` does.
-  tessera::DenoiserPtr network(Options& options, tessera::DenoiserPtr (*make)(Options&)) {
-    const auto& [denoiser, weights] =
-        once(networks_, fmt::format("{}\n{}", settings::name_of(options.denoiser), options.weights),
-             [&] {
-               tessera::DenoiserPtr made = make(options);
-               return std::pair(std::move(made), options.weights);
-             });
+  /// make(options), once for each network and number of spatial `dimensions`; sets options.weights
+  /// to its file, as `make` does.
+  tessera::DenoiserPtr network(Options& options, tessera::DenoiserPtr (*make)(Options&),
+                               int dimensions = 2) {
+    const auto& [denoiser, weights] = once(
+        networks_,
+        fmt::format("{}\n{}\n{}", dimensions, settings::name_of(options.denoiser), options.weights),
+        [&] {
+          tessera::DenoiserPtr made = make(options);
+          return std::pair(std::move(made), options.weights);
+        });
     options.weights = weights;
     return denoiser;
   }

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "settings/numbers.hpp"
 
@@ -52,6 +53,21 @@ std::int64_t checked_integer(const std::string& option, const std::string& text,
   }
   if (*value < low || *value > high) refuse(option, text, words_of(low, high));
   return *value;
+}
+
+tessera::PerAxis checked_per_axis(const std::string& option, const std::string& text,
+                                  std::int64_t low) {
+  const std::string expected = words_of(low, unbounded);
+  const std::optional<tessera::Extents> values = to_integers(text);
+  if (!values) {
+    refuse(option, text,
+           "an integer in decimal digits without leading zeros, or one per axis as in 4x32x32, " +
+               expected);
+  }
+  for (const std::int64_t value : *values) {
+    if (value < low) refuse(option, text, expected);
+  }
+  return tessera::PerAxis(*values);
 }
 
 std::uint64_t checked_seed(const std::string& option, const std::string& text) {

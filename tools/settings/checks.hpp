@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tessera/distributed/per_axis.hpp"
+
 namespace settings {
 
 /// Checks of what is given for an option, one rule for each kind, so that a message names the
@@ -31,6 +33,9 @@ inline const Bounds more_than_zero{.open = true};
 double checked_number(const std::string& option, const std::string& text, const Bounds& bounds);
 std::int64_t checked_integer(const std::string& option, const std::string& text, std::int64_t low,
                              std::int64_t high);
+/// One for all axes of an image, or one for each: 32, or 4x32x32.
+tessera::PerAxis checked_per_axis(const std::string& option, const std::string& text,
+                                  std::int64_t low);
 /// Of 64 bits without a sign.
 std::uint64_t checked_seed(const std::string& option, const std::string& text);
 /// The name of a file or folder, which is not empty.

@@ -15,6 +15,7 @@
 #include "settings/checks.hpp"
 #include "settings/enum_names.hpp"
 #include "settings/kind.hpp"
+#include "tessera/distributed/per_axis.hpp"
 #include "tessera/run/run_folder.hpp"
 
 namespace settings {
@@ -77,6 +78,23 @@ struct Members {
             .value = [=](const Options& options) -> std::optional<tessera::SettingValue> {
               if (options.*member) return std::int64_t{*(options.*member)};
               return std::nullopt;
+            }};
+  }
+
+  /// Whole numbers from `low` on, one for all axes or one for each.
+  template <typename Base>
+  static Made per_axis(tessera::PerAxis Base::*member, std::int64_t low) {
+    return {.kind = Kind::per_axis,
+            .type = "INTEGER[xINTEGER...]",
+            .text = [=](const Options& options) { return to_string(options.*member); },
+            .take =
+                [=](Options& options, const std::string& option, const Given& given) {
+                  options.*member = checked_per_axis(option, given.front(), low);
+                },
+            .value = [=](const Options& options) -> std::optional<tessera::SettingValue> {
+              const tessera::Extents& values = (options.*member).values();
+              if (values.size() == 1) return values.front();
+              return to_string(options.*member);
             }};
   }
 

@@ -35,6 +35,18 @@ std::optional<std::uint64_t> to_unsigned(std::string_view text) {
   return parsed<std::uint64_t>(text);
 }
 
+std::optional<std::vector<std::int64_t>> to_integers(std::string_view text) {
+  std::vector<std::int64_t> values;
+  for (std::size_t end = 0; end != std::string_view::npos;) {
+    end = text.find('x');
+    const std::optional<std::int64_t> value = to_integer(text.substr(0, end));
+    if (!value) return std::nullopt;
+    values.push_back(*value);
+    if (end != std::string_view::npos) text.remove_prefix(end + 1);
+  }
+  return values;
+}
+
 std::optional<double> to_number(std::string_view text) {
   const std::optional<double> value = parsed<double>(text);
   return value && std::isfinite(*value) ? value : std::nullopt;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace settings {
 
@@ -13,6 +14,8 @@ namespace settings {
 /// Decimal digits, a minus sign before them; no leading zeros, which some programs read as octal.
 std::optional<std::int64_t> to_integer(std::string_view text);
 std::optional<std::uint64_t> to_unsigned(std::string_view text);
+/// Joined by x: 32, or 4x32x32.
+std::optional<std::vector<std::int64_t>> to_integers(std::string_view text);
 
 /// A finite decimal number: 0.1, 1e-3, 5.
 std::optional<double> to_number(std::string_view text);
