@@ -29,17 +29,12 @@ struct ElementType {
 };
 
 constexpr std::array element_types{
-    ElementType{"f2", at::kHalf},
-    ElementType{"f4", at::kFloat},
-    ElementType{"f8", at::kDouble},
-    ElementType{"c8", at::kComplexFloat},
-    ElementType{"c16", at::kComplexDouble},
-    ElementType{"u1", at::kByte},
-    ElementType{"i1", at::kChar},
-    ElementType{"i2", at::kShort},
-    ElementType{"i4", at::kInt},
-    ElementType{"i8", at::kLong},
-    ElementType{"b1", at::kBool},
+    ElementType{"f2", at::kHalf},           ElementType{"f4", at::kFloat},
+    ElementType{"f8", at::kDouble},         ElementType{"c8", at::kComplexFloat},
+    ElementType{"c16", at::kComplexDouble}, ElementType{"u1", at::kByte},
+    ElementType{"u2", at::kUInt16},         ElementType{"i1", at::kChar},
+    ElementType{"i2", at::kShort},          ElementType{"i4", at::kInt},
+    ElementType{"i8", at::kLong},           ElementType{"b1", at::kBool},
 };
 
 /// Reads the dictionary {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }: the keys in
@@ -160,8 +155,9 @@ class HeaderParser {
     const bool ordered = descr.starts_with('<') || descr.starts_with('>');
     const bool bytes = descr.starts_with('|') && descr.ends_with('1');
     if (found == element_types.end() || (!ordered && !bytes)) {
-      throw error::Io(fmt::format("has dtype {}, expected one of f2 f4 f8 c8 c16 u1 i1 i2 i4 i8 b1",
-                                  detail::in_quotes(descr)));
+      throw error::Io(
+          fmt::format("has dtype {}, expected one of f2 f4 f8 c8 c16 u1 u2 i1 i2 i4 i8 b1",
+                      detail::in_quotes(descr)));
     }
     header.type = found->type;
     header.swapped = descr.starts_with('>');
@@ -288,7 +284,7 @@ void write_npy(const std::string& path, const Tensor& tensor) {
     throw error::InvalidArgument(
         fmt::format("write_npy: {}: the tensor is {}, expected float16, float32, float64, "
                     "complex64, complex128, "
-                    "uint8, int8, int16, int32, int64 or bool",
+                    "uint8, uint16, int8, int16, int32, int64 or bool",
                     path, describe(tensor)));
   }
   const Tensor data = detail::host_copy(tensor);

@@ -27,26 +27,30 @@ bool has_card(const FitsImage& image, const std::string& start) {
 }  // namespace
 
 TEST_CASE("read_fits reads every BITPIX", "[io][fits]") {
-  const auto [name, type] = GENERATE(table<std::string, at::ScalarType>({
-      {"image_u1.fits", at::kFloat},
-      {"image_i2.fits", at::kFloat},
-      {"image_i4.fits", at::kDouble},
-      {"image_i8.fits", at::kDouble},
-      {"image_f4.fits", at::kFloat},
-      {"image_f8.fits", at::kDouble},
+  const auto [name, stored, type] = GENERATE(table<std::string, at::ScalarType, at::ScalarType>({
+      {"image_u1.fits", at::kByte, at::kFloat},
+      {"image_i2.fits", at::kShort, at::kFloat},
+      {"image_i4.fits", at::kInt, at::kDouble},
+      {"image_i8.fits", at::kLong, at::kDouble},
+      {"image_f4.fits", at::kFloat, at::kFloat},
+      {"image_f8.fits", at::kDouble, at::kDouble},
   }));
   INFO(name);
   const FitsImage image = read_fits(data_file(name));
   CHECK(image.values.scalar_type() == type);
+  CHECK(image.stored == stored);
   CHECK(at::equal(image.values, counting({3, 4}, type)));
   CHECK(image.unit.empty());
   CHECK(has_card(image, "NAXIS1  =                    4"));
 }
 
 TEST_CASE("read_fits applies offset, scale and blank", "[io][fits]") {
-  const Tensor offset = read_fits(data_file("image_u2.fits")).values;
-  CHECK(at::equal(offset, counting({2, 3, 4}, at::kFloat)));
-  const Tensor scaled = read_fits(data_file("image_scaled.fits")).values.flatten();
+  const FitsImage offset = read_fits(data_file("image_u2.fits"));
+  CHECK(at::equal(offset.values, counting({2, 3, 4}, at::kFloat)));
+  CHECK(offset.stored == at::kUInt16);
+  const FitsImage image = read_fits(data_file("image_scaled.fits"));
+  CHECK(image.stored == at::kDouble);
+  const Tensor scaled = image.values.flatten();
   REQUIRE(scaled.scalar_type() == at::kDouble);
   for (std::int64_t n = 0; n < 12; ++n) {
     const auto value = scaled[n].item<double>();
@@ -65,7 +69,8 @@ TEST_CASE("read_fits takes the first image extension, with unit and cards", "[io
 TEST_CASE("write_fits, then read_fits, gives the same values and cards", "[io][fits]") {
   const test::TemporaryFolder folder;
   const std::string path = folder.file("x.fits[1]");  // a name, not a filter
-  const auto type = GENERATE(at::kByte, at::kShort, at::kInt, at::kLong, at::kFloat, at::kDouble);
+  const auto type =
+      GENERATE(at::kByte, at::kShort, at::kUInt16, at::kInt, at::kLong, at::kFloat, at::kDouble);
   const std::vector<std::int64_t> shape =
       GENERATE(std::vector<std::int64_t>{7}, std::vector<std::int64_t>{5, 3},
                std::vector<std::int64_t>{2, 1, 30, 41});
@@ -80,6 +85,7 @@ TEST_CASE("write_fits, then read_fits, gives the same values and cards", "[io][f
   CHECK(test::read_bytes(path).size() % 2880 == 0);
   const FitsImage image = read_fits(path);
   CHECK(at::equal(image.values, written.to(image.values.scalar_type())));
+  CHECK(image.stored == type);
   CHECK(image.unit == "Jy/beam");
   CHECK(has_card(image, "CTYPE1  = 'RA---SIN'"));
   CHECK(std::count_if(image.cards.begin(), image.cards.end(), [](const std::string& card) {

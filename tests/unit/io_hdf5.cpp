@@ -37,7 +37,7 @@ TEST_CASE("read_hdf5 reads what h5py writes", "[io][hdf5]") {
       {"i4", at::kInt},
       {"i8", at::kLong},
       {"u1", at::kByte},
-      {"u2", at::kInt},
+      {"u2", at::kUInt16},
       {"u4", at::kLong},
       {"c8", at::kComplexFloat},
       {"c16", at::kComplexDouble},
@@ -135,7 +135,7 @@ TEST_CASE("write_hdf5, then read_hdf5, gives the same tensors", "[io][hdf5]") {
   const std::string path = folder.file("x.h5");
   StateDict written;
   for (const auto type : {at::kFloat, at::kDouble, at::kComplexFloat, at::kComplexDouble, at::kByte,
-                          at::kChar, at::kShort, at::kInt, at::kLong, at::kBool}) {
+                          at::kUInt16, at::kChar, at::kShort, at::kInt, at::kLong, at::kBool}) {
     written["group/" + tessera::detail::dtype_name(type)] = counting({2, 3, 4}, type);
   }
   written["scalar"] = counting({1}, at::kDouble)[0];

@@ -14,6 +14,9 @@ struct FitsImage {
   Tensor values;                   ///< NAXIS1 is the last dimension: (rows, columns) of a picture
   std::string unit;                ///< BUNIT; empty if the header has none
   std::vector<std::string> cards;  ///< header as it is, up to 80 characters a card, without END
+  /// uint8, int16, int32 or int64 of unscaled integers, uint16 of those of 16 bits with BZERO
+  /// 32768, of all others the dtype of `values`: write_fits() of this type loses nothing.
+  at::ScalarType stored = at::kFloat;
 };
 
 struct FitsReadOptions {
@@ -33,9 +36,9 @@ struct FitsReadOptions {
 FitsImage read_fits(const std::string& path, const FitsReadOptions& options = {});
 
 /// Writes a tensor of 1 to 4 dimensions from any device as primary array: float32, float64, uint8,
-/// int16, int32 or int64, as it is. `cards`, e.g. those of an image that was read, go into the
-/// header (coordinates, unit, history) but for those that say how values are stored. The file is
-/// replaced only once the new one is complete.
+/// int16, uint16 (with BZERO 32768), int32 or int64, as it is. `cards`, e.g. those of an image that
+/// was read, go into the header (coordinates, unit, history) but for those that say how values are
+/// stored. The file is replaced only once the new one is complete.
 ///
 /// Throws error::InvalidArgument for another dtype, number of dimensions or a card that is not up
 /// to 80 printable ASCII characters, error::Io if the file cannot be written.

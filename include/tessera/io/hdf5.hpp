@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tessera/comm/box.hpp"
+#include "tessera/comm/communicator.hpp"
 #include "tessera/core/state_dict.hpp"
 #include "tessera/core/tensor.hpp"
 
@@ -33,8 +34,8 @@ struct Hdf5ReadOptions {
 std::vector<Hdf5Dataset> list_hdf5(const std::string& path);
 
 /// Reads a dataset, "kspace" or "group/array", or a window of it, onto the host: floating numbers
-/// (float16 comes as float32), integers of 8 to 64 bits (uint16 comes as int32, uint32 as int64;
-/// uint64 is refused), bool as h5py writes it, and complex numbers, compounds of two floating ones
+/// (float16 comes as float32), integers of 8 to 64 bits (uint32 comes as int64; uint64 is
+/// refused), bool as h5py writes it, and complex numbers, compounds of two floating ones
 /// named r and i (h5py, fastMRI) or real and imag (ISMRMRD).
 ///
 /// Throws error::Io naming file and cause: missing, no HDF5, truncated, damaged, no such dataset
@@ -45,10 +46,10 @@ Tensor read_hdf5(const std::string& path, const std::string& dataset,
                  const Hdf5ReadOptions& options = {});
 
 /// Writes tensors from any device: float32, float64, complex64, complex128 (compounds of r and i),
-/// uint8, int8, int16, int32, int64 or bool, as h5py does. A name may have groups: "group/array".
-/// The file is replaced only once the new one is complete, and kept in memory until then. Throws
-/// error::InvalidArgument for another dtype or an empty name, error::Io if the file cannot be
-/// written.
+/// uint8, uint16, int8, int16, int32, int64 or bool, as h5py does. A name may have groups:
+/// "group/array". The file is replaced only once the new one is complete, and kept in memory until
+/// then. Throws error::InvalidArgument for another dtype or an empty name, error::Io if the file
+/// cannot be written.
 void write_hdf5(const std::string& path, const StateDict& datasets);
 
 /// Collective. This rank's box of a dataset (extents), (C, extents) or (B, C, extents) of the
@@ -63,6 +64,11 @@ Tensor read_hdf5_boxes(const std::string& path, const std::string& dataset, cons
 /// does.
 void write_hdf5_boxes(const std::string& path, const std::string& dataset, const BoxSpace& space,
                       const Tensor& own);
+
+/// Collective. The same for any array that `ranks` share out: `part`, (..., extents of the box), is
+/// `box` of an array (..., extents). Boxes are disjoint; what none of them has is zero.
+void write_hdf5_boxes(const std::string& path, const std::string& dataset, Communicator& ranks,
+                      const Tensor& part, const Box& box, const Extents& extents);
 
 struct FastMri {
   Tensor kspace;  ///< (slices, coils, H, W) complex64; one coil where the file has no such axis

@@ -19,8 +19,8 @@ struct NpyHeader {
 };
 
 /// Reads one NumPy array (.npy, format versions 1 to 3), or a window of it, onto the host, with its
-/// shape and dtype: float16, float32, float64, complex64, complex128, uint8, int8, int16, int32,
-/// int64 or bool. Big-endian files are swapped; Fortran order is brought to C order. A
+/// shape and dtype: float16, float32, float64, complex64, complex128, uint8, uint16, int8, int16,
+/// int32, int64 or bool. Big-endian files are swapped; Fortran order is brought to C order. A
 /// zero-dimensional array stays one. `window` counts the last axes of the array; those before them
 /// are taken whole, and with no axes all of it. No more of the file is loaded.
 ///

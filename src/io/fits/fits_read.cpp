@@ -33,6 +33,25 @@ struct Layout {
         (bits == BYTE_IMG || bits == SHORT_IMG) ? offset : bits == FLOAT_IMG && !is_scaled();
     return exact ? at::kFloat : at::kDouble;
   }
+
+  /// Of the integers that the file stands for; type() if they are none, or scaled.
+  at::ScalarType stored() const {
+    constexpr double offset_of_unsigned = 32768;
+    if (bits == SHORT_IMG && scale == 1 && zero == offset_of_unsigned) return at::kUInt16;
+    if (is_scaled()) return type();
+    switch (bits) {
+      case BYTE_IMG:
+        return at::kByte;
+      case SHORT_IMG:
+        return at::kShort;
+      case LONG_IMG:
+        return at::kInt;
+      case LONGLONG_IMG:
+        return at::kLong;
+      default:
+        return type();
+    }
+  }
 };
 
 double number_of(fitsfile* file, const char* key, double otherwise) {
@@ -165,7 +184,10 @@ FitsImage read(const std::string& path, const FitsReadOptions& options) {
   check_fits(fits_open_diskfile(file.address(), absolute.c_str(), READONLY, &status));
   find_image(file, plain);
   const Layout layout = read_layout(file, plain.size(), options.max_values);
-  return {read_values(file, layout), read_unit(file), read_cards(file)};
+  return {.values = read_values(file, layout),
+          .unit = read_unit(file),
+          .cards = read_cards(file),
+          .stored = layout.stored()};
 }
 
 }  // namespace

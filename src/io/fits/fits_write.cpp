@@ -27,6 +27,8 @@ FitsType type_of(const std::string& path, const Tensor& values) {
         return {BYTE_IMG, TBYTE};
       case at::kShort:
         return {SHORT_IMG, TSHORT};
+      case at::kUInt16:
+        return {USHORT_IMG, TUSHORT};
       case at::kInt:
         return {LONG_IMG, TINT};
       case at::kLong:
@@ -41,7 +43,7 @@ FitsType type_of(const std::string& path, const Tensor& values) {
   }
   throw error::InvalidArgument(
       fmt::format("write_fits: {}: the values are {}, expected 1 to 4 dimensions of float32, "
-                  "float64, uint8, int16, int32 or int64",
+                  "float64, uint8, int16, uint16, int32 or int64",
                   path, describe(values)));
 }
 

@@ -50,7 +50,7 @@ Hdf5Reading integer_reading(hid_t type, std::size_t size) {
       if (!is_signed) return {copy_of(H5T_NATIVE_UINT8), at::kByte};
       return {copy_of(H5T_NATIVE_INT8), at::kChar};
     case 2:
-      if (!is_signed) return {copy_of(H5T_NATIVE_INT32), at::kInt};
+      if (!is_signed) return {copy_of(H5T_NATIVE_UINT16), at::kUInt16};
       return {copy_of(H5T_NATIVE_INT16), at::kShort};
     case 4:
       if (!is_signed) return {copy_of(H5T_NATIVE_INT64), at::kLong};
@@ -123,6 +123,8 @@ std::optional<Hdf5Id> hdf5_type_of(at::ScalarType type) {
       return complex_type(H5T_IEEE_F64LE, "r", "i");
     case at::kByte:
       return copy_of(H5T_STD_U8LE);
+    case at::kUInt16:
+      return copy_of(H5T_STD_U16LE);
     case at::kChar:
       return copy_of(H5T_STD_I8LE);
     case at::kShort:

@@ -28,6 +28,7 @@ bool is_written(at::ScalarType type) {
     case at::kComplexFloat:
     case at::kComplexDouble:
     case at::kByte:
+    case at::kUInt16:
     case at::kChar:
     case at::kShort:
     case at::kInt:
@@ -50,7 +51,7 @@ void check(const char* function, const std::string& path, const std::string& nam
   if (!tensor.defined() || !is_written(tensor.scalar_type()) || tensor.dim() > H5S_MAX_RANK) {
     throw error::InvalidArgument(
         fmt::format("{}: {}: {} is {}, expected float32, float64, complex64, complex128, "
-                    "uint8, int8, int16, int32, int64 or bool",
+                    "uint8, uint16, int8, int16, int32, int64 or bool",
                     function, path, detail::in_quotes(name), describe(tensor)));
   }
 }
@@ -115,13 +116,17 @@ void write_hdf5(const std::string& path, const StateDict& datasets) {
 
 void write_hdf5_boxes(const std::string& path, const std::string& dataset, const BoxSpace& space,
                       const Tensor& own) {
+  fail_together(space.communicator(), "write_hdf5_boxes",
+                [&] { space.check_own(own, "write_hdf5_boxes"); });
+  write_hdf5_boxes(path, dataset, space.communicator(), own, space.local(), space.extents());
+}
+
+void write_hdf5_boxes(const std::string& path, const std::string& dataset, Communicator& ranks,
+                      const Tensor& part, const Box& box, const Extents& extents) {
   const char* who = "write_hdf5_boxes";
-  fail_together(space.communicator(), who, [&] {
-    space.check_own(own, who);
-    check(who, path, dataset, own);
-  });
+  fail_together(ranks, who, [&] { check(who, path, dataset, part); });
   detail::write_array_boxes(
-      who, path, space.communicator(), own, space.local(), space.extents(),
+      who, path, ranks, part, box, extents,
       [&](const std::string& name, at::ScalarType type, const Extents& shape) {
         const detail::Hdf5Session session;
         const auto stored = detail::hdf5_type_of(type);
