@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "restore/at_key.hpp"
+#include "restore/slicewise.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/algebra.hpp"
 #include "tessera/physics/blur.hpp"
@@ -131,7 +132,10 @@ struct StepMaker {
                    before);
   }
   LinearPhysicsPtr operator()(const TomographyStep& step) const {
-    return in_turn(std::make_shared<Tomography>(from, /*voxel=*/1, scan_of(step, to[1])), before);
+    const auto scan = std::make_shared<Tomography>(Extents(from.end() - 2, from.end()), /*voxel=*/1,
+                                                   scan_of(step, to.back()));
+    if (from.size() == 2) return in_turn(scan, before);
+    return in_turn(std::make_shared<Slicewise>(scan), before);
   }
   LinearPhysicsPtr operator()(const FourierStep& /*step*/) const {
     return in_turn(std::make_shared<FourierSampling>(part[0][0]), before);

@@ -61,12 +61,13 @@ struct MatrixStep {
   std::vector<std::int64_t> shape = {};  ///< (H, W) or (D, H, W); empty: a square picture
 };
 
-/// tessera::Tomography of a picture by parallel rays; a pixel has the side 1.
+/// tessera::Tomography of a picture, or of each slice of a volume, by parallel rays; a pixel has
+/// the side 1.
 struct TomographyStep {
   std::string where = {};
   std::vector<double> angles = {};       ///< of the views, in degrees
   double spacing = 1;                    ///< of the detector's cells, in pixels of the image
-  std::vector<std::int64_t> shape = {};  ///< (H, W); empty: a square as wide as the detector
+  std::vector<std::int64_t> shape = {};  ///< (H, W); empty: squares as wide as the detector
 };
 
 /// tessera::FourierSampling of a real image. The last step.
