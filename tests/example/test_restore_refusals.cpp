@@ -188,7 +188,7 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
       {scan_with("{angles: [0, 90, 120]}"),
        "operator: tomography: the file has 8 rows, expected 3, a view for each of angles"},
       {of_file("stack.tif") + "operator: {tomography: {angles: {count: 8}}}\n",
-       "operator: tomography: is for pictures, and the file holds a volume"},
+       "white: stack.tif is measured in a unit of its own"},
       {scan_with("{angles: {count: 8}}"), "white: grey.png is measured in a unit of its own"},
       // Fourier coefficients.
       {coefficients_with("{}"), "operator: fourier: there is no key \"mask\""},

@@ -64,14 +64,17 @@ struct StepBack {
   }
 
   void operator()(const TomographyStep& step) const {
-    if (loaded.image[0] != std::ssize(step.angles)) {
+    const std::size_t rows = loaded.image.size() - 2;
+    if (loaded.image[rows] != std::ssize(step.angles)) {
       throw error::ShapeMismatch(
           fmt::format("the file has {} rows, expected {}, a view for each of angles",
-                      loaded.image[0], step.angles.size()));
+                      loaded.image[rows], step.angles.size()));
     }
     const auto side =
-        std::max(1LL, std::llround(static_cast<double>(loaded.image[1]) * step.spacing));
-    begin_with(step.shape.empty() ? Extents{side, side} : step.shape);
+        std::max(1LL, std::llround(static_cast<double>(loaded.image.back()) * step.spacing));
+    Extents shape = step.shape.empty() ? Extents{side, side} : step.shape;
+    if (rows == 1) shape.insert(shape.begin(), loaded.image.front());  // of a stack, the slices
+    begin_with(std::move(shape));
   }
 
   /// The image has another shape than what was measured, and no margin yet.

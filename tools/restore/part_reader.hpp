@@ -25,7 +25,7 @@ struct PartReader {
   tessera::Tensor operator()(const FourierStep& step) const;
   tessera::Tensor operator()(const DownSamplingStep& /*step*/) const { return check_is_picture(); }
   tessera::Tensor operator()(const WarpStep& /*step*/) const { return check_is_picture(); }
-  tessera::Tensor operator()(const TomographyStep& /*step*/) const { return check_is_picture(); }
+  tessera::Tensor operator()(const TomographyStep& /*step*/) const { return {}; }
   tessera::Tensor operator()(const MatrixStep& step) const;
 
  private:

@@ -34,8 +34,36 @@ using namespace tessera;
 
 namespace {
 
-constexpr double white_of_bytes = 255;
-constexpr double white_of_words = 65535;
+/// What integer samples can be.
+struct Range {
+  double least = 0;
+  double largest = 0;
+};
+
+Range range_of(Samples samples) {
+  if (samples == Samples::i16) return {least_of_signed, largest_of_signed};
+  return {0, samples == Samples::u8 ? 255.0 : 65535.0};
+}
+
+/// Of a file with elements of this type: of integers that a result has, these, else floating ones
+/// that hold them all.
+Samples samples_of(at::ScalarType stored) {
+  switch (c10::toRealValueType(stored)) {
+    case at::kBool:
+    case at::kByte:
+      return Samples::u8;
+    case at::kUInt16:
+      return Samples::u16;
+    case at::kShort:
+      return Samples::i16;
+    case at::kChar:
+    case at::kHalf:
+    case at::kFloat:
+      return Samples::f32;
+    default:
+      return Samples::f64;
+  }
+}
 
 enum class Format { picture, npy, fits, hdf5 };
 
@@ -116,21 +144,18 @@ Tensor as_image(const std::string& path, const Tensor& array, const PictureChoic
   return choice.spatial == 3 && image.dim() == 4 ? image.unsqueeze(2) : image;
 }
 
-/// Values of an array, in the narrower of float32 and float64 that holds its type.
-Picture of_array(const std::string& path, const Tensor& array, const PictureChoice& choice) {
+/// Values of an array, of which the file has elements of the type `stored`, in the narrower of
+/// float32 and float64 that holds them.
+Picture of_array(const std::string& path, const Tensor& array, at::ScalarType stored,
+                 const PictureChoice& choice) {
   if (array.is_complex() && !choice.is_complex) {
     throw error::InvalidArgument(
         fmt::format("{}: holds complex numbers, expected real ones", path));
   }
-  Picture picture;
-  const at::ScalarType type = array.scalar_type();
-  const bool is_wide =
-      type == at::kDouble || type == at::kInt || type == at::kLong || type == at::kComplexDouble;
-  const at::ScalarType real = is_wide ? at::kDouble : at::kFloat;
-  picture.samples = is_wide ? Samples::f64 : Samples::f32;
-  if (type == at::kByte || type == at::kBool) {
-    picture.samples = Samples::u8;
-    picture.white = type == at::kBool ? 1 : white_of_bytes;
+  Picture picture{.samples = samples_of(stored)};
+  const at::ScalarType real = picture.samples == Samples::f64 ? at::kDouble : at::kFloat;
+  if (picture.samples == Samples::u8 || picture.samples == Samples::u16) {
+    picture.white = stored == at::kBool ? 1 : range_of(picture.samples).largest;
   }
   picture.values = as_image(path, array, choice)
                        .to(array.is_complex() ? c10::toComplexType(real) : real)
@@ -160,13 +185,8 @@ Picture of_pages(const std::string& path, const TiffStack& stack, const PictureC
   if (choice.axes.empty()) {
     named.axes = std::string(shape[1] > 1 ? "c" : "") + (shape[2] > 1 ? "z" : "") + "yx";
   }
-  Picture picture = of_array(path, stack.values.reshape(sizes), named);
+  Picture picture = of_array(path, stack.values.reshape(sizes), stack.stored, named);
   picture.voxel = stack.voxel;
-  if (stack.stored == at::kFloat) picture.samples = Samples::f32;
-  if (stack.stored == at::kByte) picture.samples = Samples::u8;
-  if (stack.stored == at::kUInt16) picture.samples = Samples::u16;
-  if (picture.samples == Samples::u8) picture.white = white_of_bytes;
-  if (picture.samples == Samples::u16) picture.white = white_of_words;
   return picture;
 }
 
@@ -196,7 +216,7 @@ Picture of_picture_file(const std::string& path, const PictureChoice& choice) {
     return picture;
   }
   picture.samples = info.samples == SampleType::u8 ? Samples::u8 : Samples::u16;
-  picture.white = info.samples == SampleType::u8 ? white_of_bytes : white_of_words;
+  picture.white = range_of(picture.samples).largest;
   picture.values = at::round(picture.values * *picture.white);
   return picture;
 }
@@ -211,7 +231,7 @@ Picture of_picture_file(const std::string& path, const PictureChoice& choice) {
 Picture of_fits(const std::string& path, const PictureChoice& choice) {
 #ifdef TESSERA_RESTORE_FITS
   FitsImage image = read_fits(path);
-  Picture picture = of_array(path, image.values, choice);
+  Picture picture = of_array(path, image.values, image.stored, choice);
   picture.cards = std::move(image.cards);
   return picture;
 #else
@@ -231,6 +251,11 @@ std::string dataset_of(const std::string& path, const PictureChoice& choice) {
   throw error::InvalidArgument(
       fmt::format("{}: holds {} datasets ({}): give dataset, its name", path, all.size(), names));
 }
+
+/// The name of a result.
+std::string written_dataset(const Picture& source) {
+  return source.dataset.empty() ? "image" : source.dataset;
+}
 #endif
 
 #ifndef TESSERA_RESTORE_HDF5
@@ -242,7 +267,8 @@ std::string dataset_of(const std::string& path, const PictureChoice& choice) {
 Picture of_hdf5(const std::string& path, const PictureChoice& choice) {
 #ifdef TESSERA_RESTORE_HDF5
   const std::string name = dataset_of(path, choice);
-  Picture picture = of_array(path, read_hdf5(path, name), choice);
+  const Tensor array = read_hdf5(path, name);
+  Picture picture = of_array(path, array, array.scalar_type(), choice);
   picture.dataset = name;
   return picture;
 #else
@@ -252,30 +278,38 @@ Picture of_hdf5(const std::string& path, const PictureChoice& choice) {
 }
 
 /// To the nearest integers that a file can hold.
-Tensor as_integers(const Tensor& values, double white) {
-  return at::round(at::clamp(values, 0, white));
+Tensor as_integers(const Tensor& values, Samples samples) {
+  const Range range = range_of(samples);
+  return at::round(at::clamp(values, range.least, range.largest));
 }
 
-double white_of(Samples samples) {
-  return samples == Samples::u8 ? white_of_bytes : white_of_words;
-}
-
-bool is_floating(Samples samples) {
-  return samples == Samples::f32 || samples == Samples::f64;
+at::ScalarType type_of(Samples samples) {
+  switch (samples) {
+    case Samples::u8:
+      return at::kByte;
+    case Samples::u16:
+      return at::kUInt16;
+    case Samples::i16:
+      return at::kShort;
+    case Samples::f32:
+      return at::kFloat;
+    case Samples::f64:
+      break;
+  }
+  return at::kDouble;
 }
 
 /// (C, H, W), (H, W), ... as arrays hold these samples.
 Tensor as_array(const Tensor& values, Samples samples) {
-  Tensor array = values.squeeze(0).to(samples == Samples::f64 ? at::kDouble : at::kFloat);
+  Tensor array = values.squeeze(0);
   if (array.size(0) == 1) array = array.squeeze(0);
-  if (!is_floating(samples)) array = as_integers(array, white_of(samples));
-  return samples == Samples::u8 ? array.to(at::kByte) : array;
+  return (is_floating(samples) ? array : as_integers(array, samples)).to(type_of(samples));
 }
 
 SampleType sample_type(Samples samples) {
-  return is_floating(samples)     ? SampleType::f32
-         : samples == Samples::u8 ? SampleType::u8
-                                  : SampleType::u16;
+  return samples == Samples::u8    ? SampleType::u8
+         : samples == Samples::u16 ? SampleType::u16
+                                   : SampleType::f32;
 }
 
 /// A window of each axis of an array whose axes have these names; of channels, all.
@@ -294,6 +328,7 @@ struct ArrayInFile {
   Extents shape = {};
   at::ScalarType type = at::kFloat;
   std::function<Tensor(const Box&)> read = {};
+  std::string dataset = {};
 };
 
 ArrayInFile array_in(const std::string& path, const PictureChoice& choice) {
@@ -311,7 +346,7 @@ ArrayInFile array_in(const std::string& path, const PictureChoice& choice) {
     for (const Hdf5Dataset& each : list_hdf5(path)) {
       if (each.name != name) continue;
       const Box first = whole_box(Extents(each.shape.size(), 1));
-      return {each.shape, read(first).scalar_type(), read};
+      return {each.shape, read(first).scalar_type(), read, name};
     }
     return {{}, at::kFloat, read};  // which says what is there
   }
@@ -355,7 +390,7 @@ Picture outline_of_picture(const std::string& path, const PictureChoice& choice)
   if (is_tiff(path)) return part_of_stack(path, choice, nullptr);
   const ArrayInFile array = array_in(path, choice);
   return of_array(path, at::empty(array.shape, at::TensorOptions(at::kMeta).dtype(array.type)),
-                  choice);
+                  array.type, choice);
 }
 
 Picture read_window(const std::string& path, const PictureChoice& choice, const Box& window) {
@@ -363,7 +398,10 @@ Picture read_window(const std::string& path, const PictureChoice& choice, const 
   const ArrayInFile array = array_in(path, choice);
   PictureChoice named = choice;
   if (choice.axes.empty()) named.axes = axes_of(path, array.shape, choice.spatial);
-  return of_array(path, array.read(window_of_axes(window, array.shape, named.axes)), named);
+  Picture picture = of_array(path, array.read(window_of_axes(window, array.shape, named.axes)),
+                             array.type, named);
+  picture.dataset = array.dataset;
+  return picture;
 }
 
 Picture read_picture(const std::string& path, const PictureChoice& choice) {
@@ -373,8 +411,10 @@ Picture read_picture(const std::string& path, const PictureChoice& choice) {
         fmt::format("{}: dataset is for HDF5 files, .h5, .hdf5 or .hdf", path));
   }
   switch (format) {
-    case Format::npy:
-      return of_array(path, read_npy(path), choice);
+    case Format::npy: {
+      const Tensor array = read_npy(path);
+      return of_array(path, array, array.scalar_type(), choice);
+    }
     case Format::fits:
       return of_fits(path, choice);
     case Format::hdf5:
@@ -383,6 +423,20 @@ Picture read_picture(const std::string& path, const PictureChoice& choice) {
       break;
   }
   return of_picture_file(path, choice);
+}
+
+bool is_floating(Samples samples) {
+  return samples == Samples::f32 || samples == Samples::f64;
+}
+
+Samples samples_for(Samples one, Samples other) {
+  const Samples wider = std::max(one, other);
+  return wider == Samples::i16 && std::min(one, other) == Samples::u16 ? Samples::f32 : wider;
+}
+
+Samples samples_in(const std::string& path, Samples samples) {
+  const bool is_kept = samples == Samples::u8 || samples == Samples::u16;
+  return is_tiff(path) && !is_kept ? Samples::f32 : samples;
 }
 
 std::string size_words(at::IntArrayRef spatial) {
@@ -406,11 +460,12 @@ void check_output(const std::string& path, Samples samples, at::IntArrayRef imag
   if (format_of(path) == Format::fits) throw_without_fits(path);
 #endif
   const std::string instead = "; give a name that ends in .tif, .npy, .fits or .h5";
-  if ((ending == ".png" && is_floating(samples)) || (is_jpeg && samples != Samples::u8)) {
-    refuse(fmt::format(
-        "{} cannot hold {} samples, which the measurements have{}", ending,
-        settings::name_of(samples),
-        is_jpeg && !is_floating(samples) ? "; give a name that ends in .png or .tif" : instead));
+  const bool is_word = samples == Samples::u16;
+  if ((ending == ".png" && !is_word && samples != Samples::u8) ||
+      (is_jpeg && samples != Samples::u8)) {
+    refuse(fmt::format("{} cannot hold {} samples, which the measurements have{}", ending,
+                       settings::name_of(samples),
+                       is_jpeg && is_word ? "; give a name that ends in .png or .tif" : instead));
   }
   if ((ending == ".png" || is_jpeg) && image.size() == 5) {
     refuse(fmt::format("{} cannot hold a volume{}", ending, instead));
@@ -427,21 +482,21 @@ void check_output(const std::string& path, Samples samples, at::IntArrayRef imag
 
 void write_picture(const std::string& path, const Tensor& values, Samples samples,
                    const Picture& source) {
-  const double white = white_of(samples);
   if (format_of(path) == Format::picture) {
     const SampleType type = sample_type(samples);
     if (values.dim() == 5) {
-      return write_tiff_stack(path, is_floating(samples) ? values : as_integers(values, white),
+      return write_tiff_stack(path, is_floating(samples) ? values : as_integers(values, samples),
                               {.samples = type, .voxel = source.voxel});
     }
-    write_image(path, is_floating(samples) ? values : values / white, {.samples = type});
+    const bool is_scaled = type != SampleType::f32;
+    write_image(path, is_scaled ? values / range_of(samples).largest : values, {.samples = type});
     return;
   }
   const Tensor array = as_array(values, samples);
   if (format_of(path) == Format::npy) return write_npy(path, array);
 #ifdef TESSERA_RESTORE_HDF5
   if (format_of(path) == Format::hdf5) {
-    return write_hdf5(path, {{source.dataset.empty() ? "image" : source.dataset, array}});
+    return write_hdf5(path, {{written_dataset(source), array}});
   }
 #endif
 #ifdef TESSERA_RESTORE_FITS
@@ -453,20 +508,27 @@ void write_picture(const std::string& path, const Tensor& values, Samples sample
 }
 
 void check_output_of_boxes(const std::string& path) {
-  if (is_tiff(path) || format_of(path) == Format::npy) return;
+  const Format format = format_of(path);
+  if (is_tiff(path) || format == Format::npy || format == Format::hdf5) return;
   throw error::InvalidArgument(fmt::format(
-      "{}: cannot be written in parts, as --distribute-image does: give a name that ends in .tif "
-      "or .npy",
+      "{}: cannot be written in parts, as --distribute-image does: give a name that ends in .tif, "
+      ".npy or .h5",
       path));
 }
 
 void write_boxes(const std::string& path, const BoxSpace& space, const Tensor& own, Samples samples,
                  const Picture& source) {
+#ifdef TESSERA_RESTORE_HDF5
+  if (format_of(path) == Format::hdf5) {
+    return write_hdf5_boxes(path, written_dataset(source), space.communicator(),
+                            as_array(own, samples), space.local(), space.extents());
+  }
+#endif
   if (!is_tiff(path)) {
     return write_npy_boxes(path, space.communicator(), as_array(own, samples), space.local(),
                            space.extents());
   }
-  const Tensor values = is_floating(samples) ? own : as_integers(own, white_of(samples));
+  const Tensor values = is_floating(samples) ? own : as_integers(own, samples);
   write_tiff_boxes(path, space, values, {.samples = sample_type(samples), .voxel = source.voxel});
 }
 

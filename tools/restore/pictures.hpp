@@ -14,15 +14,27 @@
 
 namespace restore {
 
-/// How a file keeps its values.
-enum class Samples { u8, u16, f32, f64 };
+/// How a file keeps its values, the wider after the narrower.
+enum class Samples { u8, u16, i16, f32, f64 };
+
+/// What signed samples reach from and to, of which none is white.
+inline constexpr double least_of_signed = -32768;
+inline constexpr double largest_of_signed = 32767;
+
+bool is_floating(Samples samples);
+
+/// Those that hold all values of both.
+Samples samples_for(Samples one, Samples other);
+
+/// What a file of this name has for such samples: TIFF float32 for all but 8- and 16-bit ones.
+Samples samples_in(const std::string& path, Samples samples);
 
 /// A picture or a volume as its file has it.
 struct Picture {
   tessera::Tensor values = {};          ///< (1, C, H, W) or (1, C, D, H, W), float32 or float64, in
                                         ///< units of the file; or what a choice says
   Samples samples = Samples::u8;        ///< a file of these loses nothing
-  std::optional<double> white = {};     ///< the largest value of integer samples: 255, 65535
+  std::optional<double> white = {};     ///< the largest value of unsigned samples: 255, 65535
   std::vector<std::string> cards = {};  ///< of a FITS header
   std::string dataset = {};             ///< of an HDF5 file, its name
   std::optional<tessera::VoxelSize> voxel = {};  ///< of a TIFF file that says it
@@ -42,6 +54,8 @@ struct PictureChoice {
 
 /// Reads PNG, JPEG, TIFF (integers of 8, 16 and 32 bits, floating; several pages are a volume),
 /// .npy and, where this was built with them, FITS and HDF5; arrays of three axes are volumes.
+/// Integers of 8 bits without a sign and of 16 bits are such samples, others floating ones that
+/// hold them: float32 of int8, float64 of int32 and int64, and of scaled integers of FITS.
 /// Throws error::Io, and error::InvalidArgument for what is neither picture nor volume or may be
 /// either, both naming the file.
 Picture read_picture(const std::string& path, const PictureChoice& choice = {});
@@ -73,7 +87,7 @@ void write_picture(const std::string& path, const tessera::Tensor& values, Sampl
 void check_output_of_boxes(const std::string& path);
 
 /// Collective. write_picture() of an image that the ranks of `space` share out, `own` being this
-/// rank's box of it: .npy by all ranks, TIFF by the first, which gets it slab by slab.
+/// rank's box of it: .npy and HDF5 by all ranks, TIFF by the first, which gets it slab by slab.
 void write_boxes(const std::string& path, const tessera::BoxSpace& space,
                  const tessera::Tensor& own, Samples samples, const Picture& source = {});
 
@@ -83,5 +97,6 @@ template <>
 inline constexpr std::array settings::enum_names<restore::Samples> = {
     settings::EnumName{restore::Samples::u8, "8-bit"},
     settings::EnumName{restore::Samples::u16, "16-bit"},
+    settings::EnumName{restore::Samples::i16, "signed 16-bit"},
     settings::EnumName{restore::Samples::f32, "float32"},
     settings::EnumName{restore::Samples::f64, "float64"}};

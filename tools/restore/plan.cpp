@@ -25,7 +25,10 @@ Plan Planner::plan() {
   settle_noise();
   settle_weight();
   settle_clamp();
-  add_row("output", config_.output, fmt::format("{} samples, as measured", name_of(plan_.samples)));
+  const Samples measured = std::exchange(plan_.samples, samples_in(config_.output, plan_.samples));
+  const bool is_measured = plan_.samples == measured;
+  add_row("output", config_.output,
+          fmt::format("{} samples{}", name_of(plan_.samples), is_measured ? ", as measured" : ""));
   return std::move(plan_);
 }
 
@@ -52,7 +55,7 @@ void Planner::settle_image() {
       refuse(where, fmt::format("{} has {} channels, but measurement 1 has {}",
                                 config_.measurements[i].file, each.channels, first.channels));
     }
-    plan_.samples = std::max(plan_.samples, each.samples);
+    plan_.samples = samples_for(plan_.samples, each.samples);
   }
   plan_.image = {1, first.channels};
   plan_.image.insert(plan_.image.end(), first.image.begin(), first.image.end());

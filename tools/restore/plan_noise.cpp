@@ -147,7 +147,7 @@ std::pair<double, std::string> Planner::level_of(std::size_t i) const {
                        "estimated{}",
                        measurement.file, remedy));
   }
-  if (facts.white > 0) {
+  if (!is_floating(facts.samples)) {
     const double rounding = std::sqrt(1.0 / 12);  // of a uniform error of one unit
     if (facts.noise < rounding) return {rounding, "rounding to integers"};
   }

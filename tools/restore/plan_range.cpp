@@ -91,6 +91,9 @@ void Planner::settle_clamp() {
   } else if (facts_.front().white > 0) {
     clamp = {.low = 0, .high = plan_.white};
     reason = fmt::format("{} samples", name_of(facts_.front().samples));
+  } else if (facts_.front().samples == Samples::i16) {
+    clamp = {.low = least_of_signed, .high = largest_of_signed};
+    reason = fmt::format("{} samples", name_of(Samples::i16));
   }
   if (clamp.is_open) {
     plan_.method.range.reset();
