@@ -9,8 +9,8 @@
 
 namespace restore {
 
-/// An operator of pictures on each slice of a volume: x (B, C, D, H, W) -> y (B, C, D, ...), the
-/// slices being a batch of it.
+/// An operator of pictures that treats all channels alike, on each slice of a volume: x (B, C, D,
+/// H, W) -> y (B, C, D, ...), the slices being channels of it.
 class Slicewise final : public tessera::LinearOperator {
  public:
   explicit Slicewise(std::shared_ptr<const tessera::LinearOperator> of_slice)
@@ -20,18 +20,10 @@ class Slicewise final : public tessera::LinearOperator {
 
  private:
   tessera::Tensor do_apply(const tessera::Tensor& x) const override {
-    return volume(of_slice_->apply(slices(x)), x);
+    return of_slice_->apply(x.flatten(1, 2)).unflatten(1, {x.size(1), x.size(2)});
   }
   tessera::Tensor do_apply_adjoint(const tessera::Tensor& v) const override {
-    return volume(of_slice_->apply_adjoint(slices(v)), v);
-  }
-
-  static tessera::Tensor slices(const tessera::Tensor& volume) {
-    return volume.transpose(1, 2).flatten(0, 1).contiguous();
-  }
-  /// Of as many volumes as `like` has.
-  static tessera::Tensor volume(const tessera::Tensor& slices, const tessera::Tensor& like) {
-    return slices.unflatten(0, {like.size(0), like.size(2)}).transpose(1, 2).contiguous();
+    return of_slice_->apply_adjoint(v.flatten(1, 2)).unflatten(1, {v.size(1), v.size(2)});
   }
 
   std::shared_ptr<const tessera::LinearOperator> of_slice_;
