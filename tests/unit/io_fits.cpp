@@ -66,6 +66,24 @@ TEST_CASE("read_fits takes the first image extension, with unit and cards", "[io
   CHECK(has_card(image, "HISTORY made by hand"));
 }
 
+TEST_CASE("read_fits reads windows, and the header alone", "[io][fits]") {
+  const std::string name = GENERATE("image_u2.fits", "image_extension.fits", "image_scaled.fits");
+  INFO(name);
+  const FitsImage whole = read_fits(data_file(name));
+  const FitsHeader header = read_fits_header(data_file(name));
+  CHECK(header.shape == whole.values.sizes());
+  CHECK(header.type == whole.values.scalar_type());
+  CHECK(header.unit == whole.unit);
+  CHECK(header.cards == whole.cards);
+  const FitsImage part = read_fits(data_file(name), {.window = Box{{{1, 3}, {0, 3}}}});
+  const Tensor expected = whole.values.slice(-2, 1, 3).slice(-1, 0, 3);
+  CHECK(at::equal(at::nan_to_num(part.values, -1), at::nan_to_num(expected, -1)));
+  CHECK_THROWS_AS(read_fits(data_file(name), {.window = Box{{{1, 4}, {0, 3}}}}),
+                  error::InvalidArgument);
+  CHECK_THROWS_AS(read_fits(data_file(name), {.window = Box{{{0, 3}}}, .max_values = 2}),
+                  error::Io);
+}
+
 TEST_CASE("write_fits, then read_fits, gives the same values and cards", "[io][fits]") {
   const test::TemporaryFolder folder;
   const std::string path = folder.file("x.fits[1]");  // a name, not a filter

@@ -2,11 +2,13 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <utility>
 
 #include "io/fits/fits_file.hpp"
 #include "io/guard.hpp"
 #include "io/host.hpp"
 #include "io/input_file.hpp"
+#include "io/window.hpp"
 #include "tessera/io/fits.hpp"
 
 namespace tessera {
@@ -20,8 +22,8 @@ constexpr int most_axes = 4;
 
 /// Layout of the current image.
 struct Layout {
-  int bits = 0;                     // BITPIX
-  std::vector<std::int64_t> shape;  // NAXIS1 last
+  int bits = 0;   // BITPIX
+  Extents shape;  // NAXIS1 last
   double scale = 1;
   double zero = 0;
 
@@ -98,7 +100,7 @@ void find_image(fitsfile* handle, const detail::InputFile& file) {
   throw error::Io(fmt::format("has no image among its first {} parts", most));
 }
 
-Layout read_layout(fitsfile* file, std::uint64_t file_size, std::int64_t max_values) {
+Layout read_layout(fitsfile* file, std::uint64_t file_size) {
   Layout layout;
   int status = 0, axes = 0;
   std::array<LONGLONG, most_axes> extents{};
@@ -120,28 +122,38 @@ Layout read_layout(fitsfile* file, std::uint64_t file_size, std::int64_t max_val
     throw error::Io(fmt::format("is truncated: its image of shape {} needs {} bytes, and it has {}",
                                 to_string(layout.shape), needed, available));
   }
-  if (count > max_values) {
-    throw error::Io(
-        fmt::format("has an image of shape {}, more than the {} values that were allowed",
-                    to_string(layout.shape), max_values));
-  }
   layout.scale = number_of(file, "BSCALE", 1);
   layout.zero = number_of(file, "BZERO", 0);
   if (layout.scale == 0) throw error::Io("has BSCALE = 0, expected another number");
   return layout;
 }
 
-Tensor read_values(fitsfile* file, const Layout& layout) {
-  Tensor values = detail::host_tensor(layout.shape, layout.type());
+Tensor read_values(fitsfile* file, const Layout& layout, const Box& window,
+                   std::int64_t max_values) {
+  const Extents shape = window.extents();
+  if (c10::multiply_integers(shape) > max_values) {
+    throw error::Io(
+        fmt::format("has an image of shape {}, more than the {} values that were allowed",
+                    to_string(shape), max_values));
+  }
+  Tensor values = detail::host_tensor(shape, layout.type());
   const bool single = values.scalar_type() == at::kFloat;
-  std::array<LONGLONG, most_axes> first = {1, 1, 1, 1};
+  // From 1, NAXIS1 first; both ends are read.
+  std::array<long, most_axes> first = {1, 1, 1, 1};
+  std::array<long, most_axes> last = {1, 1, 1, 1};
+  std::array<long, most_axes> every = {1, 1, 1, 1};
+  for (std::size_t d = 0; d < window.axes.size(); ++d) {
+    const Interval along = window.axes[window.axes.size() - 1 - d];
+    first[d] = along.begin + 1;
+    last[d] = along.end;
+  }
   // Without a value for what is not defined, floating values come bit for bit.
   float blank = std::numeric_limits<float>::quiet_NaN();
   double wide_blank = std::numeric_limits<double>::quiet_NaN();
   void* undefined = layout.bits < 0 ? nullptr : single ? static_cast<void*>(&blank) : &wide_blank;
   int status = 0, any = 0;
-  check_fits(fits_read_pixll(file, single ? TFLOAT : TDOUBLE, first.data(), values.numel(),
-                             undefined, values.mutable_data_ptr(), &any, &status));
+  check_fits(fits_read_subset(file, single ? TFLOAT : TDOUBLE, first.data(), last.data(),
+                              every.data(), undefined, values.mutable_data_ptr(), &any, &status));
   return values;
 }
 
@@ -165,35 +177,47 @@ std::string read_unit(fitsfile* file) {
   return status == 0 ? unit.data() : "";
 }
 
-FitsImage read(const std::string& path, const FitsReadOptions& options) {
-  // cfitsio would unpack a compressed file.
-  const detail::InputFile plain(path);
-  constexpr std::string_view magic = "SIMPLE  =";
-  if (plain.read(0, std::min<std::uint64_t>(plain.size(), magic.size())) != magic) {
-    throw error::Io("is not a FITS file");
-  }
-  // Absolute: cfitsio takes a tilde for a home.
-  const std::string absolute = std::filesystem::absolute(path).string();
-  if (absolute.size() >= FLEN_FILENAME) {
-    throw error::Io(fmt::format("has a name of {} characters, at most {} are supported",
-                                absolute.size(), FLEN_FILENAME - 1));
-  }
-  const std::lock_guard lock(detail::fits_mutex());
-  FitsFile file;
-  int status = 0;
-  check_fits(fits_open_diskfile(file.address(), absolute.c_str(), READONLY, &status));
-  find_image(file, plain);
-  const Layout layout = read_layout(file, plain.size(), options.max_values);
-  return {.values = read_values(file, layout),
-          .unit = read_unit(file),
-          .cards = read_cards(file),
-          .stored = layout.stored()};
+/// Opens a file, goes to its image, and returns what `step` returns of the handle and the layout.
+template <typename Step>
+auto at_image(const char* function, const std::string& path, Step&& step) {
+  return detail::in_file(function, path, [&] {
+    // cfitsio would unpack a compressed file.
+    const detail::InputFile plain(path);
+    constexpr std::string_view magic = "SIMPLE  =";
+    if (plain.read(0, std::min<std::uint64_t>(plain.size(), magic.size())) != magic) {
+      throw error::Io("is not a FITS file");
+    }
+    // Absolute: cfitsio takes a tilde for a home.
+    const std::string absolute = std::filesystem::absolute(path).string();
+    if (absolute.size() >= FLEN_FILENAME) {
+      throw error::Io(fmt::format("has a name of {} characters, at most {} are supported",
+                                  absolute.size(), FLEN_FILENAME - 1));
+    }
+    const std::lock_guard lock(detail::fits_mutex());
+    FitsFile file;
+    int status = 0;
+    check_fits(fits_open_diskfile(file.address(), absolute.c_str(), READONLY, &status));
+    find_image(file, plain);
+    const Layout layout = read_layout(file, plain.size());
+    return std::forward<Step>(step)(static_cast<fitsfile*>(file), layout);
+  });
 }
 
 }  // namespace
 
 FitsImage read_fits(const std::string& path, const FitsReadOptions& options) {
-  return detail::in_file("read_fits", path, [&] { return read(path, options); });
+  return at_image("read_fits", path, [&](fitsfile* file, const Layout& layout) -> FitsImage {
+    const Box window = detail::checked_window("read_fits", path, options.window, layout.shape);
+    return {read_values(file, layout, window, options.max_values), read_unit(file),
+            read_cards(file), layout.stored()};
+  });
+}
+
+FitsHeader read_fits_header(const std::string& path) {
+  return at_image(
+      "read_fits_header", path, [&](fitsfile* file, const Layout& layout) -> FitsHeader {
+        return {layout.shape, layout.type(), read_unit(file), read_cards(file), layout.stored()};
+      });
 }
 
 }  // namespace tessera
