@@ -14,6 +14,7 @@
 #include "tessera/fidelity/l2.hpp"
 #include "tessera/physics/detail/convolution.hpp"
 #include "tessera/physics/stacked.hpp"
+#include "tessera/physics/translation.hpp"
 #include "tessera/prior/plug_and_play.hpp"
 #include "tessera/solver/hqs.hpp"
 #include "tessera/solver/pnp.hpp"
@@ -149,6 +150,20 @@ TEST_CASE("circular blurs of any length on boxes are the boxes of blurs") {
     const auto boxed = slab_blur_of_boxes(space, space->scatter(kernel));
     CHECK(relative_error(space->gather(boxed->forward(own).front()),
                          Blur(kernel, Padding::circular).apply(image)) < 1e-13);
+  }
+}
+
+TEST_CASE("translations of boxes are the boxes of translations") {
+  for (const Tensor& image : images()) {
+    const BoxSpacePtr space = box_space_of(image);
+    const std::vector<double> shift = {0.3, -1.7, 2.0};
+    const Translation whole({shift.begin(), shift.begin() + image.dim() - 2});
+    const auto shared = slab_translation(space, whole.shift());
+    const Tensor own = space->scatter(image);
+    CHECK(relative_error(shared->forward(own).front(), space->scatter(whole.apply(image))) < 1e-12);
+    CHECK(relative_error(shared->adjoint({own}), space->scatter(whole.apply_adjoint(image))) <
+          1e-12);
+    CHECK_THROWS_AS(slab_translation(space, {0.5}), error::ShapeMismatch);
   }
 }
 

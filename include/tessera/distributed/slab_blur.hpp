@@ -12,12 +12,14 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/distributed/slab_fourier.hpp"
 #include "tessera/physics/blur.hpp"
 #include "tessera/physics/linear_physics.hpp"
+#include "tessera/physics/translation.hpp"
 
 namespace tessera {
 
@@ -66,6 +68,12 @@ inline std::shared_ptr<const SlabBlur> slab_blur(const BoxSpacePtr& space, const
 /// of each axis of n pixels.
 inline std::shared_ptr<const SlabBlur> slab_blur_of_boxes(const BoxSpacePtr& space,
                                                           const Tensor& kernel);
+
+/// Local. Translation(shift) on images that ranks share out: `shift` pixels along each spatial
+/// dimension. Throws error::InvalidArgument as Translation does, error::ShapeMismatch if the space
+/// has another number of dimensions.
+inline std::shared_ptr<const SlabBlur> slab_translation(const BoxSpacePtr& space,
+                                                        const std::vector<double>& shift);
 
 namespace detail {
 
@@ -181,6 +189,13 @@ inline std::shared_ptr<const SlabBlur> slab_blur_of_boxes(const BoxSpacePtr& spa
     transfer = transfer.movedim(axis, -1).mul_(phases.squeeze(1)).movedim(-1, axis);
   }
   return std::make_shared<SlabBlur>(fourier, transfer);
+}
+
+inline std::shared_ptr<const SlabBlur> slab_translation(const BoxSpacePtr& space,
+                                                        const std::vector<double>& shift) {
+  const auto fourier = std::make_shared<SlabFourier>(space);
+  const Translation motion(shift);
+  return std::make_shared<SlabBlur>(fourier, motion.transfer_at(space->extents(), fourier->slab()));
 }
 
 }  // namespace tessera

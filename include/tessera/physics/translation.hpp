@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "tessera/comm/box.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/physics/detail/convolution.hpp"
@@ -36,6 +37,10 @@ class Translation : public LinearOperator {
   std::string name() const override { return "translation"; }
   const std::vector<double>& shift() const { return shift_; }
   inline Tensor transfer_function(const Tensor& x) const override;
+  /// A part of it, for images that ranks share out: of the half spectrum of images of these extents
+  /// at `frequencies`, (1, 1, extents of the box), complex128. Throws error::ShapeMismatch for
+  /// another number of dimensions.
+  inline Tensor transfer_at(const Extents& extents, const Box& frequencies) const;
 
  private:
   Tensor do_apply(const Tensor& x) const override {
@@ -51,8 +56,6 @@ class Translation : public LinearOperator {
   inline Tensor checked_transfer(const Tensor& x, const char* who) const;
   /// exp(-2 pi i k s / n) for the frequencies k of an axis, the first `count` of them.
   static inline Tensor phases(std::int64_t n, std::int64_t count, double shift);
-  /// Their product over the axes, (1, 1, rfftn of `extents`), complex128.
-  inline Tensor phases_on(const Extents& extents) const;
 
   std::vector<double> shift_;
   mutable SpectrumCache<> phases_;  // by the spec of the transform
@@ -89,14 +92,19 @@ inline Tensor Translation::checked_transfer(const Tensor& x, const char* who) co
   return transfer;
 }
 
-inline Tensor Translation::phases_on(const Extents& extents) const {
+inline Tensor Translation::transfer_at(const Extents& extents, const Box& frequencies) const {
+  if (extents.size() != shift_.size() || frequencies.axes.size() != shift_.size()) {
+    throw error::ShapeMismatch(
+        formatted("translation.transfer_at: extents {} and frequencies {}, expected {} dimensions",
+                  to_string(extents), to_string(frequencies), shift_.size()));
+  }
   Tensor product;
   for (std::size_t d = 0; d < extents.size(); ++d) {
-    const std::int64_t n = extents[d];
-    const bool is_last = d + 1 == extents.size();
     Extents shape(extents.size() + 2, 1);
     shape[d + 2] = -1;
-    const Tensor along = phases(n, is_last ? n / 2 + 1 : n, shift_[d]).view(shape);
+    const Interval range = frequencies.axes[d];
+    const Tensor along =
+        phases(extents[d], range.end, shift_[d]).narrow(0, range.begin, range.length()).view(shape);
     product = product.defined() ? product * along : along;
   }
   return product;
@@ -106,8 +114,11 @@ inline Tensor Translation::transfer_function(const Tensor& x) const {
   if (static_cast<std::size_t>(spatial_dimensions(x)) != shift_.size()) return {};
   const Extents extents = x.sizes().slice(2).vec();
   const auto precision = x.scalar_type() == at::kDouble ? at::kComplexDouble : at::kComplexFloat;
-  return phases_.get({extents, precision, x.device()},
-                     [&] { return phases_on(extents).to(x.device(), precision); });
+  return phases_.get({extents, precision, x.device()}, [&] {
+    Box half = whole_box(extents);
+    half.axes.back().end = extents.back() / 2 + 1;
+    return transfer_at(extents, half).to(x.device(), precision);
+  });
 }
 
 }  // namespace tessera
