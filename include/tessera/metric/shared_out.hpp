@@ -24,7 +24,9 @@
 #include "tessera/core/tensor.hpp"
 #include "tessera/core/text.hpp"
 #include "tessera/distributed/box_space.hpp"
+#include "tessera/distributed/slab_fourier.hpp"
 #include "tessera/metric/ssim.hpp"
+#include "tessera/metric/whiteness.hpp"
 
 /// The metrics of images that ranks share out: `image` and `reference` are this rank's parts, and
 /// the results, shape (B), float64, are those of the whole images to rounding, the same on all
@@ -51,6 +53,13 @@ Tensor nrmse(const ImageSpace& space, const Tensor& image, const Tensor& referen
 /// more pixels than that along each axis, else error::RankFailure.
 Tensor ssim(const BoxSpace& space, const Tensor& image, const Tensor& reference,
             const SsimOptions& options = {});
+
+/// autocorrelation_energy(residual), and that of what `mask` shows, of which each rank has its
+/// part, (1 or B, 1 or C, extents of its box): sums and two transforms of SlabFourier, four with a
+/// mask. Images of two or three spatial dimensions; boxes may be empty. Throws
+/// error::InvalidArgument for a null space or one of another number of dimensions.
+Tensor autocorrelation_energy(const BoxSpacePtr& space, const Tensor& residual);
+Tensor autocorrelation_energy(const BoxSpacePtr& space, const Tensor& residual, const Tensor& mask);
 
 namespace detail {
 
@@ -133,7 +142,54 @@ inline Tensor ssim_sums(const BoxSpace& space, const Tensor& image, const Tensor
   return sums;
 }
 
+/// WholeLags of images that ranks share out: a rank has the lags of its box.
+class SharedLags {
+ public:
+  explicit SharedLags(const BoxSpacePtr& space) : fourier_(space) {}
+
+  void check_own(const Tensor& residual, const Tensor& mask) const {
+    fail_together(space().communicator(), "autocorrelation_energy", [&] {
+      space().check_own(residual, "autocorrelation_energy: residual");
+      if (mask.defined()) space().check_own(mask, "autocorrelation_energy: mask");
+    });
+  }
+  Tensor sum(const Tensor& x) const {
+    const Tensor mine = WholeLags{}.sum(x);
+    const std::vector<double> all =
+        space().dot_each(mine.flatten(), at::ones_like(mine).flatten(), mine.numel());
+    return at::tensor(all, at::TensorOptions().dtype(at::kDouble)).to(x.device()).view_as(mine);
+  }
+  double places(const Tensor& /*x*/) const {
+    return static_cast<double>(c10::multiply_integers(space().extents()));
+  }
+  Tensor products(const Tensor& x) const {
+    const Tensor spectrum = fourier_.forward(x);
+    const Tensor power = fail_together(space().communicator(), "autocorrelation_energy", [&] {
+      return at::abs(spectrum).square().sum(1, /*keepdim=*/true).to(spectrum.scalar_type());
+    });
+    return fourier_.inverse(power);
+  }
+
+ private:
+  const BoxSpace& space() const { return fourier_.space(); }
+
+  SlabFourier fourier_;
+};
+
 }  // namespace detail
+
+inline Tensor autocorrelation_energy(const BoxSpacePtr& space, const Tensor& residual) {
+  const detail::SharedLags lags(space);
+  lags.check_own(residual, {});
+  return detail::energy_over(lags, residual);
+}
+
+inline Tensor autocorrelation_energy(const BoxSpacePtr& space, const Tensor& residual,
+                                     const Tensor& mask) {
+  const detail::SharedLags lags(space);
+  lags.check_own(residual, mask);
+  return detail::energy_over(lags, residual, mask);
+}
 
 inline Tensor mse(const ImageSpace& space, const Tensor& image, const Tensor& reference) {
   const Tensor difference = detail::difference_of(space, image, reference, "mse");

@@ -52,13 +52,51 @@ inline Extents spatial_axes_of(const Tensor& image) {
   return axes;
 }
 
-/// sum_n x(n) x(n + l) over channels and places, (B, spatial...).
+/// sum_n x(n) x(n + l) over channels and places, (B, 1, spatial...).
 inline Tensor lagged_products(const Tensor& x) {
   const Extents axes = spatial_axes_of(x);
   const Tensor power = at::abs(at::fft_rfftn(x, {}, axes)).square();
-  Extents spatial_axes = axes;
-  for (std::int64_t& axis : spatial_axes) --axis;  // those of the sum over channels
-  return at::fft_irfftn(power.sum(1), x.sizes().slice(2), spatial_axes);
+  return at::fft_irfftn(power.sum(1, /*keepdim=*/true), x.sizes().slice(2), axes);
+}
+
+/// The places and lags of images that are whole here.
+struct WholeLags {
+  /// Over all places, (B, C, 1...).
+  Tensor sum(const Tensor& x) const { return x.sum(spatial_axes_of(x), /*keepdim=*/true); }
+  /// How many there are.
+  double places(const Tensor& x) const {
+    return static_cast<double>(c10::multiply_integers(x.sizes().slice(2)));
+  }
+  Tensor products(const Tensor& x) const { return lagged_products(x); }
+};
+
+/// autocorrelation_energy() of an image with these places and lags.
+template <typename Lags>
+Tensor energy_over(const Lags& lags, const Tensor& residual) {
+  const Tensor wide = residual.to(at::kDouble);
+  const Tensor values = wide - lags.sum(wide) / lags.places(wide);
+  const Tensor at_zero = lags.sum(values.square()).sum(1, /*keepdim=*/true);
+  const Tensor normalised = at::where(at_zero > 0, lags.products(values) / at_zero, 0.0);
+  return (lags.sum(normalised.square()) - (at_zero > 0).to(at::kDouble)).flatten();
+}
+
+/// The same of what a mask shows.
+template <typename Lags>
+Tensor energy_over(const Lags& lags, const Tensor& residual, const Tensor& mask) {
+  const Tensor seen = (mask > 0).expand_as(residual);
+  const Tensor shown = at::where(seen, residual.to(at::kDouble), 0.0);
+  const Tensor counts = lags.sum(seen.to(at::kDouble));
+  const Tensor values = at::where(seen, shown - lags.sum(shown) / counts.clamp_min(1), 0.0);
+  const Tensor products = lags.products(values);
+  const Tensor pairs = at::round(lags.products(seen.to(at::kDouble)));
+  const Tensor at_zero = lags.sum(values.square()).sum(1, /*keepdim=*/true);
+  const Tensor of_zero = counts.sum(1, /*keepdim=*/true);
+  const Tensor terms_of_all =
+      lags.sum((pairs > 0).to(at::kDouble)) * static_cast<double>(residual.size(1));
+  const Tensor expected = pairs / of_zero.square() * terms_of_all;
+  const Tensor terms = at::where(at::logical_and(pairs > 0, at_zero > 0),
+                                 (products / at_zero).square() / expected, 0.0);
+  return (lags.sum(terms) - at::where(at_zero > 0, of_zero / terms_of_all, 0.0)).flatten();
 }
 
 }  // namespace detail
@@ -66,8 +104,9 @@ inline Tensor lagged_products(const Tensor& x) {
 inline Tensor autocorrelation(const Tensor& residual) {
   check_image(residual, "autocorrelation: residual");
   const Tensor wide = residual.to(at::kDouble);
-  const Tensor sum = detail::lagged_products(
-      wide - wide.mean(detail::spatial_axes_of(residual), /*keepdim=*/true));
+  const Tensor sum =
+      detail::lagged_products(wide - wide.mean(detail::spatial_axes_of(residual), /*keepdim=*/true))
+          .select(1, 0);
   Extents ones(static_cast<std::size_t>(sum.dim()), 1);
   ones[0] = sum.size(0);
   const Tensor at_zero = sum.flatten(1).select(1, 0).view(ones);
@@ -75,25 +114,13 @@ inline Tensor autocorrelation(const Tensor& residual) {
 }
 
 inline Tensor autocorrelation_energy(const Tensor& residual) {
-  const Tensor normalised = autocorrelation(residual).flatten(1);
-  return normalised.square().sum(1) - normalised.select(1, 0).square();
+  check_image(residual, "autocorrelation_energy: residual");
+  return detail::energy_over(detail::WholeLags{}, residual);
 }
 
 inline Tensor autocorrelation_energy(const Tensor& residual, const Tensor& mask) {
   check_image(residual, "autocorrelation_energy: residual");
-  const Extents axes = detail::spatial_axes_of(residual);
-  const Tensor seen = (mask > 0).expand_as(residual);
-  const Tensor values = at::where(seen, residual.to(at::kDouble), 0.0);
-  const Tensor counts = seen.to(at::kDouble).sum(axes, /*keepdim=*/true);
-  const Tensor means = values.sum(axes, /*keepdim=*/true) / counts.clamp_min(1);
-  const Tensor products = detail::lagged_products(at::where(seen, values - means, 0.0)).flatten(1);
-  const Tensor pairs = at::round(detail::lagged_products(seen.to(at::kDouble)).flatten(1));
-  const Tensor at_zero = products.narrow(1, 0, 1);
-  const Tensor lags = (pairs > 0).sum(1, /*keepdim=*/true) * residual.size(1);
-  const Tensor expected = pairs / pairs.narrow(1, 0, 1).square() * lags;
-  const Tensor terms = at::where(at::logical_and(pairs > 0, at_zero > 0),
-                                 (products / at_zero).square() / expected, 0.0);
-  return terms.narrow(1, 1, terms.size(1) - 1).sum(1);
+  return detail::energy_over(detail::WholeLags{}, residual, mask);
 }
 
 }  // namespace tessera
