@@ -18,6 +18,7 @@
 
 #include "restoration/boxed_parts.hpp"
 #include "restoration/sharing.hpp"
+#include "restore/add_up.hpp"
 #include "restore/at_key.hpp"
 #include "restore/operators.hpp"
 #include "restore/part_reader.hpp"
@@ -116,13 +117,6 @@ struct BoxedStepMaker {
   }
 };
 
-/// What all ranks have together.
-void add_up(Communicator& ranks, double* numbers, std::int64_t count, Reduction reduction) {
-  if (ranks.size() == 1) return;
-  committed(ranks, program,
-            [&] { ranks.control().all_reduce(numbers, count, DataType::f64, reduction); });
-}
-
 /// Collective. estimate_noise() of an image that ranks share out, to the bit: the median is found
 /// by halving the interval that it is in, of magnitudes' bits, which are ordered as they are.
 double noise_on_boxes(const BoxSpace& space, const Tensor& own) {
@@ -137,18 +131,18 @@ double noise_on_boxes(const BoxSpace& space, const Tensor& own) {
                  std::sqrt(2.0);
   }
   const Tensor magnitudes = at::abs(difference).to(at::kDouble);
-  std::array<double, 2> all = {static_cast<double>(magnitudes.numel()), 0};
+  auto values = static_cast<double>(magnitudes.numel());
   double largest = magnitudes.numel() == 0 ? 0 : magnitudes.max().item<double>();
-  add_up(ranks, all.data(), 1, Reduction::sum);
-  add_up(ranks, &largest, 1, Reduction::max);
-  const double rank_of_median = std::floor((all[0] - 1) / 2) + 1;
+  add_up(ranks, {&values, 1});
+  add_up(ranks, {&largest, 1}, Reduction::max);
+  const double rank_of_median = std::floor((values - 1) / 2) + 1;
   auto below = std::int64_t{-1};
   auto median = std::bit_cast<std::int64_t>(largest);
   while (median - below > 1) {
     const std::int64_t middle = below + (median - below) / 2;
     const auto bound = std::bit_cast<double>(middle);
     double count = at::le(magnitudes, bound).sum().item<double>();
-    add_up(ranks, &count, 1, Reduction::sum);
+    add_up(ranks, {&count, 1});
     (count >= rank_of_median ? median : below) = middle;
   }
   return std::bit_cast<double>(median) / median_of_normal;
@@ -243,8 +237,8 @@ Facts facts_on_boxes(const Measurement& measurement, const LoadedMeasurement& lo
   Facts facts = guarded(ranks, program, [&] { return facts_of(measurement, loaded); });
   std::array<double, 2> bounds = {facts.largest, -facts.smallest};
   std::array<double, 2> sums = {facts.mean * facts.values, facts.values};
-  add_up(ranks, bounds.data(), 2, Reduction::max);
-  add_up(ranks, sums.data(), 2, Reduction::sum);
+  add_up(ranks, bounds, Reduction::max);
+  add_up(ranks, sums);
   facts.largest = bounds[0];
   facts.smallest = -bounds[1];
   facts.values = sums[1];

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "restoration/sharing.hpp"
+#include "restore/add_up.hpp"
 #include "restore/at_key.hpp"
 #include "restore/boxed.hpp"
 #include "restore/operators.hpp"
@@ -82,10 +83,7 @@ std::vector<Facts> facts_of_all(const Inputs& inputs, Communicator& world) {
                 numbers.begin() + static_cast<std::ptrdiff_t>(i * numbers_of_facts));
     }
   });
-  committed(world, program, [&] {
-    world.control().all_reduce(numbers.data(), static_cast<std::int64_t>(numbers.size()),
-                               DataType::f64, Reduction::sum);
-  });
+  add_up(world, numbers);
   std::vector<Facts> facts;
   for (std::size_t i = 0; i < count; ++i) {
     facts.push_back(unpacked(numbers.data() + i * numbers_of_facts));

@@ -16,6 +16,7 @@
 #include "restoration/boxed_parts.hpp"
 #include "restoration/networks.hpp"
 #include "restoration/starting_point.hpp"
+#include "restore/add_up.hpp"
 #include "restore/at_key.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/real_dot.hpp"
@@ -193,7 +194,8 @@ double Restorer::correlation(const Tensor& x) const {
       sum += energy.item<double>();
     }
   });
-  return over_ranks(sum) / static_cast<double>(inputs_.config.measurements.size());
+  add_up(*world_, {&sum, 1});
+  return sum / static_cast<double>(inputs_.config.measurements.size());
 }
 
 double Restorer::fitted_share(const Tensor& x) {
@@ -218,15 +220,15 @@ double Restorer::fitted_share(const Tensor& x) {
   const DataFidelityPtr fidelity = std::exchange(fidelity_, fidelity_of(moved));
   const Tensor other = solve({.x = start_}).x;
   fidelity_ = fidelity;
-  double sum = 0;
-  double squares = 0;
+  std::array<double, 2> sums = {0, 0};
   const TensorList predicted = inputs_.physics->forward(x);
   const TensorList others = inputs_.physics->forward(other);
   for (std::size_t i = 0; i < moves.size(); ++i) {
-    sum += real_dot(moves[i], (others[i] - predicted[i]) / level_at(measured[i]));
-    squares += real_dot(moves[i], moves[i]);
+    sums[0] += real_dot(moves[i], (others[i] - predicted[i]) / level_at(measured[i]));
+    sums[1] += real_dot(moves[i], moves[i]);
   }
-  return over_ranks(sum) / over_ranks(squares);
+  add_up(*world_, sums);
+  return sums[0] / sums[1];
 }
 
 bool Restorer::is_counted() const {
@@ -241,14 +243,6 @@ Tensor Restorer::level_at(const Tensor& values) const {
 
 DataFidelityPtr Restorer::fidelity_of(const TensorList& measured) const {
   return restoration::make_fidelity(inputs_.plan.method, inputs_.physics, measured, inputs_.image);
-}
-
-double Restorer::over_ranks(double sum) const {
-  if (world_->size() > 1) {
-    committed(*world_, program,
-              [&] { world_->control().all_reduce(&sum, 1, DataType::f64, Reduction::sum); });
-  }
-  return sum;
 }
 
 SolveResult Restorer::solve(const SolverState& from,

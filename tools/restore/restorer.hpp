@@ -61,8 +61,6 @@ class Restorer {
 
   tessera::DataFidelityPtr fidelity_of(const tessera::TensorList& measured) const;
 
-  double over_ranks(double sum) const;
-
   tessera::SolveResult solve(const tessera::SolverState& from,
                              std::vector<std::reference_wrapper<tessera::Observer>> observers = {});
 
