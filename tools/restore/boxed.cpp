@@ -20,10 +20,12 @@
 #include "restoration/sharing.hpp"
 #include "restore/add_up.hpp"
 #include "restore/at_key.hpp"
+#include "restore/motion.hpp"
 #include "restore/operators.hpp"
 #include "restore/part_reader.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/distributed/boxed_operators.hpp"
+#include "tessera/distributed/slab_blur.hpp"
 
 namespace restore {
 
@@ -43,12 +45,7 @@ struct StepCheck {
   void operator()(const BlurStep& /*step*/) const {}
   void operator()(const SpaceVaryingBlurStep& /*step*/) const {}
   void operator()(const MaskStep& /*step*/) const {}
-  void operator()(const DownSamplingStep& step) const {
-    if (step.shift[0] != 0 || step.shift[1] != 0) {
-      refuse_on_boxes(step.where, "shift: is a Fourier transform of the whole image, not offered",
-                      "put the shift into the kernel of a blur");
-    }
-  }
+  void operator()(const DownSamplingStep& /*step*/) const {}
   template <typename Other>
   void operator()(const Other& step) const {
     refuse_on_boxes(step.where, "is not offered",
@@ -148,24 +145,34 @@ double noise_on_boxes(const BoxSpace& space, const Tensor& own) {
   return std::bit_cast<double>(median) / median_of_normal;
 }
 
+/// Boxes begin and end at multiples of this where the prior splits them into halves.
+std::int64_t multiple_of_prior(const Config& config, const Extents& image) {
+  if (config.prior.name != PriorName::wavelet) return 1;
+  Extents shape = {1, 1};
+  shape.insert(shape.end(), image.begin(), image.end());
+  return std::int64_t{1} << restoration::wavelet_levels(shape);
+}
+
+/// Where boxes are counted from along an axis: a multiple of the prior's, and of the down-sampling
+/// before the frame, which a valid blur makes begin at `first`.
+std::int64_t origin_of_boxes(const Config& config, std::int64_t first, std::int64_t sampling,
+                             std::int64_t multiple) {
+  for (std::int64_t origin = first; origin > first - sampling * multiple; origin -= sampling) {
+    if (origin % multiple == 0) return origin;
+  }
+  refuse_on_boxes(
+      config.prior.where,
+      fmt::format("wavelet halves boxes at multiples of {}, and down_sampling by {} behind a blur "
+                  "that sees {} pixels beyond has none there, not offered",
+                  multiple, sampling, first),
+      "give tv, or a kernel of another size");
+}
+
 }  // namespace
 
 void check_on_boxes(const Config& config) {
   for (const Measurement& measurement : config.measurements) {
     for (const Step& step : measurement.steps) std::visit(StepCheck{}, step);
-  }
-  if (!config.report.empty()) {
-    refuse_on_boxes(config.report_where + ": ", "is made of whole images, and not offered",
-                    "leave it out");
-  }
-}
-
-void check_on_boxes(const Config& config, const Plan& plan) {
-  if (plan.prior == PriorName::wavelet) {
-    refuse_on_boxes(config.prior.where, "wavelet is not offered", "tv, ridge and networks are");
-  }
-  if (plan.rule == WeightRule::whiteness) {
-    refuse_on_boxes(config.prior.where, "weight: auto is not offered", "give risk or discrepancy");
   }
   at_key(config.output_where + ": ", [&] { check_output_of_boxes(config.output); });
 }
@@ -181,7 +188,7 @@ BoxSpacePtr boxes_of_image(const Config& config,
                            const std::map<std::int64_t, LoadedMeasurement>& outlines,
                            const CommunicatorPtr& world) {
   const Extents& image = outlines.at(0).image;
-  const std::int64_t alignment = guarded(*world, program, [&] {
+  const std::int64_t sampling = guarded(*world, program, [&] {
     std::int64_t common = 1;
     for (const auto& [index, outline] : outlines) {
       const Measurement& each = config.measurements[static_cast<std::size_t>(index)];
@@ -198,16 +205,23 @@ BoxSpacePtr boxes_of_image(const Config& config,
     }
     return common;
   });
-  // Where a valid blur comes before a down-sampling, the frame is what has multiples of its factor.
   const Extents& first = outlines.at(0).first;
   const Extents& frame = outlines.at(0).frame;
-  const BoxSpace frames(world, frame, BoxSpaceOptions{.alignment = alignment});
+  const std::int64_t multiple = multiple_of_prior(config, image);
+  const Extents origin = guarded(*world, program, [&] {
+    Extents found;
+    for (const std::int64_t each : first) {
+      found.push_back(origin_of_boxes(config, each, sampling, multiple));
+    }
+    return found;
+  });
+  const BoxSpace frames(world, frame, BoxSpaceOptions{.alignment = std::lcm(sampling, multiple)});
   std::vector<Box> boxes = frames.boxes();
   for (Box& box : boxes) {
     for (std::size_t axis = 0; axis < box.axes.size(); ++axis) {
       Interval& along = box.axes[axis];
-      along.end = along.end == frame[axis] ? image[axis] : along.end + first[axis];
-      along.begin = along.begin == 0 ? 0 : along.begin + first[axis];
+      along.end = along.end == frame[axis] ? image[axis] : along.end + origin[axis];
+      along.begin = along.begin == 0 ? 0 : along.begin + origin[axis];
     }
   }
   return std::make_shared<BoxSpace>(frames, image, std::move(boxes));
@@ -217,7 +231,17 @@ LinearPhysicsPtr load_on_boxes(const Measurement& measurement, LoadedMeasurement
                                const BoxSpacePtr& image) {
   loaded.boxes = image;
   std::vector<LinearPhysicsPtr> steps;
+  const auto move = [&](const DownSamplingStep& step) {
+    const std::vector<double> motion = motion_of(step);
+    if (motion.empty()) return;
+    steps.push_back(guarded(image->communicator(), program,
+                            [&] { return slab_translation(loaded.boxes, motion); }));
+  };
+  const DownSamplingStep* const first = first_motion(measurement.steps);
+  if (first != nullptr) move(*first);
   for (std::size_t i = 0; i < measurement.steps.size(); ++i) {
+    const auto* sampling = std::get_if<DownSamplingStep>(&measurement.steps[i]);
+    if (sampling != nullptr && sampling != first) move(*sampling);
     const restoration::SharedOperator one =
         std::visit(BoxedStepMaker{loaded.parts[i], loaded.boxes}, measurement.steps[i]);
     steps.push_back(one.physics);
@@ -251,8 +275,7 @@ Facts facts_on_boxes(const Measurement& measurement, const LoadedMeasurement& lo
   return facts;
 }
 
-void write_frame_of_boxes(const std::string& path, const Plan& plan, const BoxSpace& space,
-                          const Tensor& own, const Picture& source) {
+ImagePart frame_on_boxes(const Plan& plan, const BoxSpace& space, const Tensor& own) {
   std::vector<Box> boxes = space.boxes();
   for (Box& box : boxes) {
     for (std::size_t axis = 0; axis < box.axes.size(); ++axis) {
@@ -261,15 +284,15 @@ void write_frame_of_boxes(const std::string& path, const Plan& plan, const BoxSp
       }
     }
   }
-  const BoxSpace frame(space, plan.frame, std::move(boxes));
-  Box mine = frame.local();
+  const auto frame = std::make_shared<BoxSpace>(space, plan.frame, std::move(boxes));
+  Box mine = frame->local();
   for (std::size_t axis = 0; axis < mine.axes.size(); ++axis) {
     mine.axes[axis].begin += plan.first[axis];
     mine.axes[axis].end += plan.first[axis];
     if (mine.axes[axis].length() == 0)
       mine.axes[axis] = {space.local().axes[axis].begin, space.local().axes[axis].begin};
   }
-  write_boxes(path, frame, part_of(own, space.local(), mine), plan.samples, source);
+  return {part_of(own, space.local(), mine), frame};
 }
 
 }  // namespace restore

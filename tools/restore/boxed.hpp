@@ -5,6 +5,7 @@
 #include <map>
 
 #include "restore/facts.hpp"
+#include "restore/image_part.hpp"
 #include "restore/plan.hpp"
 #include "restore/run.hpp"
 #include "tessera/comm/communicator.hpp"
@@ -16,9 +17,8 @@
 namespace restore {
 
 /// Throws error::InvalidArgument, saying what would do instead, for what is not offered where ranks
-/// share out the image: before anything is read, and once the plan is made.
+/// share out the image.
 void check_on_boxes(const Config& config);
-void check_on_boxes(const Config& config, const Plan& plan);
 
 /// The row of the plan that tells the boxes.
 PlanRow row_of_boxes(const tessera::BoxSpace& space);
@@ -37,8 +37,8 @@ tessera::LinearPhysicsPtr load_on_boxes(const Measurement& measurement, LoadedMe
 /// Collective. facts_of() of the whole measurement, the same on all ranks and for all cuts.
 Facts facts_on_boxes(const Measurement& measurement, const LoadedMeasurement& loaded);
 
-/// Collective. Writes the frame of an image, in units of the files, of which each rank has its box.
-void write_frame_of_boxes(const std::string& path, const Plan& plan, const tessera::BoxSpace& space,
-                          const tessera::Tensor& own, const Picture& source);
+/// Local. The frame of an image of which each rank has its box.
+ImagePart frame_on_boxes(const Plan& plan, const tessera::BoxSpace& space,
+                         const tessera::Tensor& own);
 
 }  // namespace restore

@@ -156,7 +156,6 @@ Inputs read_inputs(const RunOrders& orders, const CommunicatorPtr& world) {
   guarded(*world, program, [&] {
     inputs.plan = make_plan(inputs.config, facts);
     if (is_boxed) {
-      check_on_boxes(inputs.config, inputs.plan);
       inputs.plan.rows.insert(inputs.plan.rows.begin() + 1, row_of_boxes(*inputs.space));
     }
     at_key(inputs.config.output_where + ": ",

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "restoration/memory_need.hpp"
+#include "restore/decoded_whole.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"
@@ -74,6 +75,10 @@ constexpr double images_of_filter = 10;
 /// LibTorch's parts that are only touched at work.
 constexpr double bytes_at_work = 15e6;
 
+/// Of each sample of a file that is decoded whole, by every rank for itself: as float32, as it is
+/// stored, and the file.
+constexpr double bytes_of_decoded = 7;
+
 /// Where the resident set is not known.
 constexpr double bytes_of_process = 150e6;
 
@@ -132,6 +137,18 @@ double bytes_of_operators(const Inputs& inputs) {
   return in_bytes(inputs, {images, images}) + bytes_of_entry * entries;
 }
 
+/// Of the largest file that ranks decode whole to take their box of it.
+double bytes_of_decoding(const Inputs& inputs) {
+  double samples = 0;
+  for (const auto& [index, loaded] : inputs.held) {
+    const Measurement& measurement = inputs.config.measurements[static_cast<std::size_t>(index)];
+    if (!loaded.boxes || !is_decoded_whole(measurement.file)) continue;
+    const auto pixels = static_cast<double>(c10::multiply_integers(loaded.boxes->extents()));
+    samples = std::max(samples, static_cast<double>(inputs.plan.image[1]) * pixels);
+  }
+  return bytes_of_decoded * samples;
+}
+
 bool solves_inside(const Inputs& inputs) {
   const SolverKind solver = inputs.plan.method.solver;
   if (solver != SolverKind::dpir && solver != SolverKind::admm) return false;
@@ -152,8 +169,10 @@ restoration::MemoryNeed need_of(const Inputs& inputs, double resident_mb) {
   need.bytes_of_denoiser = bytes_of_denoiser(inputs);
   const double before =
       std::isnan(resident_mb) ? bytes_of_process : resident_mb * 1024 * 1024 + bytes_at_work;
-  need.bytes_per_rank =
-      before + in_bytes(inputs, images) + bytes_of_operators(inputs) + need.bytes_of_denoiser;
+  // What is decoded is gone before the solver begins.
+  need.bytes_per_rank = before + std::max(bytes_of_decoding(inputs),
+                                          in_bytes(inputs, images) + bytes_of_operators(inputs) +
+                                              need.bytes_of_denoiser);
   return need;
 }
 

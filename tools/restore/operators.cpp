@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "restore/at_key.hpp"
+#include "restore/motion.hpp"
 #include "restore/slicewise.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/algebra.hpp"
@@ -82,19 +83,8 @@ LinearPhysicsPtr in_turn(LinearPhysicsPtr outer, const LinearPhysicsPtr& inner) 
 
 /// The motion of a step after `before`, which may be null, as the result is.
 LinearPhysicsPtr motion_before(const DownSamplingStep& step, const LinearPhysicsPtr& before) {
-  const auto factor = static_cast<double>(step.factor);
-  const auto [down, right] = step.shift;
-  if (down == 0 && right == 0) return before;
-  return in_turn(std::make_shared<Translation>(std::vector{factor * down, factor * right}), before);
-}
-
-/// The first step that is no blur, if it moves the image: blurs and motions change places, and what
-/// a motion brings in from the opposite side is best left in the margin of a valid blur.
-const DownSamplingStep* first_motion(const std::vector<Step>& steps) {
-  const auto found = std::find_if(steps.begin(), steps.end(), [](const Step& step) {
-    return !std::holds_alternative<BlurStep>(step);
-  });
-  return found == steps.end() ? nullptr : std::get_if<DownSamplingStep>(&*found);
+  const std::vector<double> motion = motion_of(step);
+  return motion.empty() ? before : in_turn(std::make_shared<Translation>(motion), before);
 }
 
 /// Makes the operator of a step act after `before`, which may be null.

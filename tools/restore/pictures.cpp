@@ -15,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include "restore/decoded_whole.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/box_files.hpp"
@@ -194,10 +195,13 @@ Picture of_stack(const std::string& path, const PictureChoice& choice) {
   return of_pages(path, read_tiff_stack(path), choice);
 }
 
-Picture of_picture_file(const std::string& path, const PictureChoice& choice) {
+/// The picture in a file, or the part of it that a window says.
+Picture of_picture_file(const std::string& path, const PictureChoice& choice,
+                        const Box& window = {}) {
   if (is_tiff(path) && (!choice.axes.empty() || choice.spatial == 3)) return of_stack(path, choice);
   ImageReadOptions reading;
   reading.page = choice.page;
+  reading.window = window;
   ImageInfo info;
   Picture picture;
   try {
@@ -332,29 +336,35 @@ struct ArrayInFile {
 };
 
 ArrayInFile array_in(const std::string& path, const PictureChoice& choice) {
+  static_cast<void>(choice);
   if (format_of(path) == Format::npy) {
     const NpyHeader header = read_npy_header(path);
     return {header.shape, header.type,
             [path](const Box& window) { return read_npy(path, window); }};
   }
-#ifdef TESSERA_RESTORE_HDF5
-  if (format_of(path) == Format::hdf5) {
-    const std::string name = dataset_of(path, choice);
-    const auto read = [path, name](const Box& window) {
-      return read_hdf5(path, name, {.window = window});
-    };
-    for (const Hdf5Dataset& each : list_hdf5(path)) {
-      if (each.name != name) continue;
-      const Box first = whole_box(Extents(each.shape.size(), 1));
-      return {each.shape, read(first).scalar_type(), read, name};
-    }
-    return {{}, at::kFloat, read};  // which says what is there
-  }
+  if (format_of(path) == Format::fits) {
+#ifdef TESSERA_RESTORE_FITS
+    const FitsHeader header = read_fits_header(path);
+    return {header.shape, header.stored,
+            [path](const Box& window) { return read_fits(path, {.window = window}).values; }};
+#else
+    throw_without_fits(path);
 #endif
-  static_cast<void>(choice);
-  throw error::InvalidArgument(fmt::format(
-      "{}: cannot be read in parts, as --distribute-image does: give a .npy, TIFF or HDF5 file",
-      path));
+  }
+#ifdef TESSERA_RESTORE_HDF5
+  const std::string name = dataset_of(path, choice);
+  const auto read = [path, name](const Box& window) {
+    return read_hdf5(path, name, {.window = window});
+  };
+  for (const Hdf5Dataset& each : list_hdf5(path)) {
+    if (each.name != name) continue;
+    const Box first = whole_box(Extents(each.shape.size(), 1));
+    return {each.shape, read(first).scalar_type(), read, name};
+  }
+  return {{}, at::kFloat, read};  // which says what is there
+#else
+  throw_without_hdf5(path);
+#endif
 }
 
 /// The picture in a TIFF file, or the part of it that a window says.
@@ -386,8 +396,17 @@ Picture part_of_stack(const std::string& path, const PictureChoice& choice, cons
 
 }  // namespace
 
+bool is_decoded_whole(const std::string& path) {
+  return format_of(path) == Format::picture && !is_tiff(path);
+}
+
 Picture outline_of_picture(const std::string& path, const PictureChoice& choice) {
   if (is_tiff(path)) return part_of_stack(path, choice, nullptr);
+  if (is_decoded_whole(path)) {
+    Picture picture = of_picture_file(path, choice);
+    picture.values = at::empty(picture.values.sizes(), picture.values.options().device(at::kMeta));
+    return picture;
+  }
   const ArrayInFile array = array_in(path, choice);
   return of_array(path, at::empty(array.shape, at::TensorOptions(at::kMeta).dtype(array.type)),
                   array.type, choice);
@@ -395,6 +414,7 @@ Picture outline_of_picture(const std::string& path, const PictureChoice& choice)
 
 Picture read_window(const std::string& path, const PictureChoice& choice, const Box& window) {
   if (is_tiff(path)) return part_of_stack(path, choice, &window);
+  if (is_decoded_whole(path)) return of_picture_file(path, choice, window);
   const ArrayInFile array = array_in(path, choice);
   PictureChoice named = choice;
   if (choice.axes.empty()) named.axes = axes_of(path, array.shape, choice.spatial);

@@ -60,13 +60,13 @@ struct PictureChoice {
 /// either, both naming the file.
 Picture read_picture(const std::string& path, const PictureChoice& choice = {});
 
-/// read_picture() without the values, which are of the device meta: no memory. Of files that can be
-/// read by windows, .npy, TIFF and HDF5; throws error::InvalidArgument, naming these, for others
-/// and for a choice of page. Of TIFF files the samples are channels as they are: alpha, palettes
-/// and orientation are not looked at.
+/// read_picture() without the values, which are of the device meta: no memory is kept for them. Of
+/// TIFF files the samples are channels as they are: alpha, palettes and orientation are not looked
+/// at, and error::InvalidArgument is thrown for a choice of page. PNG and JPEG files are decoded
+/// whole, and what is decoded is dropped again.
 Picture outline_of_picture(const std::string& path, const PictureChoice& choice = {});
 
-/// The part `window` of the spatial axes of such a picture, and no more of the file.
+/// The part `window` of the spatial axes of such a picture; but of PNG and JPEG, no more is read.
 Picture read_window(const std::string& path, const PictureChoice& choice,
                     const tessera::Box& window);
 

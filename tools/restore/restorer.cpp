@@ -18,6 +18,7 @@
 #include "restoration/starting_point.hpp"
 #include "restore/add_up.hpp"
 #include "restore/at_key.hpp"
+#include "restore/whiteness.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/real_dot.hpp"
 #include "tessera/denoiser/adapted.hpp"
@@ -25,7 +26,6 @@
 #include "tessera/distributed/boxed_operators.hpp"
 #include "tessera/distributed/sharded_denoiser.hpp"
 #include "tessera/distributed/tiled_denoiser.hpp"
-#include "tessera/metric/whiteness.hpp"
 #include "tessera/physics/element_numbers.hpp"
 #include "tessera/physics/noise.hpp"
 #include "tessera/prior/ridge_denoiser.hpp"
@@ -187,14 +187,11 @@ double Restorer::correlation(const Tensor& x) const {
     const TensorList all = residuals(x);
     for (std::size_t i = 0; i < all.size(); ++i) {
       const std::int64_t index = inputs_.physics->held()[i];
-      const Tensor mask = last_mask(inputs_.config.measurements[static_cast<std::size_t>(index)],
-                                    inputs_.held.at(index));
-      const Tensor energy =
-          mask.defined() ? autocorrelation_energy(all[i], mask) : autocorrelation_energy(all[i]);
-      sum += energy.item<double>();
+      sum += whiteness_of(inputs_.config.measurements[static_cast<std::size_t>(index)],
+                          inputs_.held.at(index), all[i]);
     }
   });
-  add_up(*world_, {&sum, 1});
+  if (!inputs_.space) add_up(*world_, {&sum, 1});
   return sum / static_cast<double>(inputs_.config.measurements.size());
 }
 

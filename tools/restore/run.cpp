@@ -26,12 +26,14 @@ using restoration::SolverKind;
 namespace {
 
 /// The frame of an image, in units of the files.
-Tensor framed(const Plan& plan, const Tensor& x) {
+ImagePart framed(const Inputs& inputs, const Tensor& x) {
+  const Plan& plan = inputs.plan;
   Tensor frame = clamped(x, plan.method.range);
+  if (inputs.space) return frame_on_boxes(plan, *inputs.space, frame * plan.white);
   for (std::size_t axis = 0; axis < plan.frame.size(); ++axis) {
     frame = frame.narrow(static_cast<std::int64_t>(axis) + 2, plan.first[axis], plan.frame[axis]);
   }
-  return frame * plan.white;
+  return {frame * plan.white};
 }
 
 /// Collective. The report of a run that is done; `x` is what it solved for.
@@ -98,20 +100,20 @@ int run(const RunOrders& orders, const CommunicatorPtr& world) {
     return restoration::interrupted_code;
   }
   const double misfit = restorer.misfit(result.x);
-  if (inputs.space) {
-    write_frame_of_boxes(inputs.config.output, inputs.plan, *inputs.space,
-                         clamped(result.x, inputs.plan.method.range) * inputs.plan.white,
-                         inputs.held.at(0).picture);
+  const ImagePart frame = guarded(*world, program, [&] { return framed(inputs, result.x); });
+  if (frame.boxes) {
+    write_boxes(inputs.config.output, *frame.boxes, frame.values, inputs.plan.samples,
+                inputs.held.at(0).picture);
   } else {
     guarded(*world, program, [&] {
       if (!world->is_root()) return;
-      write_picture(inputs.config.output, framed(inputs.plan, result.x), inputs.plan.samples,
+      write_picture(inputs.config.output, frame.values, inputs.plan.samples,
                     inputs.held.at(0).picture);
     });
   }
   if (!inputs.config.report.empty()) {
     report(inputs, restorer, result.x,
-           {.restored = framed(inputs.plan, result.x),
+           {.restored = frame,
             .misfit = misfit,
             .elapsed_s = result.elapsed_s,
             .changes = restorer.changes(),
