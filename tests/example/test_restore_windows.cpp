@@ -37,6 +37,7 @@ TEST_CASE("restore: a window of a picture is that of the whole", "[restore]") {
   write_picture(folder.file("colour.tif"), numbers({1, 3, 7, 9}), Samples::f32);
   tessera::write_tiff_stack(folder.file("volume.tif"), numbers({5, 7, 9}).remainder(256),
                             {.samples = tessera::SampleType::u8});
+  write_picture(folder.file("colour.png"), numbers({1, 3, 7, 9}), Samples::u8);
   std::vector<std::pair<std::string, PictureChoice>> files = {{"plain.npy", {}},
                                                               {"colour.npy", {.axes = "yxc"}},
                                                               {"volume.npy", {.axes = "zyx"}},
@@ -44,8 +45,15 @@ TEST_CASE("restore: a window of a picture is that of the whole", "[restore]") {
                                                               {"bytes.npy", {.axes = "cyxz"}},
                                                               {"deep.tif", {}},
                                                               {"colour.tif", {}},
+                                                              {"colour.png", {}},
                                                               {"volume.tif", {}},
                                                               {"volume.tif", {.axes = "zyx"}}};
+#ifdef TESSERA_TEST_FITS
+  write_picture(folder.file("sky.fits"), numbers({1, 1, 7, 9}), Samples::f32);
+  write_picture(folder.file("cube.fits"), numbers({1, 1, 5, 7, 9}, at::kDouble), Samples::f64);
+  files.push_back({"sky.fits", {}});
+  files.push_back({"cube.fits", {.axes = "zyx"}});
+#endif
 #ifdef TESSERA_TEST_HDF5
   tessera::write_hdf5(folder.file("two.h5"),
                       {{"a", numbers({7, 9})}, {"b/c", numbers({5, 7, 9}, at::kInt)}});
