@@ -79,11 +79,9 @@ bool denoises(const Options& options) {
 }
 
 bool by_layers(const Options& options, const Denoiser& network, int ranks) {
-  const bool is_shared =
-      options.distribute_image || options.distribute_denoiser.value_or(ranks > 1);
+  const bool shares = options.distribute_image || options.distribute_denoiser.value_or(ranks > 1);
   const bool is_automatic = options.denoiser_halo == DenoiserHalo::automatic;
-  if (options.denoiser_halo == DenoiserHalo::context || !denoises(options) || !is_shared)
-    return false;
+  if (options.denoiser_halo == DenoiserHalo::context || !denoises(options) || !shares) return false;
   if (is_automatic && (!options.distribute_image || ranks == 1)) return false;
   const bool can = restoration::has_layers(network);
   if (can || is_automatic) return can;

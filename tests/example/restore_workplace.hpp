@@ -47,6 +47,7 @@ class Workplace {
     tessera::write_npy(folder_.file("nothing.npy"), at::zeros({3, 3}));
     tessera::write_npy(folder_.file("mask.npy"), at::ones({8, 8}));
     tessera::write_npy(folder_.file("mask_of_2.npy"), at::full({8, 8}, 2.0));
+    tessera::write_npy(folder_.file("mask_of_bytes.npy"), at::ones({8, 8}, at::kByte));
     tessera::write_tiff_stack(folder_.file("stack.tif"),
                               at::arange(320, at::kFloat).view({5, 8, 8}),
                               {.samples = tessera::SampleType::u16});

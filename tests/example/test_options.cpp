@@ -36,10 +36,15 @@ TEST_CASE("Numbers are decimal, finite and in range, for every option") {
   }
   for (const char* option :
        {"--page", "--image-size", "--max-image-size", "--num-operators", "--seed", "--iterations",
-        "--patch-size", "--overlap", "--max-batch-size", "--threads", "--repetitions", "--warmup",
-        "--checkpoint-every", "--ranks", "--factor"}) {
+        "--max-batch-size", "--threads", "--repetitions", "--warmup", "--checkpoint-every",
+        "--ranks", "--factor"}) {
     for (const char* wrong :
          {"010", "0x40", "-1", "64.0", "1e3", "18446744073709551616", "inf", "nan", "", "+64"}) {
+      refused({option, wrong}, std::string(option) + ": is ");
+    }
+  }
+  for (const char* option : {"--patch-size", "--overlap"}) {  // one number, or one per axis
+    for (const char* wrong : {"010", "-1", "64.0", "1e3", "nan", "", "+64", "8x", "x8", "8x-1"}) {
       refused({option, wrong}, std::string(option) + ": is ");
     }
   }

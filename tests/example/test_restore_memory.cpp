@@ -76,7 +76,11 @@ TEST_CASE("restore: the memory that a run will take is told beforehand", "[resto
        {"wavelets", "measurements: [picture.npy]\n" + blur + level +
                         "prior: {name: wavelet, weight: 5}\nsolver: {iterations: 3}\n"},
        {"aliases", "measurements: [small.npy]\noperator: {down_sampling: {factor: 2}}\n" + level +
-                       tv + "solver: {iterations: 3}\n"}}));
+                       tv + "solver: {iterations: 3}\n"},
+       {"large aliases", "measurements: [picture.npy]\noperator: {down_sampling: {factor: 2}}\n" +
+                             level + tv + "solver: {iterations: 2}\n"},
+       {"ridge", "measurements: [small.npy]\n" + blur + level +
+                     "prior: {name: ridge, weight: 5}\nsolver: {iterations: 3}\n"}}));
   const Run run = run_alone(folder, config);
   INFO(name << "\n" << run.text);
   REQUIRE(run.code == 0);

@@ -107,6 +107,8 @@ TEST_CASE("restore: every wrong input is one sentence with file and key", "[rest
        "small.png: the mask has 8x4 pixels, expected 8x8"},
       {with_operator("{mask: {file: mask_of_2.npy}}"),
        "mask_of_2.npy: a mask reaches from 0, not measured, to 1, this one from 2 to 2"},
+      {with_operator("{mask: {file: mask_of_bytes.npy}}"),
+       "mask_of_bytes.npy: holds integers of 0 and 1, where 255 means measured: give booleans"},
       {with_operator("{mask: {file: nothing.npy}}"), "nothing.npy: the mask is 0 everywhere"},
       {with_operator("{warp: {matrix: [[1, 0, 0]]}}"),
        "matrix: expected two rows of three numbers"},

@@ -109,8 +109,9 @@ TEST_CASE("The memory estimate is what the engine takes") {
   const auto compiled =
       engine::compile_drunet(in_order(weights, keys), 3, 1, {NetworkOptions().tile_tolerance});
   const double pixels = 256.0 * 320;
-  CHECK(automatic.memory_estimate({1, 3, 256, 320}).value() ==
-        Approx(static_cast<double>(compiled->working_floats({256, 320})) + 7 * pixels));
-  CHECK(automatic.memory_estimate({1, 3, 256, 320}).value() <
-        DRUNet(weights, reference()).memory_estimate({1, 3, 256, 320}).value());
+  const double taken = static_cast<double>(compiled->working_floats({256, 320})) + 7 * pixels;
+  const double estimate = automatic.memory_estimate({1, 3, 256, 320}).value();
+  CHECK(estimate >= taken);  // of the larger tiles, should they be chosen
+  CHECK(estimate < 1.05 * taken);
+  CHECK(estimate < DRUNet(weights, reference()).memory_estimate({1, 3, 256, 320}).value());
 }

@@ -64,13 +64,13 @@ constexpr Images images_of_measurement = {6, 9};
 constexpr Images images_of_inner_solves = {6, 11};
 
 /// Of each alias and channel, of which a circulant operator behind a down-sampling has factor^2.
-constexpr double images_of_alias = 5.2;
+constexpr double images_of_alias = 2.2;
 
 /// Of each value of a sparse matrix: its triplet as read, as sorted, and in both orders of storage.
 constexpr double bytes_of_entry = 80;
 
-/// Of each filter of the prior ridge, whose responses are images.
-constexpr double images_of_filter = 10;
+/// Of each filter of the prior ridge, whose responses are images, together one tensor.
+constexpr Images images_of_filter = {11.5, 21};
 
 /// LibTorch's parts that are only touched at work.
 constexpr double bytes_at_work = 15e6;
@@ -84,14 +84,19 @@ constexpr double bytes_of_process = 150e6;
 
 double in_bytes(const Inputs& inputs, const Images& images) {
   const auto image = static_cast<double>(inputs.image.nbytes());
-  return image * (image < bytes_of_large ? images.small : images.large);
+  // The duals of total variation are one tensor, an image for each axis.
+  const std::int64_t together = inputs.plan.prior == PriorName::tv ? inputs.image.dim() - 2 : 1;
+  const bool is_small = static_cast<double>(together) * image < bytes_of_large;
+  return image * (is_small ? images.small : images.large);
 }
 
 double bytes_of_denoiser(const Inputs& inputs) {
   if (!inputs.denoiser) return 0;
   if (const auto* ridge = dynamic_cast<const RidgeDenoiser*>(inputs.denoiser.get())) {
-    const double images = images_of_filter * static_cast<double>(ridge->prior().filter_count());
-    return in_bytes(inputs, {images, images});
+    const double responses = static_cast<double>(ridge->prior().filter_count()) *
+                             static_cast<double>(inputs.image.nbytes());
+    return responses *
+           (responses < bytes_of_large ? images_of_filter.small : images_of_filter.large);
   }
   const bool is_network = inputs.plan.prior != PriorName::tv;  // of float32
   if (!is_network) return 0;

@@ -64,6 +64,12 @@ Tensor checked_mask(const std::string& file, const Picture& picture) {
                     "{:.6g}",
                     file, least.item<double>(), largest.item<double>()));
   }
+  if (picture.white.value_or(1) > 1 && picture.values.max().item<double>() == 1) {
+    throw error::InvalidArgument(
+        fmt::format("{}: holds integers of 0 and 1, where {:.0f} means measured: give booleans or "
+                    "floating numbers",
+                    file, *picture.white));
+  }
   return mask;
 }
 
