@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "restoration/memory_need.hpp"
-#include "restore/decoded_whole.hpp"
+#include "restore/pictures.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/comm/host.hpp"
 #include "tessera/core/error.hpp"
@@ -82,21 +82,22 @@ constexpr double bytes_of_decoded = 7;
 /// Where the resident set is not known.
 constexpr double bytes_of_process = 150e6;
 
+/// So many images of `image` bytes each, of which the largest tensors hold `together`.
+double in_bytes(double image, double together, const Images& images) {
+  return image * (together * image < bytes_of_large ? images.small : images.large);
+}
 double in_bytes(const Inputs& inputs, const Images& images) {
-  const auto image = static_cast<double>(inputs.image.nbytes());
   // The duals of total variation are one tensor, an image for each axis.
   const std::int64_t together = inputs.plan.prior == PriorName::tv ? inputs.image.dim() - 2 : 1;
-  const bool is_small = static_cast<double>(together) * image < bytes_of_large;
-  return image * (is_small ? images.small : images.large);
+  return in_bytes(static_cast<double>(inputs.image.nbytes()), static_cast<double>(together),
+                  images);
 }
 
 double bytes_of_denoiser(const Inputs& inputs) {
   if (!inputs.denoiser) return 0;
   if (const auto* ridge = dynamic_cast<const RidgeDenoiser*>(inputs.denoiser.get())) {
-    const double responses = static_cast<double>(ridge->prior().filter_count()) *
-                             static_cast<double>(inputs.image.nbytes());
-    return responses *
-           (responses < bytes_of_large ? images_of_filter.small : images_of_filter.large);
+    const auto filters = static_cast<double>(ridge->prior().filter_count());
+    return in_bytes(filters * static_cast<double>(inputs.image.nbytes()), 1, images_of_filter);
   }
   const bool is_network = inputs.plan.prior != PriorName::tv;  // of float32
   if (!is_network) return 0;

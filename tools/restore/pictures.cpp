@@ -15,7 +15,6 @@
 #include <string_view>
 #include <utility>
 
-#include "restore/decoded_whole.hpp"
 #include "tessera/comm/agreement.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/box_files.hpp"

@@ -60,6 +60,10 @@ struct PictureChoice {
 /// either, both naming the file.
 Picture read_picture(const std::string& path, const PictureChoice& choice = {});
 
+/// Whether a file by its name has no parts that can be read without the others: PNG and JPEG. Each
+/// rank that wants a window of one decodes all of it.
+bool is_decoded_whole(const std::string& path);
+
 /// read_picture() without the values, which are of the device meta: no memory is kept for them. Of
 /// TIFF files the samples are channels as they are: alpha, palettes and orientation are not looked
 /// at, and error::InvalidArgument is thrown for a choice of page. PNG and JPEG files are decoded
