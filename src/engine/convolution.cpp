@@ -33,11 +33,9 @@ bool has_large_cache() {
 std::int64_t tiles_per_block(const WinogradWeights& weights) {
   if (weights.planes > 1) return quantum;
   const std::int64_t channels = weights.in_channels;
-  const bool is_large = has_large_cache();
-  if (weights.tile == 6) return channels > 128 || is_large ? 36 : 12;
+  if (weights.tile == 6) return channels > 128 ? 36 : has_large_cache() ? 18 : 12;
   if (channels <= 128) return 18;
-  if (channels <= 256) return 24;
-  return is_large ? 72 : 36;
+  return channels <= 256 ? 24 : 36;
 }
 
 std::int64_t tile_count(std::int64_t extent, std::int64_t tile) {

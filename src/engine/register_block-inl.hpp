@@ -47,6 +47,12 @@ HWY_INLINE Vector at_least(Vector floor, Vector value) {
 constexpr int block_rows = vectors_per_block > 2 && HWY_TARGET != HWY_NEON ? 3 : 6;
 constexpr int block_columns = lane_count == 16 ? 4 : 1;
 
+// Steps of k from one line of `fetch` to the next: few where a block has many columns, so that a
+// product fetches as many lines however it is cut.
+constexpr int fetch_every = 8 / block_columns;
+// Steps of k from one line of weights that follow to the next.
+constexpr int fetch_weights_every = 4;
+
 // A run of cache lines that the product touches on its way, one line every fetch_every steps of k.
 struct Fetch {
   const char* line = nullptr;
@@ -66,7 +72,7 @@ struct RegisterBlock {
   std::int64_t out_stride;
   float floor;
   Fetch fetch;
-  const char* ahead;  // of the weights that follow b's
+  const float* ahead;  // the weights that follow b's
 };
 
 // What a register block does with its sums.
@@ -76,9 +82,9 @@ enum class Sums {
   added   // they begin at zero, and are added to what is at block.out
 };
 
-// fetches_ahead: the weights that follow are fetched, two lines every fetch_every steps of k, so
-// that four blocks of rows fetch a whole block of columns. It pays where weights come from the
-// third cache or from memory, and costs 1 to 2 % where they do not.
+// fetches_ahead: the weights that follow are fetched, a line of each block of columns every
+// fetch_weights_every steps of k, so that four blocks of rows fetch them all. It pays where weights
+// come from the third cache or from memory, and costs 1 to 2 % where they do not.
 template <Sums sums_kind, bool fetches_ahead, int held_rows, int held_columns>
 HWY_NOINLINE void register_block(const RegisterBlock& block) {
   constexpr int vector_count = held_columns * vectors_per_block;
@@ -114,21 +120,22 @@ HWY_NOINLINE void register_block(const RegisterBlock& block) {
     b += channel_block;
   };
   const char* line = block.fetch.line;
-  [[maybe_unused]] const char* ahead = block.ahead;
+  [[maybe_unused]] const float* ahead = block.ahead;
   std::int64_t k = block.depth;
   const std::int64_t a_skip = block.a_chunk - channel_block;
   for (; k >= channel_block; k -= channel_block) {
     TESSERA_UNROLL
-    for (int i = 0; i < channel_block; i += fetch_every) {
-      hwy::Prefetch(line);
-      line += block.fetch.step;
-      if constexpr (fetches_ahead) {
-        hwy::Prefetch(ahead);
-        hwy::Prefetch(ahead + PrefetchList::line_bytes);
-        ahead += 2 * PrefetchList::line_bytes;
+    for (int i = 0; i < channel_block; ++i) {
+      if (i % fetch_every == 0) {
+        hwy::Prefetch(line);
+        line += block.fetch.step;
       }
-      TESSERA_UNROLL
-      for (int j = 0; j < fetch_every; ++j) step();
+      if (fetches_ahead && i % fetch_weights_every == 0) {
+        TESSERA_UNROLL
+        for (int j = 0; j < held_columns; ++j) hwy::Prefetch(ahead + j * b_stride);
+        ahead += channel_block;
+      }
+      step();
     }
     a += a_skip;
   }

@@ -260,7 +260,8 @@ inline void multiply_panel(const TileScratch& s, const WinogradWeights& weights,
         const std::int64_t offset = kernel_plane_offset(k / channels);
         block.depth = std::min(channels_at_once, channels - channel);
         block.b = b + ((point * blocks + n) * rows + k) * channel_block;
-        block.ahead = reinterpret_cast<const char*>(block.b + block.depth * channel_block);
+        const bool is_last = k + block.depth >= rows;
+        block.ahead = block.b + (is_last ? wide * rows - k : block.depth) * channel_block;
         const std::int64_t last = std::min(planes.last, depth - offset);
         for (std::int64_t z = std::max(planes.first, -offset); z < last; ++z) {
           for (std::int64_t t = 0; t < count; t += block_rows) {
@@ -272,7 +273,7 @@ inline void multiply_panel(const TileScratch& s, const WinogradWeights& weights,
                                           : Fetch{reinterpret_cast<const char*>(block.b), 0};
             const std::int64_t high = std::min<std::int64_t>(block_rows, count - t);
             product(k == 0, ahead, high, wide)(block);
-            block.ahead += block.depth / fetch_every * 2 * PrefetchList::line_bytes;
+            block.ahead += block.depth / fetch_weights_every * channel_block;
           }
         }
       }
@@ -291,7 +292,7 @@ void convolve_block_of(const TileBlock& block, float* scratch) {
   const std::int64_t depth = std::min(weights.in_channels, product_depth(tile_extent));
   const std::int64_t calls_per_plane =
       (block.count + block_rows - 1) / block_rows * tile_points(tile_extent) *
-      (weights.out_channels / channel_block + block_columns - 1) / block_columns *
+      ((weights.out_channels / channel_block + block_columns - 1) / block_columns) *
       (weights.planes * weights.in_channels / depth);
   const PlaneParts parts(block);
   for (std::int64_t part = 0; part < parts.size(); ++part) {

@@ -15,9 +15,6 @@ constexpr std::int64_t product_depth(std::int64_t tile) {
   return tile == 4 ? 256 : 64;
 }
 
-/// Products fetch a cache line ahead every so many input channels.
-inline constexpr std::int64_t fetch_every = 8;
-
 /// Tiles that a register block takes at most, on any instruction set.
 inline constexpr std::int64_t tile_group = 6;
 

@@ -100,7 +100,9 @@ int run(const RunOrders& orders, const CommunicatorPtr& world) {
     return restoration::interrupted_code;
   }
   const double misfit = restorer.misfit(result.x);
-  const ImagePart frame = guarded(*world, program, [&] { return framed(inputs, result.x); });
+  const ImagePart frame = guarded(*world, program, [&] {
+    return inputs.space || world->is_root() ? framed(inputs, result.x) : ImagePart{};
+  });
   if (frame.boxes) {
     write_boxes(inputs.config.output, *frame.boxes, frame.values, inputs.plan.samples,
                 inputs.held.at(0).picture);
