@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "restore/pictures.hpp"
 
-#include <ATen/ops/clamp.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/round.h>
 #include <fmt/format.h>
@@ -9,15 +8,11 @@
 
 #include <algorithm>
 #include <exception>
-#include <filesystem>
 #include <functional>
-#include <initializer_list>
-#include <string_view>
 #include <utility>
 
-#include "tessera/comm/agreement.hpp"
+#include "restore/file_format.hpp"
 #include "tessera/core/error.hpp"
-#include "tessera/io/box_files.hpp"
 #include "tessera/io/image.hpp"
 #include "tessera/io/npy.hpp"
 #include "tessera/io/tiff_stack.hpp"
@@ -34,63 +29,7 @@ using namespace tessera;
 
 namespace {
 
-/// What integer samples can be.
-struct Range {
-  double least = 0;
-  double largest = 0;
-};
-
-Range range_of(Samples samples) {
-  if (samples == Samples::i16) return {least_of_signed, largest_of_signed};
-  return {0, samples == Samples::u8 ? 255.0 : 65535.0};
-}
-
-/// Of a file with elements of this type: of integers that a result has, these, else floating ones
-/// that hold them all.
-Samples samples_of(at::ScalarType stored) {
-  switch (c10::toRealValueType(stored)) {
-    case at::kBool:
-    case at::kByte:
-      return Samples::u8;
-    case at::kUInt16:
-      return Samples::u16;
-    case at::kShort:
-      return Samples::i16;
-    case at::kChar:
-    case at::kHalf:
-    case at::kFloat:
-      return Samples::f32;
-    default:
-      return Samples::f64;
-  }
-}
-
-enum class Format { picture, npy, fits, hdf5 };
-
 constexpr std::int64_t most_colours = 4;
-
-std::string ending_of(const std::string& path) {
-  std::string ending = std::filesystem::path(path).extension().string();
-  for (char& c : ending) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return ending;
-}
-
-bool is_one_of(const std::string& ending, std::initializer_list<std::string_view> known) {
-  return std::find(known.begin(), known.end(), ending) != known.end();
-}
-
-bool is_tiff(const std::string& path) {
-  return is_one_of(ending_of(path), {".tif", ".tiff"});
-}
-
-Format format_of(const std::string& path) {
-  const std::string ending = ending_of(path);
-  if (ending == ".npy") return Format::npy;
-  if (is_one_of(ending, {".h5", ".hdf5", ".hdf"})) return Format::hdf5;
-  return is_one_of(ending, {".fits", ".fit", ".fts"}) ? Format::fits : Format::picture;
-}
 
 /// An array of these axes as (1, C, H, W) or (1, C, D, H, W).
 Tensor permuted(const std::string& path, const Tensor& array, const std::string& axes) {
@@ -224,13 +163,6 @@ Picture of_picture_file(const std::string& path, const PictureChoice& choice,
   return picture;
 }
 
-#ifndef TESSERA_RESTORE_FITS
-[[noreturn]] void throw_without_fits(const std::string& path) {
-  throw error::InvalidArgument(
-      fmt::format("{}: this program was built without FITS (cfitsio)", path));
-}
-#endif
-
 Picture of_fits(const std::string& path, const PictureChoice& choice) {
 #ifdef TESSERA_RESTORE_FITS
   FitsImage image = read_fits(path);
@@ -255,16 +187,6 @@ std::string dataset_of(const std::string& path, const PictureChoice& choice) {
       fmt::format("{}: holds {} datasets ({}): give dataset, its name", path, all.size(), names));
 }
 
-/// The name of a result.
-std::string written_dataset(const Picture& source) {
-  return source.dataset.empty() ? "image" : source.dataset;
-}
-#endif
-
-#ifndef TESSERA_RESTORE_HDF5
-[[noreturn]] void throw_without_hdf5(const std::string& path) {
-  throw error::InvalidArgument(fmt::format("{}: this program was built without HDF5", path));
-}
 #endif
 
 Picture of_hdf5(const std::string& path, const PictureChoice& choice) {
@@ -278,41 +200,6 @@ Picture of_hdf5(const std::string& path, const PictureChoice& choice) {
   static_cast<void>(choice);
   throw_without_hdf5(path);
 #endif
-}
-
-/// To the nearest integers that a file can hold.
-Tensor as_integers(const Tensor& values, Samples samples) {
-  const Range range = range_of(samples);
-  return at::round(at::clamp(values, range.least, range.largest));
-}
-
-at::ScalarType type_of(Samples samples) {
-  switch (samples) {
-    case Samples::u8:
-      return at::kByte;
-    case Samples::u16:
-      return at::kUInt16;
-    case Samples::i16:
-      return at::kShort;
-    case Samples::f32:
-      return at::kFloat;
-    case Samples::f64:
-      break;
-  }
-  return at::kDouble;
-}
-
-/// (C, H, W), (H, W), ... as arrays hold these samples.
-Tensor as_array(const Tensor& values, Samples samples) {
-  Tensor array = values.squeeze(0);
-  if (array.size(0) == 1) array = array.squeeze(0);
-  return (is_floating(samples) ? array : as_integers(array, samples)).to(type_of(samples));
-}
-
-SampleType sample_type(Samples samples) {
-  return samples == Samples::u8    ? SampleType::u8
-         : samples == Samples::u16 ? SampleType::u16
-                                   : SampleType::f32;
 }
 
 /// A window of each axis of an array whose axes have these names; of channels, all.
@@ -444,111 +331,8 @@ Picture read_picture(const std::string& path, const PictureChoice& choice) {
   return of_picture_file(path, choice);
 }
 
-bool is_floating(Samples samples) {
-  return samples == Samples::f32 || samples == Samples::f64;
-}
-
-Samples samples_for(Samples one, Samples other) {
-  const Samples wider = std::max(one, other);
-  return wider == Samples::i16 && std::min(one, other) == Samples::u16 ? Samples::f32 : wider;
-}
-
-Samples samples_in(const std::string& path, Samples samples) {
-  const bool is_kept = samples == Samples::u8 || samples == Samples::u16;
-  return is_tiff(path) && !is_kept ? Samples::f32 : samples;
-}
-
 std::string size_words(at::IntArrayRef spatial) {
   return fmt::format("{}", fmt::join(spatial.rbegin(), spatial.rend(), "x"));
-}
-
-void check_output(const std::string& path, Samples samples, at::IntArrayRef image) {
-  const std::int64_t channels = image[1];
-  const auto refuse = [&](const std::string& what) {
-    throw error::InvalidArgument(fmt::format("{}: {}", path, what));
-  };
-  const std::string ending = ending_of(path);
-  const bool is_jpeg = is_one_of(ending, {".jpg", ".jpeg"});
-  if (format_of(path) == Format::picture && ending != ".png" && !is_jpeg && !is_tiff(path)) {
-    refuse("expected a name that ends in .png, .jpg, .tif, .npy, .fits or .h5");
-  }
-#ifndef TESSERA_RESTORE_HDF5
-  if (format_of(path) == Format::hdf5) throw_without_hdf5(path);
-#endif
-#ifndef TESSERA_RESTORE_FITS
-  if (format_of(path) == Format::fits) throw_without_fits(path);
-#endif
-  const std::string instead = "; give a name that ends in .tif, .npy, .fits or .h5";
-  const bool is_word = samples == Samples::u16;
-  if ((ending == ".png" && !is_word && samples != Samples::u8) ||
-      (is_jpeg && samples != Samples::u8)) {
-    refuse(fmt::format("{} cannot hold {} samples, which the measurements have{}", ending,
-                       settings::name_of(samples),
-                       is_jpeg && is_word ? "; give a name that ends in .png or .tif" : instead));
-  }
-  if ((ending == ".png" || is_jpeg) && image.size() == 5) {
-    refuse(fmt::format("{} cannot hold a volume{}", ending, instead));
-  }
-  if ((ending == ".png" || is_jpeg) && channels != 1 && channels != 3) {
-    refuse(fmt::format("{} cannot hold {} channels{}", ending, channels, instead));
-  }
-  std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  if (folder.empty()) folder = ".";
-  if (!std::filesystem::is_directory(folder)) {
-    refuse(fmt::format("there is no folder {}", folder.string()));
-  }
-}
-
-void write_picture(const std::string& path, const Tensor& values, Samples samples,
-                   const Picture& source) {
-  if (format_of(path) == Format::picture) {
-    const SampleType type = sample_type(samples);
-    if (values.dim() == 5) {
-      return write_tiff_stack(path, is_floating(samples) ? values : as_integers(values, samples),
-                              {.samples = type, .voxel = source.voxel});
-    }
-    const bool is_scaled = type != SampleType::f32;
-    write_image(path, is_scaled ? values / range_of(samples).largest : values, {.samples = type});
-    return;
-  }
-  const Tensor array = as_array(values, samples);
-  if (format_of(path) == Format::npy) return write_npy(path, array);
-#ifdef TESSERA_RESTORE_HDF5
-  if (format_of(path) == Format::hdf5) {
-    return write_hdf5(path, {{written_dataset(source), array}});
-  }
-#endif
-#ifdef TESSERA_RESTORE_FITS
-  write_fits(path, array, source.cards);
-#else
-  static_cast<void>(source);
-  throw_without_fits(path);
-#endif
-}
-
-void check_output_of_boxes(const std::string& path) {
-  const Format format = format_of(path);
-  if (is_tiff(path) || format == Format::npy || format == Format::hdf5) return;
-  throw error::InvalidArgument(fmt::format(
-      "{}: cannot be written in parts, as --distribute-image does: give a name that ends in .tif, "
-      ".npy or .h5",
-      path));
-}
-
-void write_boxes(const std::string& path, const BoxSpace& space, const Tensor& own, Samples samples,
-                 const Picture& source) {
-#ifdef TESSERA_RESTORE_HDF5
-  if (format_of(path) == Format::hdf5) {
-    return write_hdf5_boxes(path, written_dataset(source), space.communicator(),
-                            as_array(own, samples), space.local(), space.extents());
-  }
-#endif
-  if (!is_tiff(path)) {
-    return write_npy_boxes(path, space.communicator(), as_array(own, samples), space.local(),
-                           space.extents());
-  }
-  const Tensor values = is_floating(samples) ? own : as_integers(own, samples);
-  write_tiff_boxes(path, space, values, {.samples = sample_type(samples), .voxel = source.voxel});
 }
 
 }  // namespace restore

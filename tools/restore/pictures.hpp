@@ -6,28 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "settings/enum_names.hpp"
+#include "restore/samples.hpp"
 #include "tessera/comm/box.hpp"
 #include "tessera/core/tensor.hpp"
 #include "tessera/distributed/box_space.hpp"
 #include "tessera/io/tiff_stack.hpp"
 
 namespace restore {
-
-/// How a file keeps its values, the wider after the narrower.
-enum class Samples { u8, u16, i16, f32, f64 };
-
-/// What signed samples reach from and to, of which none is white.
-inline constexpr double least_of_signed = -32768;
-inline constexpr double largest_of_signed = 32767;
-
-bool is_floating(Samples samples);
-
-/// Those that hold all values of both.
-Samples samples_for(Samples one, Samples other);
-
-/// What a file of this name has for such samples: TIFF float32 for all but 8- and 16-bit ones.
-Samples samples_in(const std::string& path, Samples samples);
 
 /// A picture or a volume as its file has it.
 struct Picture {
@@ -77,6 +62,9 @@ Picture read_window(const std::string& path, const PictureChoice& choice,
 /// "64x48", columns first; "64x48x20" of a volume.
 std::string size_words(at::IntArrayRef spatial);
 
+/// What a file of this name has for such samples: TIFF float32 for all but 8- and 16-bit ones.
+Samples samples_in(const std::string& path, Samples samples);
+
 /// Throws error::InvalidArgument, saying what to do, if a file of this name cannot hold images
 /// (1, C, spatial...) of these samples, or if its folder is not there.
 void check_output(const std::string& path, Samples samples, at::IntArrayRef image);
@@ -96,11 +84,3 @@ void write_boxes(const std::string& path, const tessera::BoxSpace& space,
                  const tessera::Tensor& own, Samples samples, const Picture& source = {});
 
 }  // namespace restore
-
-template <>
-inline constexpr std::array settings::enum_names<restore::Samples> = {
-    settings::EnumName{restore::Samples::u8, "8-bit"},
-    settings::EnumName{restore::Samples::u16, "16-bit"},
-    settings::EnumName{restore::Samples::i16, "signed 16-bit"},
-    settings::EnumName{restore::Samples::f32, "float32"},
-    settings::EnumName{restore::Samples::f64, "float64"}};
