@@ -37,8 +37,7 @@ HWY_INLINE void input_line(const Vector* d, Vector* out) {
   input_pair(2.0F, 1.25F, 0.25F, d, out[5], out[6]);
 }
 
-// As f4::input_transform. The intermediate values, 64 vectors, go through the first cache; the next
-// channels of the pixels are fetched, which products may have driven out of it.
+// As f4::input_transform. The intermediate values, 64 vectors, go through the first cache.
 HWY_INLINE void input_transform(const float* const* rows, std::int64_t pixel, std::int64_t channel,
                                 float* v, std::int64_t point) {
   alignas(64) float between[input_size][input_size][lane_count];
@@ -48,8 +47,6 @@ HWY_INLINE void input_transform(const float* const* rows, std::int64_t pixel, st
     const float* row = rows[i] + channel;
     TESSERA_UNROLL
     for (int j = 0; j < input_size; ++j) d[j] = hn::LoadU(float_lanes, row + j * pixel);
-    TESSERA_UNROLL
-    for (int j = 0; j < input_size; ++j) hwy::Prefetch(row + j * pixel + channel_block);
     input_line(d, out);
     TESSERA_UNROLL
     for (int j = 0; j < input_size; ++j) hn::Store(out[j], float_lanes, between[i][j]);
