@@ -43,7 +43,8 @@ HWY_INLINE void output_transform(const float* m, const float* bias, const TileOu
   }
 }
 
-// The pixels of a tile of six, which products may have driven out of the first caches.
+// A cache line of channels of each pixel of a tile of six, which products may have driven out of
+// the first caches.
 HWY_INLINE void fetch_pixels(const float* const* rows, std::int64_t pixel, std::int64_t channel) {
   for (int i = 0; i < f6::input_size; ++i) {
     TESSERA_UNROLL
@@ -61,7 +62,9 @@ void transform_tile(const Image& in, const TilePosition& tile, float* v, std::in
   if (y >= 0 && x >= 0 && y + input_size <= in.height && x + input_size <= in.width) {
     for (std::int64_t i = 0; i < input_size; ++i) rows[i] = in.row(y + i) + x * in.channels;
     for (std::int64_t c = 0; c < in.channels; c += lane_count) {
-      if constexpr (tile_extent == 6) fetch_pixels(rows, in.channels, c + lane_count);
+      if (tile_extent == 6 && c % channel_block == 0) {
+        fetch_pixels(rows, in.channels, c + channel_block);
+      }
       input_transform<tile_extent>(rows, in.channels, c, v + channel_offset(c), point);
     }
     return;
@@ -269,6 +272,7 @@ inline void multiply_panel(const TileScratch& s, const WinogradWeights& weights,
         const std::int64_t offset = kernel_plane_offset(k / channels);
         block.depth = std::min(channels_at_once, channels - channel);
         block.b = b + ((point * blocks + n) * rows + k) * channel_block;
+        // The rows that follow in the same columns; after the last, the next columns or point.
         const bool is_last = k + block.depth >= rows;
         block.ahead = block.b + (is_last ? wide * rows - k : block.depth) * channel_block;
         const std::int64_t last = std::min(planes.last, depth - offset);
