@@ -64,7 +64,7 @@ constexpr Images images_of_measurement = {6, 9};
 constexpr Images images_of_inner_solves = {6, 11};
 
 /// Of each alias and channel, of which a circulant operator behind a down-sampling has factor^2.
-constexpr double images_of_alias = 2.2;
+constexpr double images_of_alias = 3.6;
 
 /// Of each value of a sparse matrix: its triplet as read, as sorted, and in both orders of storage.
 constexpr double bytes_of_entry = 80;
