@@ -125,8 +125,8 @@ stage_docs() {
 
 stage_bench() {
   configure release -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCH=ON
-  build release bench_denoiser
-  say "one round of the benchmark programs"
+  build release bench_denoiser bench_communicator
+  say "one round of the denoiser's benchmark"
   "$root/build/release/bin/bench_denoiser" --height 48 --width 40 --widths 16,16,16,16 --blocks 1 --rounds 1 --layers \
     --threads 1
   bash -n "$root/tests/bench/compare_deepinv.sh"
