@@ -73,13 +73,13 @@ class TableProgram : public grid::Program {
   /// to its file, as `make` does.
   tessera::DenoiserPtr network(Options& options, tessera::DenoiserPtr (*make)(Options&),
                                int dimensions = 2) {
-    const auto& [denoiser, weights] = once(
-        networks_,
-        fmt::format("{}\n{}\n{}", dimensions, settings::name_of(options.denoiser), options.weights),
-        [&] {
-          tessera::DenoiserPtr made = make(options);
-          return std::pair(std::move(made), options.weights);
-        });
+    const std::string key =
+        fmt::format("{}\n{}\n{}", dimensions, settings::name_of(options.denoiser), options.weights);
+    const auto made = [&] {
+      tessera::DenoiserPtr network = make(options);
+      return std::pair(std::move(network), options.weights);
+    };
+    const auto& [denoiser, weights] = once(networks_, key, made);
     options.weights = weights;
     return denoiser;
   }
