@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <cmath>
 #include <cstdlib>
+#include <type_traits>
+#include <vector>
 
 #include "communicator_suite.hpp"
 #include "tessera/comm/counting.hpp"
@@ -30,6 +32,24 @@ TEST_CASE("mpi: counts beyond one message are sent in pieces") {
   CHECK_THROWS_AS(mpi_communicator(MpiOptions{.largest_count = 0}), error::InvalidArgument);
   CHECK_THROWS_AS(mpi_communicator(MpiOptions{.largest_count = std::int64_t{1} << 31}),
                   error::InvalidArgument);
+}
+
+TEMPLATE_TEST_CASE("mpi: sums of several pieces miss no element", "", float, double) {
+  Communicator& world = *test::world();
+  const int size = world.size();
+  std::vector<TestType> numbers(1100001);  // 4.4 and 8.8 MB; the last piece is short
+  const auto cycle = [](std::size_t i) { return static_cast<int>(i % 1009); };
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    numbers[i] = static_cast<TestType>(world.rank() + cycle(i));
+  }
+  world.all_reduce(numbers.data(), static_cast<std::int64_t>(numbers.size()),
+                   std::is_same_v<TestType, float> ? DataType::f32 : DataType::f64, Reduction::sum);
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const int expected = size * cycle(i) + size * (size - 1) / 2;
+    if (numbers[i] != static_cast<TestType>(expected)) ++wrong;
+  }
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("mpi: a NaN on one rank is a NaN on all, in minima and maxima too") {
